@@ -1,0 +1,180 @@
+package bayeux
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// serveLongPolling answers one POST (clause 10).
+func (srv *Server) serveLongPolling(w http.ResponseWriter, r *http.Request) {
+	p, err := srv.peer(r, transportLongPolling)
+	if err != nil {
+		http.Error(w, "not signed in", http.StatusUnauthorized)
+		return
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(srv.opts.MaxMessageSize)))
+	if err != nil {
+		srv.stats.BadBodies.Add(1)
+		var tooLarge *http.MaxBytesError
+		if errors.As(err, &tooLarge) {
+			http.Error(w, "the body is too large", http.StatusRequestEntityTooLarge)
+		} else {
+			http.Error(w, "the body cannot be read", http.StatusBadRequest)
+		}
+		return
+	}
+	messages, err := decode(body, srv.opts.MaxBatch, srv.opts.MaxDepth)
+	if err != nil {
+		srv.badBody(w, err)
+		return
+	}
+	poll := &poll{srv: srv, w: w, r: r}
+	poll.turn = turn{srv: srv, peer: p, session: srv.find(p, messages[0].ClientID)}
+	if s := poll.turn.session; s != nil && isConnect(messages[0]) {
+		s.attach(nil) // it has come back from WebSocket to polling
+	}
+	poll.serve(messages)
+}
+
+func (srv *Server) badBody(w http.ResponseWriter, err error) {
+	srv.stats.BadBodies.Add(1)
+	http.Error(w, err.Error(), http.StatusBadRequest)
+}
+
+// poll is one long-polling request. It belongs to the request's goroutine.
+type poll struct {
+	srv  *Server
+	turn turn
+	w    http.ResponseWriter
+	r    *http.Request
+}
+
+func (p *poll) serve(messages []*Message) {
+	t := &p.turn
+	busy := t.session
+	if busy != nil && (isConnect(messages[0]) || !busy.begin()) {
+		busy = nil
+	}
+	err := t.run(p.r.Context(), messages)
+	if t.fresh {
+		if busy != nil {
+			busy.finish(false)
+		}
+		busy = t.session // the handshake began it
+	}
+	if err != nil {
+		if busy != nil {
+			busy.finish(false)
+		}
+		p.srv.badBody(p.w, err)
+		return
+	}
+	if t.connect != nil && !p.hold() {
+		return
+	}
+	p.write()
+	if busy != nil {
+		busy.finish(true)
+	}
+}
+
+// hold keeps the connect until something happens. It reports whether there is
+// an answer to write.
+func (p *poll) hold() bool {
+	t, s := &p.turn, p.turn.session
+	if !p.srv.mayHold(t.peer) {
+		a := p.srv.normalAdvice()
+		a.interval, a.multiple = p.srv.opts.MultiSessionInterval, true
+		t.connect.advice = a
+		p.srv.lockAdvised(s)
+		t.replies = append(t.replies, t.connect)
+		return true
+	}
+	defer p.srv.unhold(t.peer)
+	ended := make(chan outcome, 1)
+	h := &hold{
+		reply: t.connect, until: time.Now().Add(t.wait), delivers: true,
+		release: func(o outcome) { ended <- o },
+	}
+	if !s.hold(h) {
+		t.replies = append(t.replies, t.connect.over(s.reason()))
+		return true
+	}
+	var o outcome
+	select {
+	case o = <-ended:
+	case <-p.r.Context().Done():
+		// The client has gone: what is queued stays queued, and the session's
+		// clock runs from now (7.8).
+		if !s.unhold(h) {
+			<-ended
+			s.answered()
+		}
+		return false
+	}
+	switch o {
+	case holdReplaced:
+		// The newer connect is the one that counts; this one must touch neither
+		// the queue nor the expiry (7.6).
+		http.Error(p.w, "a newer connect took this one's place", http.StatusInternalServerError)
+		return false
+	case holdOver:
+		t.connect.over(s.reason())
+	case holdDrain:
+		t.connect.advice = p.srv.drainAdvice()
+	}
+	t.replies = append(t.replies, t.connect)
+	return true
+}
+
+// lockAdvised makes the next connect of a session bring fresh advice, because
+// this one was told something unusual (8, Java quirk).
+func (srv *Server) lockAdvised(s *Session) {
+	s.mu.Lock()
+	s.advised = ""
+	s.mu.Unlock()
+}
+
+// write sends what the outbox holds and the replies.
+func (p *poll) write() {
+	t := &p.turn
+	var queued []entry
+	if t.session != nil {
+		queued = t.session.outbox.take()
+	}
+	if t.fresh && !t.peer.known {
+		http.SetCookie(p.w, p.srv.cookie(t.peer, p.r))
+	}
+	size := 2
+	for _, e := range queued {
+		size += len(e.body) + 1
+	}
+	out := appendArray(make([]byte, 0, size+256*len(t.replies)), queued, t.replies)
+	h := p.w.Header()
+	h.Set("Content-Type", "application/json;charset=UTF-8")
+	h.Set("Content-Length", strconv.Itoa(len(out)))
+	h.Set("Cache-Control", "no-store")
+	// A response writer that knows no deadlines or does not flush is no error:
+	// then the server around it decides about both.
+	control := http.NewResponseController(p.w)
+	_ = control.SetWriteDeadline(time.Now().Add(p.srv.opts.WriteTimeout))
+	_, err := p.w.Write(out)
+	if err == nil {
+		if err = control.Flush(); errors.Is(err, http.ErrNotSupported) {
+			err = nil
+		}
+	}
+	_ = control.SetWriteDeadline(time.Time{})
+	if t.session == nil {
+		return
+	}
+	if err != nil {
+		t.session.outbox.putBack(queued)
+	}
+	if t.restart {
+		t.session.answered()
+	}
+}

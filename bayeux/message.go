@@ -1,0 +1,338 @@
+package bayeux
+
+import (
+	"bytes"
+	"errors"
+	"strconv"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Message is one message of a client, decoded strictly: keys match by case,
+// and a key that is there twice fails the message (clause 1.4).
+type Message struct {
+	// Channel is the channel as the client wrote it.
+	Channel string
+	// ID is the message id as raw JSON, a string or a number; nil if there is
+	// none. It is echoed as it came.
+	ID jsontext.Value
+	// ClientID is the session the message claims to belong to.
+	ClientID string
+	// Data, Ext, Advice and Subscription are raw JSON, nil if missing. They
+	// are only valid during the call that they were handed to.
+	Data         jsontext.Value
+	Ext          jsontext.Value
+	Advice       jsontext.Value
+	Subscription jsontext.Value
+
+	fields []field // every field, in the client's order
+	err    *Error  // what is wrong with it, found while decoding
+}
+
+type field struct {
+	key   string
+	value jsontext.Value
+}
+
+// Field is a top-level field as raw JSON; nil if there is none.
+func (m *Message) Field(key string) jsontext.Value {
+	for _, f := range m.fields {
+		if f.key == key {
+			return f.value
+		}
+	}
+	return nil
+}
+
+// The ways in which a whole body can be refused.
+var (
+	errMalformed = errors.New("bayeux: the body is not a JSON message or an array of them")
+	errEmpty     = errors.New("bayeux: there is no message in the body")
+	errTooDeep   = errors.New("bayeux: the JSON nests too deeply")
+	errTooMany   = errors.New("bayeux: there are too many messages in the body")
+)
+
+// decode reads a body: one message or an array of them (clause 1.1). The
+// messages point into body.
+func decode(body []byte, maxBatch, maxDepth int) ([]*Message, error) {
+	if tooDeep(body, maxDepth) {
+		return nil, errTooDeep
+	}
+	// Over a bytes.Buffer the decoder hands out slices of body itself, which
+	// stay valid as long as body does.
+	dec := jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true))
+	var messages []*Message
+	switch dec.PeekKind() {
+	case '{':
+		m, err := decodeMessage(dec)
+		if err != nil {
+			return nil, err
+		}
+		messages = []*Message{m}
+	case '[':
+		if _, err := dec.ReadToken(); err != nil {
+			return nil, errMalformed
+		}
+		for dec.PeekKind() != ']' {
+			if len(messages) == maxBatch {
+				return nil, errTooMany
+			}
+			m, err := decodeMessage(dec)
+			if err != nil {
+				return nil, err
+			}
+			messages = append(messages, m)
+		}
+		if _, err := dec.ReadToken(); err != nil {
+			return nil, errMalformed
+		}
+	default:
+		return nil, errMalformed
+	}
+	if rest := bytes.TrimLeft(body[dec.InputOffset():], " \t\r\n"); len(rest) > 0 {
+		return nil, errMalformed
+	}
+	if len(messages) == 0 {
+		return nil, errEmpty
+	}
+	return messages, nil
+}
+
+// tooDeep says whether brackets outside of strings nest deeper than limit.
+func tooDeep(body []byte, limit int) bool {
+	depth, inString := 0, false
+	for i := 0; i < len(body); i++ {
+		switch c := body[i]; {
+		case inString:
+			if c == '\\' {
+				i++
+			} else if c == '"' {
+				inString = false
+			}
+		case c == '"':
+			inString = true
+		case c == '{' || c == '[':
+			if depth++; depth > limit {
+				return true
+			}
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return false
+}
+
+func decodeMessage(dec *jsontext.Decoder) (*Message, error) {
+	if dec.PeekKind() != '{' {
+		return nil, errMalformed
+	}
+	if _, err := dec.ReadToken(); err != nil {
+		return nil, errMalformed
+	}
+	m := &Message{fields: make([]field, 0, 6)}
+	for dec.PeekKind() != '}' {
+		t, err := dec.ReadToken()
+		if err != nil {
+			return nil, errMalformed
+		}
+		key := t.String()
+		v, err := dec.ReadValue()
+		if err != nil {
+			return nil, errMalformed
+		}
+		if m.Field(key) != nil {
+			m.err = errDuplicateKey
+			continue
+		}
+		m.fields = append(m.fields, field{key, v})
+	}
+	if _, err := dec.ReadToken(); err != nil {
+		return nil, errMalformed
+	}
+	m.interpret()
+	return m, nil
+}
+
+// interpret fills the fields that the protocol knows and notes what is wrong
+// with them.
+func (m *Message) interpret() {
+	fail := func(e *Error) {
+		if m.err == nil {
+			m.err = e
+		}
+	}
+	for _, f := range m.fields {
+		null := f.value.Kind() == 'n'
+		switch f.key {
+		case "channel":
+			m.Channel, _ = unquote(f.value)
+		case "clientId":
+			s, ok := unquote(f.value)
+			if m.ClientID = s; !ok && !null {
+				fail(errFieldInvalid)
+			}
+		case "id":
+			if null {
+				continue
+			}
+			if !legalID(f.value) {
+				fail(errIDInvalid)
+				continue
+			}
+			m.ID = f.value
+		case "data":
+			m.Data = f.value
+		case "subscription":
+			m.Subscription = f.value
+		case "ext", "advice":
+			if null {
+				continue
+			}
+			if f.value.Kind() != '{' {
+				fail(errFieldInvalid)
+				continue
+			}
+			if hasDuplicateKeys(f.value) {
+				fail(errDuplicateKey)
+			}
+			if f.key == "ext" {
+				m.Ext = f.value
+			} else {
+				m.Advice = f.value
+			}
+		}
+	}
+	if m.Channel == "" {
+		fail(errChannelMissing)
+	}
+}
+
+// unquote is the text of a JSON string; ok is false for any other value.
+func unquote(v jsontext.Value) (s string, ok bool) {
+	if v.Kind() != '"' {
+		return "", false
+	}
+	b, err := jsontext.AppendUnquote(nil, v)
+	return string(b), err == nil
+}
+
+const maxIDLength = 128
+
+// legalID says whether a message id is a number, or a string of the
+// characters that the clients use (clause 1.3).
+func legalID(v jsontext.Value) bool {
+	if len(v) > maxIDLength+2 {
+		return false
+	}
+	switch v.Kind() {
+	case '0':
+		return true
+	case '"':
+		for _, c := range v[1 : len(v)-1] {
+			switch {
+			case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+			case bytes.IndexByte([]byte("+/=-_.:"), c) >= 0:
+			default:
+				return false
+			}
+		}
+		return len(v) > 2
+	default:
+		return false
+	}
+}
+
+// hasDuplicateKeys says whether an object has a key twice at its top level.
+func hasDuplicateKeys(object jsontext.Value) bool {
+	dec := jsontext.NewDecoder(bytes.NewReader(object), jsontext.AllowDuplicateNames(true))
+	if _, err := dec.ReadToken(); err != nil {
+		return false
+	}
+	seen := make(map[string]struct{})
+	for dec.PeekKind() == '"' {
+		t, err := dec.ReadToken()
+		if err != nil {
+			return false
+		}
+		key := t.String()
+		if _, twice := seen[key]; twice {
+			return true
+		}
+		seen[key] = struct{}{}
+		if err := dec.SkipValue(); err != nil {
+			return false
+		}
+	}
+	return false
+}
+
+// clientAdvice is the advice that a client sends along with a connect, in
+// milliseconds; a negative number means that it did not say.
+type clientAdvice struct{ timeout, interval int64 }
+
+func (m *Message) clientAdvice() clientAdvice {
+	a := clientAdvice{-1, -1}
+	if m.Advice == nil {
+		return a
+	}
+	dec := jsontext.NewDecoder(bytes.NewReader(m.Advice), jsontext.AllowDuplicateNames(true))
+	if _, err := dec.ReadToken(); err != nil {
+		return a
+	}
+	for dec.PeekKind() == '"' {
+		key, err := dec.ReadToken()
+		if err != nil {
+			return a
+		}
+		name := key.String()
+		v, err := dec.ReadValue()
+		if err != nil {
+			return a
+		}
+		if v.Kind() != '0' {
+			continue
+		}
+		n, err := strconv.ParseFloat(string(v), 64)
+		if err != nil {
+			continue
+		}
+		ms := int64(min(max(n, 0), 1e9))
+		switch name {
+		case "timeout":
+			a.timeout = ms
+		case "interval":
+			a.interval = ms
+		}
+	}
+	return a
+}
+
+// subscriptions are the channels that a subscribe or unsubscribe names.
+func (m *Message) subscriptions() ([]string, *Error) {
+	switch m.Subscription.Kind() {
+	case '"':
+		s, _ := unquote(m.Subscription)
+		return []string{s}, nil
+	case '[':
+		dec := jsontext.NewDecoder(bytes.NewReader(m.Subscription))
+		if _, err := dec.ReadToken(); err != nil {
+			return nil, errSubInvalid
+		}
+		var names []string
+		for dec.PeekKind() == '"' {
+			t, err := dec.ReadToken()
+			if err != nil {
+				return nil, errSubInvalid
+			}
+			names = append(names, t.String())
+		}
+		if dec.PeekKind() != ']' {
+			return nil, errSubInvalid
+		}
+		return names, nil
+	case 0, 'n':
+		return nil, errSubMissing
+	default:
+		return nil, errSubInvalid
+	}
+}

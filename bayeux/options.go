@@ -1,0 +1,113 @@
+package bayeux
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+)
+
+// Options configure a [Server]. The zero value is ready to use: every field
+// says what its zero value means.
+type Options struct {
+	// Timeout is how long a /meta/connect is held when there is nothing to
+	// deliver, and what clients are advised; 0 means 20 s.
+	Timeout time.Duration
+	// Interval is how long clients are advised to wait between two connects.
+	Interval time.Duration
+	// MaxInterval is how long a session lives without a connect, beyond
+	// Interval, before it expires; 0 means 10 s.
+	MaxInterval time.Duration
+	// MultiSessionInterval is the advised interval for sessions beyond
+	// HoldsPerBrowser; 0 means 2 s.
+	MultiSessionInterval time.Duration
+	// WriteTimeout is how long one write to a client may take; 0 means 10 s.
+	WriteTimeout time.Duration
+
+	// CookieName and CookiePath describe the cookie that ties a browser to its
+	// sessions; empty means BAYEUX_BROWSER and "/". The cookie is HttpOnly, and
+	// Secure if the request came over TLS or CookieSecure is set.
+	CookieName   string
+	CookiePath   string
+	CookieSecure bool
+	// TrustClientID accepts a clientId over HTTP without the cookie of the
+	// browser that shook hands. A WebSocket never needs the cookie.
+	TrustClientID bool
+	// HoldsPerBrowser is how many connects of one browser are held at once over
+	// HTTP/1.1; the others are answered at once and told to poll. 0 means 1, a
+	// negative number means no limit.
+	HoldsPerBrowser int
+
+	// MaxMessageSize is the largest HTTP body or WebSocket message in bytes; 0
+	// means 64 KiB. MaxBatch is the most messages in one of them; 0 means 100.
+	// MaxDepth is how deep JSON may nest; 0 means 64.
+	MaxMessageSize int
+	MaxBatch       int
+	MaxDepth       int
+	// OutboxMessages and OutboxBytes bound what waits for one session; 0 means
+	// 1,000 messages and 1 MiB. A session over the bound is ended, and its
+	// client is told to shake hands again.
+	OutboxMessages int
+	OutboxBytes    int
+	// MaxSubscriptions bounds the subscriptions of one session; 0 means 1,000.
+	MaxSubscriptions int
+
+	// CheckOrigin says whether a WebSocket may be opened by a page of the
+	// request's origin; nil allows every origin. Over HTTP origins are the
+	// business of CORS and not looked at here.
+	CheckOrigin func(r *http.Request) bool
+	// Authenticate is asked once for every HTTP request and every WebSocket;
+	// what it returns is the session's [Session.Principal]. An error is
+	// answered with HTTP 401. A session only takes requests of an equal
+	// principal, so principals must be comparable. Nil means no principal.
+	Authenticate func(r *http.Request) (principal any, err error)
+	// Policy decides what clients may do.
+	Policy Policy
+	// OnHandshake may add to the reply of a successful handshake, before
+	// anything else reaches the session.
+	OnHandshake func(ctx context.Context, s *Session, request *Message, reply *Reply)
+
+	// Logger gets what an operator should know; nil means [slog.Default]. It is
+	// never given what clients wrote.
+	Logger *slog.Logger
+}
+
+// Policy decides what remote clients may do. A nil function allows. A refusal
+// is an [*Error]; any other error refuses with 403 and the operation's own
+// text.
+type Policy struct {
+	// Handshake is asked before a session exists for others.
+	Handshake func(ctx context.Context, s *Session, m *Message) error
+	// Subscribe is asked for each broadcast channel or pattern.
+	Subscribe func(ctx context.Context, s *Session, channel string) error
+	// Publish is asked for each message to a broadcast channel.
+	Publish func(ctx context.Context, s *Session, channel string) error
+}
+
+func or[T comparable](v, otherwise T) T {
+	var zero T
+	if v == zero {
+		return otherwise
+	}
+	return v
+}
+
+func (o Options) withDefaults() Options {
+	o.Timeout = or(o.Timeout, 20*time.Second)
+	o.MaxInterval = or(o.MaxInterval, 10*time.Second)
+	o.MultiSessionInterval = or(o.MultiSessionInterval, 2*time.Second)
+	o.WriteTimeout = or(o.WriteTimeout, 10*time.Second)
+	o.CookieName = or(o.CookieName, "BAYEUX_BROWSER")
+	o.CookiePath = or(o.CookiePath, "/")
+	o.HoldsPerBrowser = or(o.HoldsPerBrowser, 1)
+	o.MaxMessageSize = or(o.MaxMessageSize, 64<<10)
+	o.MaxBatch = or(o.MaxBatch, 100)
+	o.MaxDepth = or(o.MaxDepth, 64)
+	o.OutboxMessages = or(o.OutboxMessages, 1000)
+	o.OutboxBytes = or(o.OutboxBytes, 1<<20)
+	o.MaxSubscriptions = or(o.MaxSubscriptions, 1000)
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	return o
+}

@@ -1,0 +1,284 @@
+package bayeux
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+)
+
+// The meta channels (clause 6).
+const (
+	metaHandshake   = "/meta/handshake"
+	metaConnect     = "/meta/connect"
+	metaSubscribe   = "/meta/subscribe"
+	metaUnsubscribe = "/meta/unsubscribe"
+	metaDisconnect  = "/meta/disconnect"
+)
+
+// errBatchedHandshake: a handshake must be alone in its body (clause 5.1).
+var errBatchedHandshake = errors.New("bayeux: a handshake must be the only message")
+
+// turn is the processing of one body, in order (clause 5). It belongs to one
+// goroutine.
+type turn struct {
+	srv     *Server
+	peer    *peer
+	session *Session // the one the body belongs to; nil if unknown
+	alone   bool     // the body has one message
+	replies []*Reply
+	// connect is the reply of a connect that shall be held for at most wait.
+	connect *Reply
+	wait    time.Duration
+	// restart says that a reply was made whose writing starts the expiry anew.
+	restart bool
+	fresh   bool // a handshake made the session
+}
+
+// run processes the messages.
+func (t *turn) run(ctx context.Context, messages []*Message) error {
+	t.alone = len(messages) == 1
+	for _, m := range messages {
+		if m.Channel == metaHandshake && !t.alone {
+			return errBatchedHandshake
+		}
+	}
+	t.srv.stats.Messages.Add(int64(len(messages)))
+	for _, m := range messages {
+		r := t.one(ctx, m)
+		if r == nil {
+			continue
+		}
+		if r.err != nil {
+			t.srv.stats.Refused.Add(1)
+		}
+		t.replies = append(t.replies, r)
+	}
+	return nil
+}
+
+// one processes a message. A nil reply means that the connect is to be held.
+func (t *turn) one(ctx context.Context, m *Message) *Reply {
+	r := replyTo(m)
+	if m.err != nil {
+		return r.fail(m.err)
+	}
+	name, wild, ok := normalChannel(m.Channel)
+	if !ok {
+		return r.fail(errChannelInvalid)
+	}
+	if name == metaHandshake {
+		return t.handshake(ctx, m, r)
+	}
+	if t.session == nil || m.ClientID != t.session.id || t.session.reason() != "" {
+		r.fail(errUnknownClient)
+		if name == metaConnect {
+			r.advice = &advice{reconnect: "handshake", bare: true}
+		}
+		return r
+	}
+	switch {
+	case name == metaConnect:
+		return t.doConnect(m, r)
+	case name == metaSubscribe:
+		return t.subscribe(ctx, m, r)
+	case name == metaUnsubscribe:
+		return t.unsubscribe(m, r)
+	case name == metaDisconnect:
+		t.session.end(Disconnected)
+		return r
+	case isMeta(name):
+		return r.fail(errCreateDenied)
+	case wild:
+		return r.fail(errChannelInvalid)
+	case isService(name):
+		return t.service(ctx, name, m, r)
+	default:
+		return t.broadcast(ctx, name, m, r)
+	}
+}
+
+func (t *turn) handshake(ctx context.Context, m *Message, r *Reply) *Reply {
+	s := &Session{
+		srv: t.srv, id: newID(), browser: t.peer.browser, principal: t.peer.principal,
+		origin: t.peer.origin, transport: t.peer.transport,
+		outbox: outbox{maxMessages: t.srv.opts.OutboxMessages, maxBytes: t.srv.opts.OutboxBytes},
+	}
+	r.lead = true
+	deny := func(e *Error) *Reply {
+		r.advice = &advice{reconnect: "none", bare: true}
+		return r.fail(e)
+	}
+	if ask := t.srv.opts.Policy.Handshake; ask != nil {
+		if err := ask(ctx, s, m); err != nil {
+			return deny(asError(err, errHandshakeDenied))
+		}
+	}
+	if err := t.srv.register(s); err != nil {
+		r.advice = t.srv.normalAdvice()
+		return r.fail(errHandshakeDenied)
+	}
+	// Marked as busy until the reply is on its way, so that nothing reaches
+	// the client before it (clause 14.9).
+	s.begin()
+	t.session, t.fresh, t.restart = s, true, true
+	r.clientID, r.advice = s.id, t.srv.normalAdvice()
+	s.advised = t.peer.transport
+	if add := t.srv.opts.OnHandshake; add != nil {
+		add(ctx, s, m, r)
+	}
+	t.srv.stats.Handshakes.Add(1)
+	return r
+}
+
+// doConnect decides whether a connect is answered at once or held (7.1).
+func (t *turn) doConnect(m *Message, r *Reply) *Reply {
+	s, srv := t.session, t.srv
+	s.releaseHeld(holdReplaced)
+	asked := m.clientAdvice()
+	wait := srv.opts.Timeout
+	if asked.timeout >= 0 {
+		wait = min(wait, time.Duration(asked.timeout)*time.Millisecond)
+	}
+	s.mu.Lock()
+	first := !s.connected
+	s.connected = true
+	s.interval = 0
+	if asked.interval > 0 {
+		s.interval = min(time.Duration(asked.interval)*time.Millisecond, srv.opts.MaxInterval)
+	}
+	if m.Advice != nil || s.advised != t.peer.transport {
+		r.advice = srv.normalAdvice()
+		s.advised = t.peer.transport
+	}
+	s.mu.Unlock()
+
+	t.restart = true
+	if srv.draining.Load() > 0 {
+		r.advice = srv.drainAdvice()
+		return r
+	}
+	if first || wait == 0 {
+		return r
+	}
+	if t.peer.transport != transportWebSocket && (!t.alone || s.outbox.waiting()) {
+		return r
+	}
+	t.connect, t.wait = r, wait
+	return nil
+}
+
+func (t *turn) subscribe(ctx context.Context, m *Message, r *Reply) *Reply {
+	names, e := m.subscriptions()
+	if e != nil {
+		return r.fail(e)
+	}
+	for _, given := range names {
+		name, _, ok := normalChannel(given)
+		switch {
+		case !ok:
+			return r.fail(errSubInvalid)
+		case isMeta(name):
+			return r.fail(errSubDenied)
+		case isService(name):
+			continue
+		}
+		if ask := t.srv.opts.Policy.Subscribe; ask != nil {
+			if err := ask(ctx, t.session, name); err != nil {
+				return r.fail(asError(err, errSubDenied))
+			}
+		}
+		if e := t.session.subscribe(name); e != nil {
+			return r.fail(e)
+		}
+	}
+	return r
+}
+
+func (s *Session) subscribe(name string) *Error {
+	s.mu.Lock()
+	if s.gone != "" {
+		s.mu.Unlock()
+		return errUnknownClient
+	}
+	if _, already := s.subs[name]; !already && len(s.subs) >= s.srv.opts.MaxSubscriptions {
+		s.mu.Unlock()
+		return errSubTooMany
+	}
+	if s.subs == nil {
+		s.subs = make(map[string]struct{})
+	}
+	s.subs[name] = struct{}{}
+	s.mu.Unlock()
+	s.srv.hub.add(name, s)
+	if s.reason() != "" {
+		// It ended in between, and its end may have come before the add.
+		s.srv.hub.remove(name, s)
+	}
+	return nil
+}
+
+func (t *turn) unsubscribe(m *Message, r *Reply) *Reply {
+	names, e := m.subscriptions()
+	if e != nil {
+		return r.fail(e)
+	}
+	for _, given := range names {
+		name, _, ok := normalChannel(given)
+		switch {
+		case !ok:
+			return r.fail(errSubInvalid)
+		case isMeta(name):
+			return r.fail(errUnsubFailed)
+		}
+		t.session.mu.Lock()
+		delete(t.session.subs, name)
+		t.session.mu.Unlock()
+		t.srv.hub.remove(name, t.session)
+	}
+	return r
+}
+
+func (t *turn) service(ctx context.Context, name string, m *Message, r *Reply) *Reply {
+	h := t.srv.handler(name)
+	if h == nil {
+		return r
+	}
+	if err := h(ctx, t.session, m); err != nil {
+		return r.fail(asError(err, errInternal))
+	}
+	return r
+}
+
+func (t *turn) broadcast(ctx context.Context, name string, m *Message, r *Reply) *Reply {
+	if m.Data == nil {
+		return r.fail(errNoData)
+	}
+	if ask := t.srv.opts.Policy.Publish; ask != nil {
+		if err := ask(ctx, t.session, name); err != nil {
+			return r.fail(asError(err, errPublishDenied))
+		}
+	}
+	size := 2
+	for _, f := range m.fields {
+		size += len(f.key) + len(f.value) + 4
+	}
+	t.srv.fanOut(name, m.appendBroadcast(make([]byte, 0, size)))
+	return r
+}
+
+// over completes the reply of a connect whose session has ended (2.5).
+func (r *Reply) over(reason Reason) *Reply {
+	switch reason {
+	case Disconnected, Kicked:
+		r.advice = &advice{reconnect: "none", bare: true}
+	default:
+		r.fail(errUnknownClient)
+		r.advice = &advice{reconnect: "handshake", bare: true}
+	}
+	return r
+}
+
+// isConnect says whether a body begins with a connect, which is not a reason
+// to keep messages back (5.2).
+func isConnect(m *Message) bool { return strings.TrimRight(m.Channel, "/ ") == metaConnect }

@@ -1,0 +1,167 @@
+package bayeux
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Reply is the answer to one message of a client.
+type Reply struct {
+	channel      string
+	id           jsontext.Value
+	subscription jsontext.Value
+	clientID     string // handshake only
+	err          *Error
+	advice       *advice
+	extra        []field
+	lead         bool // goes ahead of queued messages: a handshake's
+}
+
+// Set adds a top-level field to the reply; value is raw JSON. Fields that the
+// protocol knows cannot be set.
+func (r *Reply) Set(key string, value jsontext.Value) {
+	switch key {
+	case "channel", "id", "clientId", "successful", "error", "advice", "data", "subscription":
+		return
+	}
+	r.extra = append(r.extra, field{key, value})
+}
+
+// replyTo begins the answer to a message. It shares no memory with it: a
+// reply may be written after the body's buffer has gone on to other uses.
+func replyTo(m *Message) *Reply {
+	return &Reply{channel: m.Channel, id: m.ID.Clone(), subscription: m.Subscription.Clone()}
+}
+
+func (r *Reply) fail(e *Error) *Reply {
+	r.err = e
+	return r
+}
+
+// advice is what the server advises. All members go out together, because a
+// client replaces its old advice by the new one as a whole (clause 2.1).
+type advice struct {
+	reconnect string
+	interval  time.Duration
+	timeout   time.Duration
+	bare      bool // only reconnect and interval: the session is unknown or over
+	multiple  bool
+}
+
+func (a *advice) append(b []byte) []byte {
+	b = append(b, `{"reconnect":"`...)
+	b = append(b, a.reconnect...)
+	b = append(b, `","interval":`...)
+	b = strconv.AppendInt(b, a.interval.Milliseconds(), 10)
+	if !a.bare {
+		b = append(b, `,"timeout":`...)
+		b = strconv.AppendInt(b, a.timeout.Milliseconds(), 10)
+	}
+	if a.multiple {
+		b = append(b, `,"multiple-clients":true`...)
+	}
+	return append(b, '}')
+}
+
+func appendString(b []byte, s string) []byte {
+	b, err := jsontext.AppendQuote(b, s)
+	if err != nil {
+		// Every string that comes here was decoded from valid JSON or made here.
+		return append(b, `""`...)
+	}
+	return b
+}
+
+// append writes the reply as JSON.
+func (r *Reply) append(b []byte) []byte {
+	b = append(b, '{')
+	if r.id != nil {
+		b = append(b, `"id":`...)
+		b = append(b, r.id...)
+		b = append(b, ',')
+	}
+	if r.channel != "" {
+		b = append(b, `"channel":`...)
+		b = appendString(b, r.channel)
+		b = append(b, ',')
+	}
+	if r.subscription != nil {
+		b = append(b, `"subscription":`...)
+		b = append(b, r.subscription...)
+		b = append(b, ',')
+	}
+	if r.clientID != "" {
+		b = append(b, `"clientId":`...)
+		b = appendString(b, r.clientID)
+		b = append(b, ',')
+	}
+	if r.channel == metaHandshake && r.err == nil {
+		b = append(b, `"version":"1.0","minimumVersion":"1.0","supportedConnectionTypes":["websocket","long-polling"],`...)
+	}
+	for _, f := range r.extra {
+		b = appendString(b, f.key)
+		b = append(b, ':')
+		b = append(b, f.value...)
+		b = append(b, ',')
+	}
+	if r.advice != nil {
+		b = append(b, `"advice":`...)
+		b = r.advice.append(b)
+		b = append(b, ',')
+	}
+	if r.err != nil {
+		b = append(b, `"error":`...)
+		b = appendString(b, r.err.Error())
+		return append(b, `,"successful":false}`...)
+	}
+	return append(b, `"successful":true}`...)
+}
+
+// appendDelivery writes a message for a subscriber or the owner of a session.
+func appendDelivery(b []byte, channel string, data []byte) []byte {
+	b = append(b, `{"channel":`...)
+	b = appendString(b, channel)
+	b = append(b, `,"data":`...)
+	b = append(b, data...)
+	return append(b, '}')
+}
+
+// appendBroadcast writes a client's message for the subscribers: whatever the
+// client sent but its clientId and its id (clause 6).
+func (m *Message) appendBroadcast(b []byte) []byte {
+	b = append(b, '{')
+	for _, f := range m.fields {
+		if f.key == "clientId" || f.key == "id" {
+			continue
+		}
+		b = appendString(b, f.key)
+		b = append(b, ':')
+		b = append(b, f.value...)
+		b = append(b, ',')
+	}
+	b[len(b)-1] = '}'
+	return b
+}
+
+// appendArray joins encoded messages and replies to one JSON array. Order:
+// leading replies, messages, other replies (clause 7.2).
+func appendArray(b []byte, messages []entry, replies []*Reply) []byte {
+	b = append(b, '[')
+	for _, r := range replies {
+		if r.lead {
+			b = append(r.append(b), ',')
+		}
+	}
+	for _, m := range messages {
+		b = append(append(b, m.body...), ',')
+	}
+	for _, r := range replies {
+		if !r.lead {
+			b = append(r.append(b), ',')
+		}
+	}
+	b[len(b)-1] = ']'
+	return b
+}

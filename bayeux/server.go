@@ -1,0 +1,309 @@
+package bayeux
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	mathrand "math/rand/v2"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Handler gets what clients publish to a service channel. The publish is
+// acknowledged after it returns, and what it delivers to s before it returns
+// goes ahead of the acknowledgement. An error refuses the publish: an
+// [*Error] as it is, any other as 500::server_error. ctx ends with the
+// request or the WebSocket; m is only valid until the handler returns.
+//
+// Messages of one WebSocket are handled one after the other, so a handler
+// that takes long holds up the client's other messages.
+type Handler func(ctx context.Context, s *Session, m *Message) error
+
+// Stats counts what happened since the server was made.
+type Stats struct {
+	Handshakes atomic.Int64 // successful ones
+	Messages   atomic.Int64 // received, of every kind
+	Refused    atomic.Int64 // answered with successful: false
+	BadBodies  atomic.Int64 // bodies that were refused as a whole
+	Overflows  atomic.Int64 // sessions ended because too much waited for them
+	Expired    atomic.Int64 // sessions that stayed away for too long
+}
+
+// Server is a Bayeux server. Make one with [New]; it serves the path that it
+// is mounted on and everything below.
+type Server struct {
+	// Static after construction.
+	opts     Options
+	hub      *hub
+	handlers map[string]Handler // static once serving
+	stats    Stats
+	base     context.Context // ends with Close
+	stop     context.CancelFunc
+	sockets  sync.WaitGroup // read loops of WebSockets
+
+	draining atomic.Int64 // spread of the drain in nanoseconds, 0 while not draining
+
+	mu sync.RWMutex
+	// Guarded by mu.
+	sessions map[string]*Session
+	open     map[*socket]struct{}
+	holds    map[string]int // held connects by browser
+	closed   bool
+}
+
+// New makes a server.
+func New(o Options) *Server {
+	base, stop := context.WithCancel(context.Background())
+	return &Server{
+		opts: o.withDefaults(), hub: newHub(), handlers: make(map[string]Handler),
+		base: base, stop: stop,
+		sessions: make(map[string]*Session), open: make(map[*socket]struct{}), holds: make(map[string]int),
+	}
+}
+
+// Handle registers the handler of a service channel or of a pattern of them,
+// such as /service/chat/*; the most specific one is called. Call it before the
+// server serves. It panics on a name that is not below /service/.
+func (srv *Server) Handle(channel string, h Handler) {
+	name, _, ok := normalChannel(channel)
+	if !ok || !isService(name) {
+		panic("bayeux: Handle needs a channel below /service/, got " + channel)
+	}
+	srv.handlers[name] = h
+}
+
+func (srv *Server) handler(channel string) (h Handler) {
+	patterns(channel, func(name string) bool {
+		h = srv.handlers[name]
+		return h == nil
+	})
+	return h
+}
+
+// Stats are the server's counters.
+func (srv *Server) Stats() *Stats { return &srv.stats }
+
+// Sessions is the number of sessions that live now.
+func (srv *Server) Sessions() int {
+	srv.mu.RLock()
+	defer srv.mu.RUnlock()
+	return len(srv.sessions)
+}
+
+// Session finds a session by its id; nil if there is none.
+func (srv *Server) Session(id string) *Session {
+	srv.mu.RLock()
+	defer srv.mu.RUnlock()
+	return srv.sessions[id]
+}
+
+// Publish sends data, which is JSON, to everybody subscribed to a broadcast
+// channel. It encodes once and never blocks.
+func (srv *Server) Publish(channel string, data []byte) error {
+	name, wild, ok := normalChannel(channel)
+	if !ok || wild || isMeta(name) || isService(name) {
+		return errChannelInvalid
+	}
+	srv.fanOut(name, appendDelivery(nil, channel, data))
+	return nil
+}
+
+func (srv *Server) fanOut(channel string, body []byte) {
+	e := entry{body}
+	for _, s := range srv.hub.members(nil, channel) {
+		// A session that is over or overflows has been told; the others go on.
+		_ = s.deliver(e)
+	}
+}
+
+// Drain prepares the end: from now on every connect is answered at once with
+// the advice to try again after a random time of at most spread, so that the
+// clients do not all come back together. Sessions stay.
+func (srv *Server) Drain(spread time.Duration) {
+	srv.draining.Store(int64(max(spread, time.Millisecond)))
+	for _, s := range srv.all() {
+		s.releaseHeld(holdDrain)
+	}
+}
+
+// Close ends every session and every WebSocket and waits for them until ctx
+// ends, whose error it then returns. Clients are not told to stop: they will
+// try to connect again.
+func (srv *Server) Close(ctx context.Context) error {
+	srv.mu.Lock()
+	srv.closed = true
+	srv.mu.Unlock()
+	for _, s := range srv.all() {
+		s.end(ServerClosed)
+	}
+	srv.mu.RLock()
+	sockets := make([]*socket, 0, len(srv.open))
+	for c := range srv.open {
+		sockets = append(sockets, c)
+	}
+	srv.mu.RUnlock()
+	for _, c := range sockets {
+		c.close(closeGoingAway, "the server is closing")
+	}
+	srv.stop()
+	done := make(chan struct{})
+	go func() {
+		srv.sockets.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (srv *Server) all() []*Session {
+	srv.mu.RLock()
+	defer srv.mu.RUnlock()
+	list := make([]*Session, 0, len(srv.sessions))
+	for _, s := range srv.sessions {
+		list = append(list, s)
+	}
+	return list
+}
+
+// peer is whoever sends: one HTTP request or one WebSocket.
+type peer struct {
+	principal any
+	browser   string // the cookie's value, or the one that will be set
+	known     bool   // the cookie came with the request
+	origin    string
+	transport string
+	limited   bool // its holds count against the browser's limit
+}
+
+const (
+	transportWebSocket   = "websocket"
+	transportLongPolling = "long-polling"
+)
+
+// peer reads who sends a request. An error is the application's refusal.
+func (srv *Server) peer(r *http.Request, transport string) (*peer, error) {
+	p := &peer{origin: r.Header.Get("Origin"), transport: transport, limited: r.ProtoMajor < 2}
+	if c, err := r.Cookie(srv.opts.CookieName); err == nil && len(c.Value) >= 16 && len(c.Value) <= 128 {
+		p.browser, p.known = c.Value, true
+	} else {
+		p.browser = newID()
+	}
+	if srv.opts.Authenticate != nil {
+		principal, err := srv.opts.Authenticate(r)
+		if err != nil {
+			return nil, err
+		}
+		p.principal = principal
+	}
+	return p, nil
+}
+
+// cookie is what ties the browser to its sessions.
+func (srv *Server) cookie(p *peer, r *http.Request) *http.Cookie {
+	return &http.Cookie{
+		Name: srv.opts.CookieName, Value: p.browser, Path: srv.opts.CookiePath,
+		HttpOnly: true, Secure: r.TLS != nil || srv.opts.CookieSecure,
+	}
+}
+
+// newID is a name that nobody can guess: 130 random bits.
+func newID() string { return strings.ToLower(rand.Text()) }
+
+// find is the session that a message of the peer may belong to (clause 8).
+func (srv *Server) find(p *peer, clientID string) *Session {
+	if clientID == "" {
+		return nil
+	}
+	s := srv.Session(clientID)
+	switch {
+	case s == nil, s.principal != p.principal:
+		return nil
+	case p.transport != transportWebSocket && !srv.opts.TrustClientID && s.browser != p.browser:
+		return nil
+	}
+	return s
+}
+
+var errServerClosed = errors.New("bayeux: the server is closed")
+
+func (srv *Server) register(s *Session) error {
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	if srv.closed {
+		return errServerClosed
+	}
+	srv.sessions[s.id] = s
+	return nil
+}
+
+// forget removes a session that has ended.
+func (srv *Server) forget(s *Session, subs map[string]struct{}) {
+	for name := range subs {
+		srv.hub.remove(name, s)
+	}
+	srv.mu.Lock()
+	delete(srv.sessions, s.id)
+	srv.mu.Unlock()
+	if s.reason() == Expired {
+		srv.stats.Expired.Add(1)
+	}
+}
+
+// mayHold counts a held connect of a browser; false means that its limit is
+// reached. A true one is paid back with unhold.
+func (srv *Server) mayHold(p *peer) bool {
+	if srv.opts.HoldsPerBrowser < 0 || !p.limited {
+		return true
+	}
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	if srv.holds[p.browser] >= srv.opts.HoldsPerBrowser {
+		return false
+	}
+	srv.holds[p.browser]++
+	return true
+}
+
+func (srv *Server) unhold(p *peer) {
+	if srv.opts.HoldsPerBrowser < 0 || !p.limited {
+		return
+	}
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	if srv.holds[p.browser]--; srv.holds[p.browser] <= 0 {
+		delete(srv.holds, p.browser)
+	}
+}
+
+// normalAdvice is what clients are advised when all is well.
+func (srv *Server) normalAdvice() *advice {
+	return &advice{reconnect: "retry", interval: srv.opts.Interval, timeout: srv.opts.Timeout}
+}
+
+// drainAdvice tells a client to come back after a random while.
+func (srv *Server) drainAdvice() *advice {
+	a := srv.normalAdvice()
+	a.interval = time.Duration(mathrand.Int64N(srv.draining.Load()) + 1)
+	return a
+}
+
+// ServeHTTP serves WebSocket upgrades and long-polling requests.
+func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case r.Method == http.MethodGet && strings.EqualFold(r.Header.Get("Upgrade"), "websocket"):
+		srv.serveWebSocket(w, r)
+	case r.Method == http.MethodPost:
+		srv.serveLongPolling(w, r)
+	default:
+		srv.stats.BadBodies.Add(1)
+		w.Header().Set("Allow", "GET, POST")
+		http.Error(w, "no Bayeux transport fits this request", http.StatusBadRequest)
+	}
+}

@@ -1,0 +1,675 @@
+package bayeux_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"github.com/halley-chat/halley/bayeux"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestHandshakeReply(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, bayeux.Options{MaxInterval: 90 * time.Second})
+		status, cookie, frames := w.post(t.Context(), "", `{"channel":"/meta/handshake","id":7,"minimumVersion":"1.0beta"}`)
+		if status != 200 || len(frames) != 1 {
+			t.Fatalf("%d %v", status, frames)
+		}
+		got := frames[0]
+		if id, _ := got["clientId"].(string); len(id) < 20 || got["successful"] != true || got["id"] != 7.0 || got["version"] != "1.0" {
+			t.Errorf("reply %v", got)
+		}
+		if diff := cmp.Diff(map[string]any{"reconnect": "retry", "interval": 0.0, "timeout": 20000.0}, got["advice"]); diff != "" {
+			t.Errorf("advice: %s", diff)
+		}
+		if len(cookie) < 16 {
+			t.Errorf("cookie %q", cookie)
+		}
+		if _, again, _ := w.post(t.Context(), cookie, `{"channel":"/meta/handshake"}`); again != cookie {
+			t.Errorf("a known browser got another cookie")
+		}
+	})
+}
+
+func TestCookieGuardsTheSession(t *testing.T) {
+	for _, trust := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, bayeux.Options{TrustClientID: trust})
+			p := w.poller()
+			_, _, frames := w.post(t.Context(), "", `{"channel":"/meta/subscribe","clientId":"`+p.id+`","subscription":"/a","id":"3"}`)
+			if ok := frames[0]["successful"] == true; ok != trust {
+				t.Errorf("trust %v: %v", trust, frames)
+			}
+			if !trust && frames[0]["error"] != "402::Unknown client" {
+				t.Errorf("error %v", frames[0]["error"])
+			}
+		})
+	}
+}
+
+func TestUnknownClientAdvice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, bayeux.Options{})
+		for channel, want := range map[string]any{"/meta/connect": "handshake", "/meta/subscribe": nil, "/service/x": nil} {
+			_, _, f := w.post(t.Context(), "", `[{"channel":"`+channel+`","clientId":"nobody","id":"1"}]`)
+			if f[0]["error"] != "402::Unknown client" || f[0].at("advice", "reconnect") != want || f[0]["successful"] != false {
+				t.Errorf("%s: %v", channel, f)
+			}
+		}
+	})
+}
+
+func TestConnectIsHeldForTheTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, bayeux.Options{})
+		p, s := w.poller(), w.socket()
+		start := time.Now()
+		polled := p.connect("9")
+		s.send(`[{"channel":"/meta/connect","clientId":"$","connectionType":"websocket","id":"9"}]`)
+		for name, f := range map[string][]frame{"poll": <-polled, "socket": s.read()} {
+			if d := time.Since(start); d != 20*time.Second {
+				t.Errorf("%s: answered after %v", name, d)
+			}
+			if diff := cmp.Diff([]frame{{"channel": "/meta/connect", "id": "9", "successful": true}}, f); diff != "" {
+				t.Errorf("%s: %s", name, diff)
+			}
+		}
+	})
+}
+
+func TestFirstConnectIsAnsweredAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, bayeux.Options{})
+		s := w.dial(nil)
+		f := s.ask(`{"channel":"/meta/handshake"}`)
+		s.id = f[0]["clientId"].(string)
+		start := time.Now()
+		f = s.ask(`{"channel":"/meta/connect","clientId":"$","advice":{"timeout":10000}}`)
+		if time.Since(start) != 0 || f[0].at("advice", "timeout") != 20000.0 {
+			t.Errorf("after %v: %v", time.Since(start), f)
+		}
+		// A client may ask for a shorter hold for one cycle.
+		s.ask(`{"channel":"/meta/connect","clientId":"$","advice":{"timeout":3000}}`)
+		if d := time.Since(start); d != 3*time.Second {
+			t.Errorf("held for %v", d)
+		}
+	})
+}
+
+func TestBroadcast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, bayeux.Options{})
+		s, p := w.socket(), w.poller()
+		f := s.ask(`[{"channel":"/meta/subscribe","clientId":"$","id":"3","subscription":["/a/*","/a/b","/**"]}]`)
+		if f[0]["successful"] != true {
+			t.Fatal(f)
+		}
+		p.send(`[{"channel":"/meta/subscribe","clientId":"$","id":"3","subscription":"/a/b"}]`)
+		f = p.send(`[{"channel":"/a/b","clientId":"$","id":"4","data":{"x":1.50,"__proto__":null},"ext":{"e":1},"more":"m"}]`)
+		want := frame{"channel": "/a/b", "data": map[string]any{"x": 1.5, "__proto__": nil}, "ext": map[string]any{"e": 1.0}, "more": "m"}
+		if diff := cmp.Diff([]frame{want, {"channel": "/a/b", "id": "4", "successful": true}}, f); diff != "" {
+			t.Errorf("the publisher: %s", diff)
+		}
+		if diff := cmp.Diff([]frame{want}, s.read()); diff != "" {
+			t.Errorf("the subscriber, once: %s", diff)
+		}
+		s.ask(`[{"channel":"/meta/unsubscribe","clientId":"$","id":"5","subscription":["/a/b","/**","/a/*"]}]`)
+		if err := w.srv.Publish("/a/b", []byte(`1`)); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.ask(`{"channel":"/service/none","clientId":"$","id":"6","data":0}`); len(got) != 1 || got[0]["id"] != "6" {
+			t.Errorf("after unsubscribing: %v", got)
+		}
+	})
+}
+
+func TestHandlerDeliversAheadOfTheAcknowledgement(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, bayeux.Options{HoldsPerBrowser: -1})
+		w.srv.Handle("/service/chat/*", func(_ context.Context, s *bayeux.Session, m *bayeux.Message) error {
+			if string(m.Data) == `"bad"` {
+				return &bayeux.Error{Code: 403, Args: "no", Text: "refused"}
+			}
+			if string(m.Data) == `"odd"` {
+				return errors.New("a detail that is nobody's business")
+			}
+			return s.Deliver(m.Channel, []byte(`"note"`))
+		})
+		p, s := w.poller(), w.socket()
+		held := p.connect("8")
+		synctest.Wait()
+		note := frame{"channel": "/service/chat/x", "data": "note"}
+		ack := frame{"channel": "/service/chat/x", "id": "9", "successful": true}
+		got := p.send(`{"channel":"/service/chat/x","clientId":"$","id":"9","data":"good"}`)
+		if diff := cmp.Diff([]frame{note, ack}, got); diff != "" {
+			t.Errorf("poll: %s", diff)
+		}
+		s.send(`{"channel":"/service/chat/x","clientId":"$","id":"9","data":"good"}`)
+		if diff := cmp.Diff([]frame{note, ack}, append(s.read(), s.read()...)); diff != "" {
+			t.Errorf("socket: %s", diff)
+		}
+		for data, want := range map[string]string{`"bad"`: "403:no:refused", `"odd"`: "500::server_error"} {
+			f := s.ask(`{"channel":"/service/chat/x","clientId":"$","id":"9","data":` + data + `}`)
+			if f[0]["error"] != want || f[0]["successful"] != false {
+				t.Errorf("%s: %v", data, f)
+			}
+		}
+		select {
+		case f := <-held:
+			t.Errorf("the held connect was answered: %v", f)
+		default:
+		}
+		// A delivery outside of a handler ends the hold and carries the message.
+		if err := w.srv.Session(p.id).Deliver("/service/chat/x", []byte(`"note"`)); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]frame{note, {"channel": "/meta/connect", "id": "8", "successful": true}}, <-held); diff != "" {
+			t.Errorf("hold: %s", diff)
+		}
+	})
+}
+
+func TestSessionSurvivesItsConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, bayeux.Options{MaxInterval: 90 * time.Second})
+		s := w.socket()
+		s.send(`{"channel":"/meta/connect","clientId":"$","id":"3"}`)
+		synctest.Wait()
+		_ = s.conn.Close()
+		synctest.Wait()
+		session := w.srv.Session(s.id)
+		for i := range 3 {
+			if err := session.Deliver("/service/x", fmt.Append(nil, i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(89 * time.Second)
+		again := w.dial(nil)
+		again.id = s.id
+		again.send(`{"channel":"/meta/connect","clientId":"$","id":"4","advice":{"timeout":0}}`)
+		var got []frame
+		for len(got) < 4 {
+			got = append(got, again.read()...)
+		}
+		for i, f := range got[:3] {
+			if f["data"] != float64(i) {
+				t.Errorf("message %d: %v", i, f)
+			}
+		}
+		_ = again.conn.Close()
+		ended := make(chan bayeux.Reason, 1)
+		session.OnClose(func(r bayeux.Reason) { ended <- r })
+		start := time.Now()
+		if r := <-ended; r != bayeux.Expired || time.Since(start) != 90*time.Second {
+			t.Errorf("%s after %v", r, time.Since(start))
+		}
+		if n := w.srv.Sessions(); n != 0 {
+			t.Errorf("%d sessions", n)
+		}
+	})
+}
+
+func TestPollerExpires(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, bayeux.Options{})
+		p := w.poller()
+		time.Sleep(9 * time.Second)
+		p.send(`{"channel":"/meta/subscribe","clientId":"$","subscription":"/x"}`) // any message extends it
+		time.Sleep(9 * time.Second)
+		if w.srv.Session(p.id) == nil {
+			t.Fatal("expired although it spoke")
+		}
+		// Giving up a held connect starts the clock as well.
+		ctx, cancel := context.WithCancel(t.Context())
+		go p.post(ctx, p.cookie, `{"channel":"/meta/connect","clientId":"`+p.id+`"}`)
+		time.Sleep(5 * time.Second)
+		cancel()
+		time.Sleep(9 * time.Second)
+		if w.srv.Session(p.id) == nil {
+			t.Fatal("expired too early")
+		}
+		time.Sleep(2 * time.Second)
+		f := p.send(`{"channel":"/meta/connect","clientId":"$"}`)
+		if f[0].at("advice", "reconnect") != "handshake" || w.srv.Stats().Expired.Load() != 1 {
+			t.Errorf("%v", f)
+		}
+	})
+}
+
+func TestNewerConnectReplacesTheOlder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, bayeux.Options{HoldsPerBrowser: -1})
+		p := w.poller()
+		type answer struct {
+			status int
+			frames []frame
+		}
+		first := make(chan answer, 1)
+		go func() {
+			status, _, f := p.post(t.Context(), p.cookie, `{"channel":"/meta/connect","clientId":"`+p.id+`","id":"5"}`)
+			first <- answer{status, f}
+		}()
+		synctest.Wait()
+		second := p.connect("6")
+		if a := <-first; a.status != http.StatusInternalServerError {
+			t.Errorf("the older one: %v", a)
+		}
+		if err := w.srv.Session(p.id).Deliver("/service/x", []byte(`1`)); err != nil {
+			t.Fatal(err)
+		}
+		if f := <-second; len(f) != 2 || f[1]["id"] != "6" {
+			t.Errorf("the newer one: %v", f)
+		}
+		s := w.socket()
+		s.send(`{"channel":"/meta/connect","clientId":"$","id":"5"}`)
+		s.send(`{"channel":"/meta/connect","clientId":"$","id":"6"}`)
+		if f := s.read(); len(f) != 1 || f[0]["id"] != "6" {
+			t.Errorf("socket: %v", f)
+		}
+	})
+}
+
+func TestHoldsPerBrowser(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, bayeux.Options{MaxInterval: time.Minute})
+		a := w.poller()
+		_, _, f := w.post(t.Context(), a.cookie, `{"channel":"/meta/handshake"}`)
+		b := &poller{w, a.cookie, f[0]["clientId"].(string)}
+		b.send(`{"channel":"/meta/connect","clientId":"$","advice":{"timeout":0}}`)
+		held := a.connect("5")
+		synctest.Wait()
+		start := time.Now()
+		f = <-b.connect("6")
+		if time.Since(start) != 0 || f[0].at("advice", "multiple-clients") != true || f[0].at("advice", "interval") != 2000.0 || f[0]["successful"] != true {
+			t.Errorf("second tab: after %v %v", time.Since(start), f)
+		}
+		<-held
+		// The other tab's hold is over: this one is held again and told so.
+		f = <-b.connect("7")
+		if d := time.Since(start); d != 40*time.Second || f[0].at("advice", "interval") != 0.0 {
+			t.Errorf("after %v: %v", d, f)
+		}
+	})
+}
+
+func TestDisconnectOverWebSocket(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, bayeux.Options{})
+		s := w.socket()
+		s.send(`{"channel":"/meta/connect","clientId":"$","id":"3"}`)
+		s.send(`{"channel":"/meta/disconnect","clientId":"$","id":"4"}`)
+		got := append(s.read(), make([]frame, 0)...)
+		for len(got) < 2 {
+			got = append(got, s.read()...)
+		}
+		if got[0]["channel"] != "/meta/connect" || got[0].at("advice", "reconnect") != "none" || got[1]["channel"] != "/meta/disconnect" || got[1]["successful"] != true {
+			t.Errorf("%v", got)
+		}
+		start := time.Now()
+		if _, code := s.readFrame(); code != 1000 || time.Since(start) != 5*time.Second {
+			t.Errorf("closed with %d after %v", code, time.Since(start))
+		}
+	})
+}
+
+func TestKick(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, bayeux.Options{})
+		s, p := w.socket(), w.poller()
+		s.send(`{"channel":"/meta/connect","clientId":"$","id":"3"}`)
+		polled := p.connect("3")
+		synctest.Wait()
+		w.srv.Session(s.id).Disconnect()
+		w.srv.Session(p.id).Disconnect()
+		got := s.read()
+		for len(got) < 2 {
+			got = append(got, s.read()...)
+		}
+		for name, f := range map[string][]frame{"socket": got, "poll": <-polled} {
+			if len(f) != 2 || f[0]["channel"] != "/meta/disconnect" || f[0]["id"] != nil || f[1].at("advice", "reconnect") != "none" {
+				t.Errorf("%s: %v", name, f)
+			}
+		}
+		if w.srv.Sessions() != 0 {
+			t.Error("the sessions live on")
+		}
+	})
+}
+
+func TestOverflowEndsTheSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, bayeux.Options{OutboxMessages: 3})
+		p := w.poller()
+		session := w.srv.Session(p.id)
+		for range 3 {
+			if err := session.Deliver("/service/x", []byte(`1`)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := session.Deliver("/service/x", []byte(`1`)); !errors.Is(err, bayeux.ErrOverflow) {
+			t.Errorf("the fourth: %v", err)
+		}
+		if err := session.Deliver("/service/x", []byte(`1`)); !errors.Is(err, bayeux.ErrGone) {
+			t.Errorf("the fifth: %v", err)
+		}
+		if f := p.send(`{"channel":"/meta/connect","clientId":"$"}`); f[0].at("advice", "reconnect") != "handshake" {
+			t.Errorf("%v", f)
+		}
+	})
+}
+
+func TestDrain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, bayeux.Options{})
+		s, p := w.socket(), w.poller()
+		s.send(`{"channel":"/meta/connect","clientId":"$","id":"3"}`)
+		polled := p.connect("3")
+		synctest.Wait()
+		w.srv.Drain(5 * time.Second)
+		for name, f := range map[string][]frame{"socket": s.read(), "poll": <-polled, "next": s.ask(`{"channel":"/meta/connect","clientId":"$","id":"4"}`)} {
+			interval, _ := f[0].at("advice", "interval").(float64)
+			if f[0]["successful"] != true || f[0].at("advice", "reconnect") != "retry" || interval < 0 || interval > 5000 {
+				t.Errorf("%s: %v", name, f)
+			}
+		}
+	})
+}
+
+func TestBadBodies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, bayeux.Options{MaxMessageSize: 4096})
+		p := w.poller()
+		for name, c := range map[string]struct {
+			body   string
+			status int
+			code   int
+		}{
+			"truncated":          {`[{"channel":"/meta/con`, 400, 1007},
+			"no JSON":            {`hello`, 400, 1007},
+			"empty":              {``, 400, 1007},
+			"empty array":        {`[]`, 400, 1007},
+			"a number":           {`5`, 400, 1007},
+			"array of numbers":   {`[1,2]`, 400, 1007},
+			"trailing":           {`[] []`, 400, 1007},
+			"bad UTF-8":          {"[{\"channel\":\"/a\",\"data\":\"\xff\"}]", 400, 1007},
+			"too deep":           {`[{"channel":"/a","data":` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `}]`, 400, 1007},
+			"too many":           {`[` + strings.Repeat(`{"channel":"/a"},`, 100) + `{"channel":"/a"}]`, 400, 1007},
+			"too large":          {`[{"channel":"/a","data":"` + strings.Repeat("x", 5000) + `"}]`, 413, 1009},
+			"batched handshakes": {`[{"channel":"/meta/handshake"},{"channel":"/meta/handshake"}]`, 400, 1002},
+		} {
+			before := w.srv.Stats().BadBodies.Load()
+			if status, _, _ := w.post(t.Context(), p.cookie, c.body); status != c.status {
+				t.Errorf("%s: status %d, want %d", name, status, c.status)
+			}
+			s := w.dial(nil)
+			go s.trySend(c.body)
+			if _, code := s.readFrame(); int(code) != c.code {
+				t.Errorf("%s: close code %d, want %d", name, code, c.code)
+			}
+			_ = s.conn.Close()
+			synctest.Wait()
+			if n := w.srv.Stats().BadBodies.Load() - before; n != 2 {
+				t.Errorf("%s: counted %d times", name, n)
+			}
+		}
+		if f := p.send(`{"channel":"/meta/subscribe","clientId":"$","subscription":"/x"}`); f[0]["successful"] != true {
+			t.Errorf("the session suffered: %v", f)
+		}
+	})
+}
+
+func TestBadMessages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, bayeux.Options{MaxSubscriptions: 2})
+		p := w.poller()
+		long := "/" + strings.Repeat("a", 600)
+		for body, want := range map[string]string{
+			`{"clientId":"$"}`:                                                             "400::channel_missing",
+			`{"clientId":"$","channel":5}`:                                                 "400::channel_missing",
+			`{"clientId":{},"channel":"/a"}`:                                               "400::field_invalid",
+			`{"clientId":"$","channel":"/a","channel":"/b","data":1}`:                      "400::duplicate_key",
+			`{"clientId":"$","channel":"/a","ext":{"x":1,"x":2},"data":1}`:                 "400::duplicate_key",
+			`{"clientId":"$","channel":"/a","data":1,"id":"a b"}`:                          "405::message_id_invalid",
+			`{"clientId":"$","channel":"/a","data":1,"id":{}}`:                             "405::message_id_invalid",
+			`{"clientId":"$","channel":"/a//b","data":1}`:                                  "405::channel_invalid",
+			`{"clientId":"$","channel":"/a/*/b","data":1}`:                                 "405::channel_invalid",
+			`{"clientId":"$","channel":"/a/*","data":1}`:                                   "405::channel_invalid",
+			`{"clientId":"$","channel":"a","data":1}`:                                      "405::channel_invalid",
+			`{"clientId":"$","channel":"/ä","data":1}`:                                     "405::channel_invalid",
+			`{"clientId":"$","channel":"` + long + `","data":1}`:                           "405::channel_invalid",
+			`{"clientId":"$","channel":"/a"}`:                                              "400::data_missing",
+			`{"clientId":"$","channel":"/meta/what","data":1}`:                             "403:denied_by_security_policy:channel_create_denied",
+			`{"clientId":"$","channel":"/meta/subscribe"}`:                                 "403::subscription_missing",
+			`{"clientId":"$","channel":"/meta/subscribe","subscription":5}`:                "403::subscription_invalid",
+			`{"clientId":"$","channel":"/meta/subscribe","subscription":["/a",5]}`:         "403::subscription_invalid",
+			`{"clientId":"$","channel":"/meta/subscribe","subscription":"/meta/x"}`:        "403:denied_by_security_policy:subscribe_denied",
+			`{"clientId":"$","channel":"/meta/subscribe","subscription":["/a","b"]}`:       "403::subscription_invalid",
+			`{"clientId":"$","channel":"/meta/subscribe","subscription":["/b","/c","/d"]}`: "403:too_many_subscriptions:subscribe_denied",
+			`{"CLIENTID":"$","channel":"/a","data":1}`:                                     "402::Unknown client",
+			`{"clientId":"$x","channel":"/a","data":1}`:                                    "402::Unknown client",
+			`{"clientId":"$","channel":"/meta/unsubscribe","subscription":"/meta/all"}`:    "403::unsubscribe_failed",
+		} {
+			f := w.poller().send(body)
+			if len(f) != 1 || f[0]["successful"] != false || f[0]["error"] != want {
+				t.Errorf("%s: %v, want %s", body, f, want)
+			}
+		}
+		for _, body := range []string{
+			`{"clientId":"$","channel":"/service/x","id":12}`,
+			`{"clientId":"$","channel":"/service/x","id":"MQ=="}`,
+			`{"clientId":"$","channel":"/service/x/","id":"1"}`,
+			`{"clientId":"$","channel":"/meta/subscribe","id":"1","subscription":"/service/**"}`,
+			`{"clientId":"$","channel":"/meta/unsubscribe","id":"1","subscription":"/never"}`,
+			`{"clientId":"$","channel":"/a","data":{"k":1,"k":2},"id":"1"}`,
+		} {
+			if f := p.send(body); f[len(f)-1]["successful"] != true || f[len(f)-1]["id"] == nil {
+				t.Errorf("%s: %v", body, f)
+			}
+		}
+	})
+}
+
+func TestBatchIsAnsweredInOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, bayeux.Options{})
+		p := w.poller()
+		f := p.send(`[{"channel":"/meta/subscribe","clientId":"$","id":"a","subscription":"/x"},{"channel":"/x","clientId":"other","id":"b","data":1},{"channel":"/meta/connect","clientId":"$","id":"c"},{"channel":"/x","clientId":"$","id":"d","data":2}]`)
+		var order []string
+		for _, m := range f {
+			if id, ok := m["id"].(string); ok {
+				order = append(order, id)
+			}
+		}
+		if got := strings.Join(order, ""); got != "abcd" || f[0]["data"] != 2.0 {
+			t.Errorf("order %s in %v", got, f)
+		}
+	})
+}
+
+func TestSetCookieOnUpgrade(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, bayeux.Options{})
+		s := w.dial(nil)
+		c, err := http.ParseSetCookie(s.resp.Get("Set-Cookie"))
+		if err != nil || c.Name != "BAYEUX_BROWSER" || !c.HttpOnly || c.Path != "/" {
+			t.Fatalf("%v %v", c, err)
+		}
+		f := s.ask(`{"channel":"/meta/handshake"}`)
+		id := f[0]["clientId"].(string)
+		// A session made on a WebSocket goes on over HTTP with that cookie.
+		_, _, f = w.post(t.Context(), c.Value, `{"channel":"/meta/subscribe","clientId":"`+id+`","subscription":"/x"}`)
+		if f[0]["successful"] != true {
+			t.Errorf("%v", f)
+		}
+		if w.srv.Session(id).Browser() != c.Value {
+			t.Error("the session has another browser")
+		}
+	})
+}
+
+func TestAuthenticateAndOrigin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, bayeux.Options{
+			TrustClientID: true,
+			Authenticate: func(r *http.Request) (any, error) {
+				if name := r.Header.Get("X-User"); name != "" {
+					return name, nil
+				}
+				return nil, errors.New("who?")
+			},
+			CheckOrigin: func(r *http.Request) bool { return r.Header.Get("Origin") != "null" },
+		})
+		if status, _, _ := w.post(t.Context(), "", `{"channel":"/meta/handshake"}`); status != http.StatusUnauthorized {
+			t.Errorf("status %d", status)
+		}
+		anna := w.dial(http.Header{"X-User": {"anna"}})
+		f := anna.ask(`{"channel":"/meta/handshake"}`)
+		id := f[0]["clientId"].(string)
+		if w.srv.Session(id).Principal() != "anna" {
+			t.Error("no principal")
+		}
+		ben := w.dial(http.Header{"X-User": {"ben"}})
+		if f := ben.ask(`{"channel":"/meta/connect","clientId":"` + id + `"}`); f[0]["error"] != "402::Unknown client" {
+			t.Errorf("another principal: %v", f)
+		}
+		req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://memory/cometd", nil)
+		req.Header = http.Header{"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Origin": {"null"}, "X-User": {"x"}, "Sec-Websocket-Version": {"13"}, "Sec-Websocket-Key": {"dGhlIHNhbXBsZSBub25jZQ=="}}
+		resp, err := w.web.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode != http.StatusForbidden {
+			t.Errorf("status %d", resp.StatusCode)
+		}
+	})
+}
+
+func TestPolicyAndHandshakeHook(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		deny := func(context.Context, *bayeux.Session, string) error { return errors.New("no") }
+		w := newWorld(t, bayeux.Options{
+			Policy: bayeux.Policy{
+				Handshake: func(_ context.Context, _ *bayeux.Session, m *bayeux.Message) error {
+					if m.Ext != nil {
+						return errors.New("no")
+					}
+					return nil
+				},
+				Subscribe: deny, Publish: deny,
+			},
+			OnHandshake: func(_ context.Context, s *bayeux.Session, _ *bayeux.Message, r *bayeux.Reply) {
+				r.Set("secureKey", []byte(`"k"`))
+				r.Set("clientId", []byte(`"forged"`))
+				if err := s.Deliver("/service/hello", []byte(`1`)); err != nil {
+					t.Error(err)
+				}
+			},
+		})
+		_, _, f := w.post(t.Context(), "", `{"channel":"/meta/handshake","ext":{"deny":true}}`)
+		if f[0]["error"] != "403::handshake_denied" || f[0].at("advice", "reconnect") != "none" || w.srv.Sessions() != 0 {
+			t.Errorf("%v", f)
+		}
+		s := w.dial(nil)
+		f = s.ask(`{"channel":"/meta/handshake"}`)
+		if len(f) != 1 || f[0]["secureKey"] != "k" || f[0]["clientId"] == "forged" {
+			t.Errorf("the reply stands alone and first: %v", f)
+		}
+		s.id = f[0]["clientId"].(string)
+		if f := s.read(); f[0]["channel"] != "/service/hello" {
+			t.Errorf("%v", f)
+		}
+		if f := s.ask(`{"channel":"/x","clientId":"$","data":1}`); f[0]["error"] != "403:denied_by_security_policy:publish_denied" {
+			t.Errorf("%v", f)
+		}
+		if f := s.ask(`{"channel":"/meta/subscribe","clientId":"$","subscription":"/x"}`); f[0]["error"] != "403:denied_by_security_policy:subscribe_denied" || f[0]["subscription"] != "/x" {
+			t.Errorf("%v", f)
+		}
+	})
+}
+
+func TestPanicInAHandlerClosesOneSocket(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, bayeux.Options{})
+		w.srv.Handle("/service/boom", func(context.Context, *bayeux.Session, *bayeux.Message) error { panic("boom") })
+		a, b := w.socket(), w.socket()
+		a.send(`{"channel":"/service/boom","clientId":"$","id":"1"}`)
+		if _, code := a.readFrame(); code != 1011 {
+			t.Errorf("close code %d", code)
+		}
+		if f := b.ask(`{"channel":"/service/x","clientId":"$","id":"1"}`); f[0]["successful"] != true {
+			t.Errorf("%v", f)
+		}
+	})
+}
+
+func TestEverybodyReceivesOnceAndInOrder(t *testing.T) {
+	// Many sessions at once, both transports, everything published arrives at
+	// everybody exactly once and in order.
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, bayeux.Options{HoldsPerBrowser: -1})
+		const clients, messages = 12, 30
+		done := make(chan []float64, clients)
+		ready := make(chan struct{}, clients)
+		for i := range clients {
+			go func() {
+				var got []float64
+				if i%2 == 0 {
+					p := w.poller()
+					p.send(`{"channel":"/meta/subscribe","clientId":"$","subscription":"/room"}`)
+					ready <- struct{}{}
+					for n := 0; len(got) < messages; n++ {
+						for _, f := range <-p.connect(fmt.Sprint(n)) {
+							if f["channel"] == "/room" {
+								got = append(got, f["data"].(float64))
+							}
+						}
+					}
+				} else {
+					s := w.socket()
+					s.ask(`{"channel":"/meta/subscribe","clientId":"$","subscription":"/*"}`)
+					ready <- struct{}{}
+					for len(got) < messages {
+						for _, f := range s.read() {
+							got = append(got, f["data"].(float64))
+						}
+					}
+				}
+				done <- got
+			}()
+		}
+		for range clients {
+			<-ready
+		}
+		var want []float64
+		for n := range messages {
+			want = append(want, float64(n))
+			data, err := json.Marshal(n)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := w.srv.Publish("/room", data); err != nil {
+				t.Fatal(err)
+			}
+			if n%7 == 0 {
+				synctest.Wait()
+			}
+		}
+		for range clients {
+			if diff := cmp.Diff(want, <-done); diff != "" {
+				t.Error(diff)
+			}
+		}
+	})
+}

@@ -1,0 +1,367 @@
+package bayeux
+
+import (
+	"sync"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Reason says why a session ended.
+type Reason string
+
+// The ways in which a session ends.
+const (
+	Disconnected Reason = "disconnected" // the client said goodbye
+	Expired      Reason = "expired"      // the client stayed away for too long
+	Kicked       Reason = "kicked"       // the application ended it
+	Overflowed   Reason = "overflowed"   // too much waited for it
+	ServerClosed Reason = "closed"       // the server was closed
+)
+
+// Session is one client between its handshake and its end. It outlives the
+// connections that carry it. All methods may be called from any goroutine.
+type Session struct {
+	// Static after construction.
+	srv       *Server
+	id        string
+	browser   string
+	principal any
+	origin    string
+	transport string
+
+	outbox outbox // has a lock of its own, below this one
+
+	mu sync.Mutex
+	// Guarded by mu.
+	connected bool          // it has sent its first connect
+	gone      Reason        // empty while it lives
+	socket    *socket       // the WebSocket it was last heard on, if that is open
+	held      *hold         // the connect that is being held
+	timer     *time.Timer   // ends the hold, or the session when none is held
+	due       time.Time     // when the timer's purpose falls due
+	interval  time.Duration // the client's transient interval, 0 if it gave none
+	advised   string        // the transport last advised
+	busy      int           // bodies being processed that will carry messages home
+	tell      bool          // somebody must be told once busy is 0
+	subs      map[string]struct{}
+	onClose   []func(Reason)
+	value     any
+}
+
+// hold is a /meta/connect that waits for its answer.
+type hold struct {
+	reply *Reply
+	// until is when it is answered at the latest.
+	until time.Time
+	// release hands the outcome to the transport that holds it. It is called
+	// once, without locks, and does not block.
+	release func(outcome)
+	// delivers says that the transport can only deliver by ending the hold.
+	delivers bool
+}
+
+// outcome says how a hold ended.
+type outcome uint8
+
+const (
+	holdTimeout  outcome = iota // nothing happened for long enough
+	holdDeliver                 // there is something to deliver
+	holdReplaced                // a newer connect took its place
+	holdOver                    // the session has ended
+	holdDrain                   // the server is about to go
+)
+
+// ID is the session's clientId. It is a credential: do not log it.
+func (s *Session) ID() string { return s.id }
+
+// Browser is the value of the browser's cookie at the handshake, or the one
+// that was set then. It is a credential too.
+func (s *Session) Browser() string { return s.browser }
+
+// Principal is what [Options.Authenticate] said at the handshake.
+func (s *Session) Principal() any { return s.principal }
+
+// Origin is the Origin header at the handshake, empty if there was none.
+func (s *Session) Origin() string { return s.origin }
+
+// Transport is the name of the transport that carried the handshake.
+func (s *Session) Transport() string { return s.transport }
+
+// SetValue keeps something of the application's with the session; Value
+// returns it.
+func (s *Session) SetValue(v any) {
+	s.mu.Lock()
+	s.value = v
+	s.mu.Unlock()
+}
+
+// Value is what SetValue kept last.
+func (s *Session) Value() any {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.value
+}
+
+// OnClose calls f once when the session has ended, at once if it has already.
+// It is called without locks, on the goroutine that ended the session, and
+// should be quick.
+func (s *Session) OnClose(f func(Reason)) {
+	s.mu.Lock()
+	reason := s.gone
+	if reason == "" {
+		s.onClose = append(s.onClose, f)
+	}
+	s.mu.Unlock()
+	if reason != "" {
+		f(reason)
+	}
+}
+
+// Deliver queues a message for this session alone; data is JSON and must not
+// be changed afterwards. It never blocks. The errors are [ErrGone] and
+// [ErrOverflow]; an overflow ends the session.
+func (s *Session) Deliver(channel string, data jsontext.Value) error {
+	return s.deliver(entry{appendDelivery(make([]byte, 0, len(channel)+len(data)+24), channel, data)})
+}
+
+func (s *Session) deliver(e entry) error {
+	wake, err := s.outbox.push(e)
+	if err == ErrOverflow {
+		s.srv.stats.Overflows.Add(1)
+		s.srv.opts.Logger.Warn("bayeux: a client reads too slowly, its session is ended", "transport", s.transport)
+		s.end(Overflowed)
+		return err
+	}
+	if wake {
+		s.wake()
+	}
+	return err
+}
+
+// Disconnect ends the session from the server's side: the client is told to
+// stop, see clause 6, server-side kick.
+func (s *Session) Disconnect() {
+	_, _ = s.outbox.push(entry{[]byte(`{"channel":"/meta/disconnect","successful":true}`)})
+	s.end(Kicked)
+}
+
+// wake tells whoever can carry messages to the client that there are some.
+func (s *Session) wake() {
+	s.mu.Lock()
+	if s.busy > 0 {
+		s.tell = true
+		s.mu.Unlock()
+		return
+	}
+	socket, h := s.socket, s.held
+	if socket == nil && h != nil && h.delivers {
+		s.held = nil
+	} else {
+		h = nil
+	}
+	s.mu.Unlock()
+	switch {
+	case socket != nil:
+		socket.flush()
+	case h != nil:
+		h.release(holdDeliver)
+	}
+}
+
+// begin marks a body of this session as being processed, so that what is
+// delivered meanwhile rides home with the replies (clause 5.2). It extends
+// the session's life (clause 9) and says whether the session still lives.
+func (s *Session) begin() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.gone != "" {
+		return false
+	}
+	s.busy++
+	if s.held == nil {
+		s.expireIn(s.srv.opts.MaxInterval + s.interval)
+	}
+	return true
+}
+
+// finish ends what begin began. carried says that the outbox was taken.
+func (s *Session) finish(carried bool) {
+	s.mu.Lock()
+	s.busy--
+	tell := s.busy == 0 && s.tell
+	if s.busy == 0 {
+		s.tell = false
+	}
+	s.mu.Unlock()
+	if tell && (!carried || s.outbox.waiting()) {
+		s.wake()
+	}
+}
+
+// expireIn starts the clock of the session's expiry anew. Caller holds mu.
+func (s *Session) expireIn(d time.Duration) { s.setTimer(time.Now().Add(d)) }
+
+// setTimer makes the timer fire at t at the latest. Caller holds mu.
+func (s *Session) setTimer(t time.Time) {
+	s.due = t
+	if s.timer == nil {
+		s.timer = time.AfterFunc(time.Until(t), s.onTimer)
+		return
+	}
+	s.timer.Reset(time.Until(t))
+}
+
+// onTimer does what has fallen due: it answers the held connect, or ends the
+// session. A timer that was set anew while it fired comes too early and is
+// set again.
+func (s *Session) onTimer() {
+	s.mu.Lock()
+	if s.gone != "" {
+		s.mu.Unlock()
+		return
+	}
+	if wait := time.Until(s.due); wait > 0 {
+		s.timer.Reset(wait)
+		s.mu.Unlock()
+		return
+	}
+	h := s.held
+	s.held = nil
+	if h == nil && s.busy > 0 {
+		s.expireIn(s.srv.opts.MaxInterval)
+		s.mu.Unlock()
+		return
+	}
+	if h != nil {
+		// The transport calls answered when the reply is written; until then
+		// the session has its full time.
+		s.expireIn(s.srv.opts.MaxInterval + s.srv.opts.WriteTimeout)
+	}
+	s.mu.Unlock()
+	if h != nil {
+		h.release(holdTimeout)
+		return
+	}
+	s.end(Expired)
+}
+
+// hold keeps a connect until something ends it. It reports whether the
+// session could take it, and releases an older one as replaced.
+func (s *Session) hold(h *hold) bool {
+	s.mu.Lock()
+	if s.gone != "" {
+		s.mu.Unlock()
+		return false
+	}
+	old := s.held
+	s.held = h
+	s.setTimer(h.until)
+	s.mu.Unlock()
+	if old != nil {
+		old.release(holdReplaced)
+	}
+	// What was queued between the caller's look and now must not wait.
+	if h.delivers && s.outbox.waiting() {
+		s.wake()
+	}
+	return true
+}
+
+// unhold takes a hold back whose transport has lost its client. It reports
+// whether the hold was still there.
+func (s *Session) unhold(h *hold) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.held != h || h == nil {
+		return false
+	}
+	s.held = nil
+	if s.gone == "" {
+		s.expireIn(s.srv.opts.Interval + s.srv.opts.MaxInterval)
+	}
+	return true
+}
+
+// releaseHeld releases whatever is held.
+func (s *Session) releaseHeld(o outcome) {
+	s.mu.Lock()
+	h := s.held
+	s.held = nil
+	if h != nil && s.gone == "" {
+		s.expireIn(s.srv.opts.Interval + s.srv.opts.MaxInterval)
+	}
+	s.mu.Unlock()
+	if h != nil {
+		h.release(o)
+	}
+}
+
+// answered starts the expiry when a connect's or a handshake's reply has been
+// written (clause 9).
+func (s *Session) answered() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.gone == "" && s.held == nil {
+		s.expireIn(s.srv.opts.Interval + s.interval + s.srv.opts.MaxInterval)
+	}
+}
+
+// attach makes a WebSocket the one through which the session is reached.
+func (s *Session) attach(c *socket) {
+	s.mu.Lock()
+	s.socket = c
+	s.mu.Unlock()
+}
+
+// detach forgets a WebSocket that has closed, ends the hold that it carried,
+// and starts the expiry.
+func (s *Session) detach(c *socket) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.socket != c {
+		return
+	}
+	s.socket = nil
+	if s.held != nil && !s.held.delivers {
+		s.held = nil
+	}
+	if s.gone == "" && s.held == nil {
+		s.expireIn(s.srv.opts.Interval + s.srv.opts.MaxInterval)
+	}
+}
+
+// end ends the session once; later calls do nothing.
+func (s *Session) end(reason Reason) {
+	s.mu.Lock()
+	if s.gone != "" {
+		s.mu.Unlock()
+		return
+	}
+	s.gone = reason
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+	h, socket, calls, subs := s.held, s.socket, s.onClose, s.subs
+	s.held, s.onClose, s.subs = nil, nil, nil
+	s.mu.Unlock()
+
+	s.outbox.close()
+	s.srv.forget(s, subs)
+	if h != nil {
+		h.release(holdOver)
+	}
+	if socket != nil {
+		socket.sessionEnded(s, reason)
+	}
+	for _, f := range calls {
+		f(reason)
+	}
+}
+
+// reason is why the session ended; empty while it lives.
+func (s *Session) reason() Reason {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.gone
+}

@@ -1,0 +1,422 @@
+package bayeux
+
+import (
+	"context"
+	"net/http"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/gobwas/ws"
+)
+
+// socket is one WebSocket: it reads in a goroutine of its own, outside of the
+// HTTP handler, whose memory is thereby free, and writes in whichever
+// goroutine finds something to write while nobody else writes. An idle one
+// costs one goroutine and a small buffer.
+type socket struct {
+	// Static after construction.
+	srv    *Server
+	wire   *wire
+	peer   *peer
+	ctx    context.Context // ends when the socket closes
+	cancel context.CancelFunc
+
+	mu sync.Mutex
+	// Guarded by mu.
+	session *Session // the one heard on it last
+	out     []*Reply // replies to write
+	raw     []byte   // control frames to write
+	writing bool     // somebody is in writeAll
+	again   bool     // and must look once more before leaving
+	closed  bool
+}
+
+// bodies are read buffers; those that grew large are not kept.
+var bodies = sync.Pool{New: func() any { return new([]byte) }}
+
+// frames are write buffers.
+var frames = sync.Pool{New: func() any { return new([]byte) }}
+
+const keepBuffer = 16 << 10
+
+// putBuffer returns a buffer that has not grown too large to its pool.
+func putBuffer(p *sync.Pool, buf *[]byte) {
+	if cap(*buf) <= keepBuffer {
+		p.Put(buf)
+	}
+}
+
+// serveWebSocket upgrades a request and leaves the connection to a goroutine
+// of its own.
+func (srv *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
+	if srv.opts.CheckOrigin != nil && !srv.opts.CheckOrigin(r) {
+		srv.stats.BadBodies.Add(1)
+		http.Error(w, "pages of this origin may not connect", http.StatusForbidden)
+		return
+	}
+	p, err := srv.peer(r, transportWebSocket)
+	if err != nil {
+		http.Error(w, "not signed in", http.StatusUnauthorized)
+		return
+	}
+	var cookie *http.Cookie
+	if !p.known {
+		cookie = srv.cookie(p, r)
+	}
+	conn, err := upgrade(w, r, cookie)
+	if err != nil {
+		srv.stats.BadBodies.Add(1)
+		return
+	}
+	c := &socket{srv: srv, wire: conn, peer: p}
+	// The request's context ends with the handler; the socket lives on.
+	c.ctx, c.cancel = context.WithCancel(srv.base)
+	srv.mu.Lock()
+	if srv.closed {
+		srv.mu.Unlock()
+		c.cancel()
+		_ = conn.conn.Close()
+		return
+	}
+	srv.open[c] = struct{}{}
+	srv.sockets.Add(1)
+	srv.mu.Unlock()
+	go c.read()
+}
+
+// read is the socket's goroutine.
+func (c *socket) read() {
+	defer c.srv.sockets.Done()
+	defer c.gone()
+	defer func() {
+		if v := recover(); v != nil {
+			c.srv.opts.Logger.Error("bayeux: a handler panicked", "panic", v, "stack", string(debug.Stack()))
+			c.close(closeInternal, "an error in the server")
+		}
+	}()
+	for c.readOne() {
+	}
+}
+
+// silence is how long a socket may say nothing before it counts as dead: a
+// client with a session sends a connect at least this often.
+func (c *socket) silence() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.session == nil {
+		return 30 * time.Second
+	}
+	o := &c.srv.opts
+	return o.Timeout + o.Interval + o.MaxInterval + 30*time.Second
+}
+
+func (c *socket) readOne() bool {
+	buf := bodies.Get().(*[]byte)
+	defer putBuffer(&bodies, buf)
+	if err := c.wire.conn.SetReadDeadline(time.Now().Add(c.silence())); err != nil {
+		return false
+	}
+	body, err := c.wire.readMessage(*buf, c.srv.opts.MaxMessageSize, c.sendRaw)
+	if err != nil {
+		if code, text, ours := closeCode(err); ours {
+			c.srv.stats.BadBodies.Add(1)
+			c.refuse(code, text)
+		}
+		return false
+	}
+	*buf = body
+	messages, err := decode(body, c.srv.opts.MaxBatch, c.srv.opts.MaxDepth)
+	if err != nil {
+		c.srv.stats.BadBodies.Add(1)
+		c.refuse(closeMalformed, err.Error())
+		return false
+	}
+	return c.process(messages)
+}
+
+func (c *socket) process(messages []*Message) bool {
+	t := turn{srv: c.srv, peer: c.peer, session: c.srv.find(c.peer, messages[0].ClientID)}
+	busy := t.session
+	if busy != nil && (isConnect(messages[0]) || !busy.begin()) {
+		busy = nil
+	}
+	if t.session != nil {
+		c.carry(t.session)
+	}
+	err := t.run(c.ctx, messages)
+	if t.fresh {
+		if busy != nil {
+			busy.finish(false)
+		}
+		busy = t.session
+		c.queue(t.replies...)
+		t.replies = nil
+		c.carry(t.session)
+	}
+	if err != nil {
+		if busy != nil {
+			busy.finish(false)
+		}
+		c.srv.stats.BadBodies.Add(1)
+		c.refuse(closeProtocol, err.Error())
+		return false
+	}
+	if t.connect != nil {
+		c.hold(&t)
+	}
+	c.queue(t.replies...)
+	if busy != nil {
+		busy.finish(true)
+	}
+	c.writeAll()
+	for _, r := range t.replies {
+		if r.channel == metaDisconnect && r.err == nil {
+			c.closeLater(t.session)
+		}
+	}
+	return true
+}
+
+// carry makes this socket the session's, and the session the socket's. A
+// session that was heard on it before is no longer reached through it.
+func (c *socket) carry(s *Session) {
+	c.mu.Lock()
+	old := c.session
+	c.session = s
+	c.mu.Unlock()
+	if old == s {
+		return
+	}
+	if old != nil {
+		old.detach(c)
+	}
+	s.attach(c)
+}
+
+// hold keeps the connect: nothing waits for it but the session's timer.
+func (c *socket) hold(t *turn) {
+	s, r := t.session, t.connect
+	h := &hold{reply: r, until: time.Now().Add(t.wait)}
+	h.release = func(o outcome) {
+		switch o {
+		case holdReplaced:
+			return // the newer connect's reply is the only one (7.6)
+		case holdOver:
+			r.over(s.reason())
+		case holdDrain:
+			r.advice = c.srv.drainAdvice()
+		}
+		c.queue(r)
+		c.flush()
+	}
+	if !s.hold(h) {
+		c.queue(r.over(s.reason()))
+	}
+}
+
+// queue adds replies to what is to be written.
+func (c *socket) queue(replies ...*Reply) {
+	if len(replies) == 0 {
+		return
+	}
+	c.mu.Lock()
+	c.out = append(c.out, replies...)
+	c.mu.Unlock()
+}
+
+func (c *socket) sendRaw(frame []byte) {
+	c.mu.Lock()
+	c.raw = append(c.raw, frame...)
+	c.mu.Unlock()
+	c.writeAll()
+}
+
+// flush writes what there is in a goroutine of its own. It never blocks.
+func (c *socket) flush() {
+	if c.claim() {
+		go c.drainClaimed()
+	}
+}
+
+// writeAll writes what there is, unless somebody is writing already, who will
+// then look again.
+func (c *socket) writeAll() {
+	if c.claim() {
+		c.drainClaimed()
+	}
+}
+
+// claim makes the caller the one who writes.
+func (c *socket) claim() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.writing {
+		c.again = true
+		return false
+	}
+	c.writing = true
+	return true
+}
+
+// drainClaimed writes until there is nothing left. Caller has claimed.
+func (c *socket) drainClaimed() {
+	for {
+		c.mu.Lock()
+		replies, raw, s := c.out, c.raw, c.session
+		c.out, c.raw, c.again = nil, nil, false
+		closed := c.closed
+		c.mu.Unlock()
+		var queued []entry
+		if s != nil && !closed {
+			queued = s.outbox.take()
+		}
+		if len(replies) == 0 && len(queued) == 0 && len(raw) == 0 || closed {
+			c.mu.Lock()
+			if c.again && !closed {
+				c.mu.Unlock()
+				continue
+			}
+			c.writing = false
+			c.mu.Unlock()
+			return
+		}
+		c.writeOut(s, raw, queued, replies)
+	}
+}
+
+// maxFrame is where a frame of several messages is cut: the Java client takes
+// no more than 64 KiB in one.
+const maxFrame = 32 << 10
+
+// writeOut writes one take: leading replies, messages, other replies, each
+// kind in frames of its own, in one write.
+func (c *socket) writeOut(s *Session, raw []byte, queued []entry, replies []*Reply) {
+	buf := frames.Get().(*[]byte)
+	defer putBuffer(&frames, buf)
+	b := append((*buf)[:0], raw...)
+	var lead, rest []*Reply
+	for _, r := range replies {
+		if r.lead {
+			lead = append(lead, r)
+		} else {
+			rest = append(rest, r)
+		}
+	}
+	for _, r := range lead {
+		b = appendTextFrame(b, func(b []byte) []byte { return append(r.append(append(b, '[')), ']') })
+	}
+	for from := 0; from < len(queued); {
+		size, to := 0, from
+		for to < len(queued) && (to == from || size+len(queued[to].body) < maxFrame) {
+			size += len(queued[to].body) + 1
+			to++
+		}
+		part := queued[from:to]
+		b = appendTextFrame(b, func(b []byte) []byte { return appendArray(b, part, nil) })
+		from = to
+	}
+	messagesEnd := len(b)
+	if len(rest) > 0 {
+		b = appendTextFrame(b, func(b []byte) []byte { return appendArray(b, nil, rest) })
+	}
+	*buf = b
+	n, err := c.wire.write(b, c.srv.opts.WriteTimeout)
+	if err != nil {
+		if s != nil && n < messagesEnd {
+			// The last frame of them is not whole, so the client cannot have
+			// read it: they go out again on the next connection, at least once.
+			s.outbox.putBack(queued)
+		}
+		c.close(0, "")
+		return
+	}
+	if s == nil {
+		return
+	}
+	for _, r := range replies {
+		if r.channel == metaHandshake || r.channel == metaConnect {
+			s.answered()
+			return
+		}
+	}
+}
+
+// sessionEnded tells the socket that its session is over.
+func (c *socket) sessionEnded(s *Session, reason Reason) {
+	switch reason {
+	case ServerClosed:
+		c.close(closeGoingAway, "the server is closing")
+	case Expired:
+		c.closeIf(s)
+	case Kicked:
+		c.flush()
+		c.closeLater(s)
+	}
+}
+
+// closeGrace is how long a client has to close its WebSocket after a
+// disconnect before the server does.
+const closeGrace = 5 * time.Second
+
+func (c *socket) closeLater(s *Session) {
+	t := time.AfterFunc(closeGrace, func() { c.closeIf(s) })
+	context.AfterFunc(c.ctx, func() { t.Stop() })
+}
+
+// closeIf closes the socket unless another session is heard on it by now.
+func (c *socket) closeIf(s *Session) {
+	c.mu.Lock()
+	same := c.session == s
+	c.mu.Unlock()
+	if same {
+		c.close(closeNormal, "")
+	}
+}
+
+// close closes the connection, with a close frame if there is a code.
+func (c *socket) close(code ws.StatusCode, text string) {
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return
+	}
+	c.closed = true
+	writing := c.writing
+	c.mu.Unlock()
+	if code != 0 && !writing {
+		// Best effort: the connection closes anyway.
+		_, _ = c.wire.write(closeFrame(code, text), time.Second)
+	}
+	_ = c.wire.conn.Close()
+	c.cancel()
+}
+
+// refuse closes the socket for what the client did wrong. It reads on for a
+// little while, because closing with unread bytes resets the connection, and
+// the client would never see the code.
+func (c *socket) refuse(code ws.StatusCode, text string) {
+	c.mu.Lock()
+	quiet := !c.writing && !c.closed
+	c.mu.Unlock()
+	if quiet {
+		if _, err := c.wire.write(closeFrame(code, text), time.Second); err == nil {
+			c.wire.linger(time.Second, 1<<20)
+		}
+	}
+	c.close(0, "")
+}
+
+// gone runs when the read loop ends.
+func (c *socket) gone() {
+	c.close(closeNormal, "")
+	c.mu.Lock()
+	s := c.session
+	c.mu.Unlock()
+	if s != nil {
+		s.detach(c)
+	}
+	c.srv.mu.Lock()
+	delete(c.srv.open, c)
+	c.srv.mu.Unlock()
+}

@@ -1,0 +1,176 @@
+package bayeux
+
+// This file is all that knows the WebSocket library, github.com/gobwas/ws: the
+// one of those compared that keeps an idle connection smallest and works over
+// any net.Conn. Everything about sessions is in socket.go.
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/gobwas/ws"
+)
+
+// Close codes of RFC 6455, section 7.4.
+const (
+	closeNormal      = ws.StatusNormalClosure
+	closeGoingAway   = ws.StatusGoingAway
+	closeProtocol    = ws.StatusProtocolError
+	closeUnsupported = ws.StatusUnsupportedData
+	closeMalformed   = ws.StatusInvalidFramePayloadData
+	closeTooBig      = ws.StatusMessageTooBig
+	closeInternal    = ws.StatusInternalServerError
+)
+
+// readBuffer holds most frames of a Bayeux client whole, so that reading one
+// costs a single system call, and is all that an idle connection keeps.
+const readBuffer = 512
+
+// wire is a WebSocket connection, server side. One goroutine reads; writes
+// come from one goroutine at a time.
+type wire struct {
+	conn net.Conn
+	in   *bufio.Reader
+}
+
+// wireError is a reason to close with a code.
+type wireError struct {
+	code ws.StatusCode
+	text string
+}
+
+func (e *wireError) Error() string { return "bayeux: " + e.text }
+
+// upgrade takes a connection over from the HTTP server. On an error the
+// request has been answered.
+func upgrade(w http.ResponseWriter, r *http.Request, cookie *http.Cookie) (*wire, error) {
+	u := ws.HTTPUpgrader{Timeout: 10 * time.Second}
+	if cookie != nil {
+		u.Header = http.Header{"Set-Cookie": {cookie.String()}}
+	}
+	conn, rw, _, err := u.Upgrade(r, w)
+	if err != nil {
+		return nil, err
+	}
+	if err := conn.SetDeadline(time.Time{}); err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	var from io.Reader = conn
+	if n := rw.Reader.Buffered(); n > 0 {
+		early, _ := rw.Reader.Peek(n)
+		from = io.MultiReader(bytes.NewReader(bytes.Clone(early)), conn)
+	}
+	return &wire{conn: conn, in: bufio.NewReaderSize(from, readBuffer)}, nil
+}
+
+// readMessage reads the next text message into buf, growing it as needed up
+// to limit bytes, and answers pings through control. It returns [io.EOF]
+// after a close frame and a *wireError for what the client did wrong.
+func (c *wire) readMessage(buf []byte, limit int, control func(frame []byte)) ([]byte, error) {
+	buf = buf[:0]
+	fragmented := false
+	for {
+		h, err := ws.ReadHeader(c.in)
+		if err != nil {
+			return nil, err
+		}
+		state := ws.StateServerSide
+		if fragmented {
+			state = state.Set(ws.StateFragmented)
+		}
+		if err := ws.CheckHeader(h, state); err != nil {
+			return nil, &wireError{closeProtocol, "the frame breaks the protocol"}
+		}
+		if h.OpCode.IsControl() {
+			if err := c.control(h, control); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if h.OpCode == ws.OpBinary {
+			return nil, &wireError{closeUnsupported, "binary frames are not Bayeux"}
+		}
+		if h.Length > int64(limit-len(buf)) {
+			return nil, &wireError{closeTooBig, "the message is too large"}
+		}
+		n := len(buf)
+		buf = append(buf, make([]byte, h.Length)...)
+		if _, err := io.ReadFull(c.in, buf[n:]); err != nil {
+			return nil, err
+		}
+		ws.Cipher(buf[n:], h.Mask, 0)
+		if h.Fin {
+			return buf, nil
+		}
+		fragmented = true
+	}
+}
+
+func (c *wire) control(h ws.Header, answer func(frame []byte)) error {
+	var small [125]byte
+	p := small[:h.Length]
+	if _, err := io.ReadFull(c.in, p); err != nil {
+		return err
+	}
+	ws.Cipher(p, h.Mask, 0)
+	switch h.OpCode {
+	case ws.OpPing:
+		answer(ws.MustCompileFrame(ws.NewPongFrame(p)))
+	case ws.OpClose:
+		return io.EOF
+	}
+	return nil
+}
+
+// appendTextFrame appends a whole text frame with the payload that write
+// appends. The header is written once the payload's length is known.
+func appendTextFrame(b []byte, write func([]byte) []byte) []byte {
+	const longest = 10
+	start := len(b)
+	b = append(b, make([]byte, longest)...)
+	b = write(b)
+	n := len(b) - start - longest
+	var head bytes.Buffer
+	head.Grow(longest)
+	// Writing to a bytes.Buffer cannot fail.
+	_ = ws.WriteHeader(&head, ws.Header{Fin: true, OpCode: ws.OpText, Length: int64(n)})
+	size := copy(b[start:], head.Bytes())
+	copy(b[start+size:], b[start+longest:])
+	return b[:len(b)-longest+size]
+}
+
+func closeFrame(code ws.StatusCode, text string) []byte {
+	return ws.MustCompileFrame(ws.NewCloseFrame(ws.NewCloseFrameBody(code, text)))
+}
+
+// write writes frames within a time and says how much of them went out.
+func (c *wire) write(frames []byte, within time.Duration) (int, error) {
+	if err := c.conn.SetWriteDeadline(time.Now().Add(within)); err != nil {
+		return 0, err
+	}
+	return c.conn.Write(frames)
+}
+
+// linger reads and drops what the client still sends, until it closes, a time
+// has passed or so many bytes have come.
+func (c *wire) linger(within time.Duration, most int64) {
+	if err := c.conn.SetReadDeadline(time.Now().Add(within)); err != nil {
+		return
+	}
+	// However it ends, the connection closes next.
+	_, _ = io.CopyN(io.Discard, c.in, most)
+}
+
+func closeCode(err error) (ws.StatusCode, string, bool) {
+	var e *wireError
+	if errors.As(err, &e) {
+		return e.code, e.text, true
+	}
+	return 0, "", false
+}
