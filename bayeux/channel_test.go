@@ -123,7 +123,7 @@ func TestOutboxModel(t *testing.T) {
 					}
 				}
 				if rapid.Bool().Draw(t, "the write fails") && !full {
-					o.putBack(got)
+					o.failed(got)
 					told = told || len(got) > 0
 				} else {
 					model = nil

@@ -34,7 +34,11 @@ func (srv *Server) serveLongPolling(w http.ResponseWriter, r *http.Request) {
 	poll := &poll{srv: srv, w: w, r: r}
 	poll.turn = turn{srv: srv, peer: p, session: srv.find(p, messages[0].ClientID)}
 	if s := poll.turn.session; s != nil && isConnect(messages[0]) {
-		s.attach(nil) // it has come back from WebSocket to polling
+		// A client that asks not to be held has lost a connection, or is new.
+		if messages[0].clientAdvice().timeout == 0 {
+			s.lose()
+		}
+		s.attach(nil)
 	}
 	poll.serve(messages)
 }
@@ -161,6 +165,9 @@ func (p *poll) write() {
 	// then the server around it decides about both.
 	control := http.NewResponseController(p.w)
 	_ = control.SetWriteDeadline(time.Now().Add(p.srv.opts.WriteTimeout))
+	if t.session != nil {
+		t.session.outbox.wrote(queued, t.restart)
+	}
 	_, err := p.w.Write(out)
 	if err == nil {
 		if err = control.Flush(); errors.Is(err, http.ErrNotSupported) {
@@ -172,7 +179,8 @@ func (p *poll) write() {
 		return
 	}
 	if err != nil {
-		t.session.outbox.putBack(queued)
+		t.session.outbox.failed(queued)
+		t.session.lose()
 	}
 	if t.restart {
 		t.session.answered()

@@ -49,6 +49,13 @@ type Options struct {
 	// client is told to shake hands again.
 	OutboxMessages int
 	OutboxBytes    int
+	// Redeliver sends again, when a session comes back on another connection,
+	// what was written to the one before and not confirmed by a later connect:
+	// each message at least once and in order. Without it what was written to
+	// a connection that had died unnoticed is lost. What is remembered is
+	// bounded as the outbox is; a session that comes back too late for the
+	// bound is ended, and its client is told to shake hands again.
+	Redeliver bool
 	// MaxSubscriptions bounds the subscriptions of one session; 0 means 1,000.
 	MaxSubscriptions int
 

@@ -101,8 +101,8 @@ func (t *turn) one(ctx context.Context, m *Message) *Reply {
 func (t *turn) handshake(ctx context.Context, m *Message, r *Reply) *Reply {
 	s := &Session{
 		srv: t.srv, id: newID(), browser: t.peer.browser, principal: t.peer.principal,
-		origin: t.peer.origin, transport: t.peer.transport,
-		outbox: outbox{maxMessages: t.srv.opts.OutboxMessages, maxBytes: t.srv.opts.OutboxBytes},
+		origin: t.peer.origin, own: t.peer.own, known: t.peer.known, transport: t.peer.transport,
+		outbox: outbox{maxMessages: t.srv.opts.OutboxMessages, maxBytes: t.srv.opts.OutboxBytes, redeliver: t.srv.opts.Redeliver},
 	}
 	r.lead = true
 	deny := func(e *Error) *Reply {
@@ -140,6 +140,7 @@ func (t *turn) doConnect(m *Message, r *Reply) *Reply {
 	if asked.timeout >= 0 {
 		wait = min(wait, time.Duration(asked.timeout)*time.Millisecond)
 	}
+	s.outbox.confirm()
 	s.mu.Lock()
 	first := !s.connected
 	s.connected = true

@@ -6,6 +6,7 @@ import (
 	"errors"
 	mathrand "math/rand/v2"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -178,6 +179,7 @@ type peer struct {
 	browser   string // the cookie's value, or the one that will be set
 	known     bool   // the cookie came with the request
 	origin    string
+	own       bool // the origin is this server's own
 	transport string
 	limited   bool // its holds count against the browser's limit
 }
@@ -190,6 +192,9 @@ const (
 // peer reads who sends a request. An error is the application's refusal.
 func (srv *Server) peer(r *http.Request, transport string) (*peer, error) {
 	p := &peer{origin: r.Header.Get("Origin"), transport: transport, limited: r.ProtoMajor < 2}
+	if u, err := url.Parse(p.origin); err == nil && u.Host != "" {
+		p.own = strings.EqualFold(u.Host, r.Host)
+	}
 	if c, err := r.Cookie(srv.opts.CookieName); err == nil && len(c.Value) >= 16 && len(c.Value) <= 128 {
 		p.browser, p.known = c.Value, true
 	} else {

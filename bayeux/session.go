@@ -27,7 +27,9 @@ type Session struct {
 	id        string
 	browser   string
 	principal any
+	known     bool
 	origin    string
+	own       bool
 	transport string
 
 	outbox outbox // has a lock of its own, below this one
@@ -37,6 +39,7 @@ type Session struct {
 	connected bool          // it has sent its first connect
 	gone      Reason        // empty while it lives
 	socket    *socket       // the WebSocket it was last heard on, if that is open
+	lost      bool          // its last connection was lost since it was heard
 	held      *hold         // the connect that is being held
 	timer     *time.Timer   // ends the hold, or the session when none is held
 	due       time.Time     // when the timer's purpose falls due
@@ -79,11 +82,18 @@ func (s *Session) ID() string { return s.id }
 // that was set then. It is a credential too.
 func (s *Session) Browser() string { return s.browser }
 
+// BrowserKnown says whether the browser brought its cookie to the handshake.
+func (s *Session) BrowserKnown() bool { return s.known }
+
 // Principal is what [Options.Authenticate] said at the handshake.
 func (s *Session) Principal() any { return s.principal }
 
 // Origin is the Origin header at the handshake, empty if there was none.
 func (s *Session) Origin() string { return s.origin }
+
+// SameOrigin says whether that origin has the host and port that the request
+// was sent to. It is false if there was no Origin header.
+func (s *Session) SameOrigin() bool { return s.own }
 
 // Transport is the name of the transport that carried the handshake.
 func (s *Session) Transport() string { return s.transport }
@@ -128,9 +138,7 @@ func (s *Session) Deliver(channel string, data jsontext.Value) error {
 func (s *Session) deliver(e entry) error {
 	wake, err := s.outbox.push(e)
 	if err == ErrOverflow {
-		s.srv.stats.Overflows.Add(1)
-		s.srv.opts.Logger.Warn("bayeux: a client reads too slowly, its session is ended", "transport", s.transport)
-		s.end(Overflowed)
+		s.overflow()
 		return err
 	}
 	if wake {
@@ -307,11 +315,31 @@ func (s *Session) answered() {
 	}
 }
 
-// attach makes a WebSocket the one through which the session is reached.
+// attach makes a WebSocket the one through which the session is reached; nil
+// means that it polls. On a change of connection what may have been lost with
+// the old one goes out again.
 func (s *Session) attach(c *socket) {
 	s.mu.Lock()
-	s.socket = c
+	moved := s.socket != c || s.lost
+	s.socket, s.lost = c, false
 	s.mu.Unlock()
+	if moved && !s.outbox.restore() {
+		s.overflow()
+	}
+}
+
+// lose notes that the session's last connection was lost.
+func (s *Session) lose() {
+	s.mu.Lock()
+	s.lost = true
+	s.mu.Unlock()
+}
+
+// overflow ends a session for which more waited than may be kept.
+func (s *Session) overflow() {
+	s.srv.stats.Overflows.Add(1)
+	s.srv.opts.Logger.Warn("bayeux: too much waits for a client, its session is ended", "transport", s.transport)
+	s.end(Overflowed)
 }
 
 // detach forgets a WebSocket that has closed, ends the hold that it carried,
@@ -322,7 +350,7 @@ func (s *Session) detach(c *socket) {
 	if s.socket != c {
 		return
 	}
-	s.socket = nil
+	s.socket, s.lost = nil, true
 	if s.held != nil && !s.held.delivers {
 		s.held = nil
 	}
@@ -346,7 +374,7 @@ func (s *Session) end(reason Reason) {
 	s.held, s.onClose, s.subs = nil, nil, nil
 	s.mu.Unlock()
 
-	s.outbox.close()
+	s.outbox.close(reason == Overflowed)
 	s.srv.forget(s, subs)
 	if h != nil {
 		h.release(holdOver)

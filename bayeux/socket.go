@@ -185,10 +185,7 @@ func (c *socket) carry(s *Session) {
 	old := c.session
 	c.session = s
 	c.mu.Unlock()
-	if old == s {
-		return
-	}
-	if old != nil {
+	if old != nil && old != s {
 		old.detach(c)
 	}
 	s.attach(c)
@@ -321,24 +318,27 @@ func (c *socket) writeOut(s *Session, raw []byte, queued []entry, replies []*Rep
 		b = appendTextFrame(b, func(b []byte) []byte { return appendArray(b, nil, rest) })
 	}
 	*buf = b
+	connect, handshake := false, false
+	for _, r := range replies {
+		connect = connect || r.channel == metaConnect
+		handshake = handshake || r.channel == metaHandshake
+	}
+	if s != nil {
+		// Before the write: the client may answer before write returns.
+		s.outbox.wrote(queued, connect)
+	}
 	n, err := c.wire.write(b, c.srv.opts.WriteTimeout)
 	if err != nil {
 		if s != nil && n < messagesEnd {
 			// The last frame of them is not whole, so the client cannot have
 			// read it: they go out again on the next connection, at least once.
-			s.outbox.putBack(queued)
+			s.outbox.failed(queued)
 		}
 		c.close(0, "")
 		return
 	}
-	if s == nil {
-		return
-	}
-	for _, r := range replies {
-		if r.channel == metaHandshake || r.channel == metaConnect {
-			s.answered()
-			return
-		}
+	if s != nil && (connect || handshake) {
+		s.answered()
 	}
 }
 
