@@ -38,38 +38,38 @@ func TestRedeliverAfterADeadSocket(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t, bayeux.Options{Redeliver: on, MaxInterval: time.Minute})
 			s := w.socket()
-			s.send(`{"channel":"/meta/connect","clientId":"$","id":"3","advice":{"timeout":1000}}`)
+			s.Send(`{"channel":"/meta/connect","clientId":"$","id":"3","advice":{"timeout":1000}}`)
 			synctest.Wait()
-			w.deliver(s.id, 1, 2)
-			got := numbers(s.read())
+			w.deliver(s.ID, 1, 2)
+			got := numbers(s.Read())
 			for len(got) < 2 {
-				got = append(got, numbers(s.read())...)
+				got = append(got, numbers(s.Read())...)
 			}
-			s.read() // the connect's reply
-			s.send(`{"channel":"/meta/connect","clientId":"$","id":"4"}`)
+			s.Read() // the connect's reply
+			s.Send(`{"channel":"/meta/connect","clientId":"$","id":"4"}`)
 			synctest.Wait() // 1 and 2 are confirmed by this connect
-			w.deliver(s.id, 3, 5)
+			w.deliver(s.ID, 3, 5)
 			go func() { // the bytes are read by somebody, but never by the client
 				for {
-					if _, code := s.readFrame(); code != 0 {
+					if _, code := s.ReadFrame(); code != 0 {
 						return
 					}
 				}
 			}()
 			synctest.Wait()
-			w.deliver(s.id, 6, 6)
+			w.deliver(s.ID, 6, 6)
 			again := w.dial(nil)
-			again.id = s.id
-			again.send(`{"channel":"/meta/connect","clientId":"$","id":"5","advice":{"timeout":0}}`)
+			again.ID = s.ID
+			again.Send(`{"channel":"/meta/connect","clientId":"$","id":"5","advice":{"timeout":0}}`)
 			synctest.Wait()
-			w.deliver(s.id, 7, 7)
+			w.deliver(s.ID, 7, 7)
 			want := []int{3, 4, 5, 6, 7}
 			if !on {
 				want = []int{7}
 			}
 			var after []int
 			for len(after) < len(want) {
-				after = append(after, numbers(again.read())...)
+				after = append(after, numbers(again.Read())...)
 			}
 			if diff := cmp.Diff(want, after); diff != "" {
 				t.Errorf("redeliver %v: %s", on, diff)
@@ -104,12 +104,12 @@ func TestRedeliverBeyondTheBoundEndsTheSession(t *testing.T) {
 		w := newWorld(t, bayeux.Options{Redeliver: true, OutboxMessages: 4, MaxInterval: time.Minute})
 		s := w.socket()
 		for i := range 6 {
-			w.deliver(s.id, i, i)
-			s.read()
+			w.deliver(s.ID, i, i)
+			s.Read()
 		}
 		again := w.dial(nil)
-		again.id = s.id
-		if f := again.ask(`{"channel":"/meta/connect","clientId":"$","id":"5"}`); f[0].at("advice", "reconnect") != "handshake" {
+		again.ID = s.ID
+		if f := again.Ask(`{"channel":"/meta/connect","clientId":"$","id":"5"}`); f[0].At("advice", "reconnect") != "handshake" {
 			t.Errorf("%v", f)
 		}
 		if w.srv.Stats().Overflows.Load() != 1 {

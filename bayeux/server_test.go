@@ -63,7 +63,7 @@ func TestUnknownClientAdvice(t *testing.T) {
 		w := newWorld(t, bayeux.Options{})
 		for channel, want := range map[string]any{"/meta/connect": "handshake", "/meta/subscribe": nil, "/service/x": nil} {
 			_, _, f := w.post(t.Context(), "", `[{"channel":"`+channel+`","clientId":"nobody","id":"1"}]`)
-			if f[0]["error"] != "402::Unknown client" || f[0].at("advice", "reconnect") != want || f[0]["successful"] != false {
+			if f[0]["error"] != "402::Unknown client" || f[0].At("advice", "reconnect") != want || f[0]["successful"] != false {
 				t.Errorf("%s: %v", channel, f)
 			}
 		}
@@ -76,8 +76,8 @@ func TestConnectIsHeldForTheTimeout(t *testing.T) {
 		p, s := w.poller(), w.socket()
 		start := time.Now()
 		polled := p.connect("9")
-		s.send(`[{"channel":"/meta/connect","clientId":"$","connectionType":"websocket","id":"9"}]`)
-		for name, f := range map[string][]frame{"poll": <-polled, "socket": s.read()} {
+		s.Send(`[{"channel":"/meta/connect","clientId":"$","connectionType":"websocket","id":"9"}]`)
+		for name, f := range map[string][]frame{"poll": <-polled, "socket": s.Read()} {
 			if d := time.Since(start); d != 20*time.Second {
 				t.Errorf("%s: answered after %v", name, d)
 			}
@@ -92,15 +92,15 @@ func TestFirstConnectIsAnsweredAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, bayeux.Options{})
 		s := w.dial(nil)
-		f := s.ask(`{"channel":"/meta/handshake"}`)
-		s.id = f[0]["clientId"].(string)
+		f := s.Ask(`{"channel":"/meta/handshake"}`)
+		s.ID = f[0]["clientId"].(string)
 		start := time.Now()
-		f = s.ask(`{"channel":"/meta/connect","clientId":"$","advice":{"timeout":10000}}`)
-		if time.Since(start) != 0 || f[0].at("advice", "timeout") != 20000.0 {
+		f = s.Ask(`{"channel":"/meta/connect","clientId":"$","advice":{"timeout":10000}}`)
+		if time.Since(start) != 0 || f[0].At("advice", "timeout") != 20000.0 {
 			t.Errorf("after %v: %v", time.Since(start), f)
 		}
 		// A client may ask for a shorter hold for one cycle.
-		s.ask(`{"channel":"/meta/connect","clientId":"$","advice":{"timeout":3000}}`)
+		s.Ask(`{"channel":"/meta/connect","clientId":"$","advice":{"timeout":3000}}`)
 		if d := time.Since(start); d != 3*time.Second {
 			t.Errorf("held for %v", d)
 		}
@@ -111,7 +111,7 @@ func TestBroadcast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, bayeux.Options{})
 		s, p := w.socket(), w.poller()
-		f := s.ask(`[{"channel":"/meta/subscribe","clientId":"$","id":"3","subscription":["/a/*","/a/b","/**"]}]`)
+		f := s.Ask(`[{"channel":"/meta/subscribe","clientId":"$","id":"3","subscription":["/a/*","/a/b","/**"]}]`)
 		if f[0]["successful"] != true {
 			t.Fatal(f)
 		}
@@ -121,14 +121,14 @@ func TestBroadcast(t *testing.T) {
 		if diff := cmp.Diff([]frame{want, {"channel": "/a/b", "id": "4", "successful": true}}, f); diff != "" {
 			t.Errorf("the publisher: %s", diff)
 		}
-		if diff := cmp.Diff([]frame{want}, s.read()); diff != "" {
+		if diff := cmp.Diff([]frame{want}, s.Read()); diff != "" {
 			t.Errorf("the subscriber, once: %s", diff)
 		}
-		s.ask(`[{"channel":"/meta/unsubscribe","clientId":"$","id":"5","subscription":["/a/b","/**","/a/*"]}]`)
+		s.Ask(`[{"channel":"/meta/unsubscribe","clientId":"$","id":"5","subscription":["/a/b","/**","/a/*"]}]`)
 		if err := w.srv.Publish("/a/b", []byte(`1`)); err != nil {
 			t.Fatal(err)
 		}
-		if got := s.ask(`{"channel":"/service/none","clientId":"$","id":"6","data":0}`); len(got) != 1 || got[0]["id"] != "6" {
+		if got := s.Ask(`{"channel":"/service/none","clientId":"$","id":"6","data":0}`); len(got) != 1 || got[0]["id"] != "6" {
 			t.Errorf("after unsubscribing: %v", got)
 		}
 	})
@@ -155,12 +155,12 @@ func TestHandlerDeliversAheadOfTheAcknowledgement(t *testing.T) {
 		if diff := cmp.Diff([]frame{note, ack}, got); diff != "" {
 			t.Errorf("poll: %s", diff)
 		}
-		s.send(`{"channel":"/service/chat/x","clientId":"$","id":"9","data":"good"}`)
-		if diff := cmp.Diff([]frame{note, ack}, append(s.read(), s.read()...)); diff != "" {
+		s.Send(`{"channel":"/service/chat/x","clientId":"$","id":"9","data":"good"}`)
+		if diff := cmp.Diff([]frame{note, ack}, append(s.Read(), s.Read()...)); diff != "" {
 			t.Errorf("socket: %s", diff)
 		}
 		for data, want := range map[string]string{`"bad"`: "403:no:refused", `"odd"`: "500::server_error"} {
-			f := s.ask(`{"channel":"/service/chat/x","clientId":"$","id":"9","data":` + data + `}`)
+			f := s.Ask(`{"channel":"/service/chat/x","clientId":"$","id":"9","data":` + data + `}`)
 			if f[0]["error"] != want || f[0]["successful"] != false {
 				t.Errorf("%s: %v", data, f)
 			}
@@ -184,11 +184,11 @@ func TestSessionSurvivesItsConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, bayeux.Options{MaxInterval: 90 * time.Second})
 		s := w.socket()
-		s.send(`{"channel":"/meta/connect","clientId":"$","id":"3"}`)
+		s.Send(`{"channel":"/meta/connect","clientId":"$","id":"3"}`)
 		synctest.Wait()
-		_ = s.conn.Close()
+		_ = s.Conn.Close()
 		synctest.Wait()
-		session := w.srv.Session(s.id)
+		session := w.srv.Session(s.ID)
 		for i := range 3 {
 			if err := session.Deliver("/service/x", fmt.Append(nil, i)); err != nil {
 				t.Fatal(err)
@@ -196,18 +196,18 @@ func TestSessionSurvivesItsConnection(t *testing.T) {
 		}
 		time.Sleep(89 * time.Second)
 		again := w.dial(nil)
-		again.id = s.id
-		again.send(`{"channel":"/meta/connect","clientId":"$","id":"4","advice":{"timeout":0}}`)
+		again.ID = s.ID
+		again.Send(`{"channel":"/meta/connect","clientId":"$","id":"4","advice":{"timeout":0}}`)
 		var got []frame
 		for len(got) < 4 {
-			got = append(got, again.read()...)
+			got = append(got, again.Read()...)
 		}
 		for i, f := range got[:3] {
 			if f["data"] != float64(i) {
 				t.Errorf("message %d: %v", i, f)
 			}
 		}
-		_ = again.conn.Close()
+		_ = again.Conn.Close()
 		ended := make(chan bayeux.Reason, 1)
 		session.OnClose(func(r bayeux.Reason) { ended <- r })
 		start := time.Now()
@@ -241,7 +241,7 @@ func TestPollerExpires(t *testing.T) {
 		}
 		time.Sleep(2 * time.Second)
 		f := p.send(`{"channel":"/meta/connect","clientId":"$"}`)
-		if f[0].at("advice", "reconnect") != "handshake" || w.srv.Stats().Expired.Load() != 1 {
+		if f[0].At("advice", "reconnect") != "handshake" || w.srv.Stats().Expired.Load() != 1 {
 			t.Errorf("%v", f)
 		}
 	})
@@ -272,9 +272,9 @@ func TestNewerConnectReplacesTheOlder(t *testing.T) {
 			t.Errorf("the newer one: %v", f)
 		}
 		s := w.socket()
-		s.send(`{"channel":"/meta/connect","clientId":"$","id":"5"}`)
-		s.send(`{"channel":"/meta/connect","clientId":"$","id":"6"}`)
-		if f := s.read(); len(f) != 1 || f[0]["id"] != "6" {
+		s.Send(`{"channel":"/meta/connect","clientId":"$","id":"5"}`)
+		s.Send(`{"channel":"/meta/connect","clientId":"$","id":"6"}`)
+		if f := s.Read(); len(f) != 1 || f[0]["id"] != "6" {
 			t.Errorf("socket: %v", f)
 		}
 	})
@@ -291,13 +291,13 @@ func TestHoldsPerBrowser(t *testing.T) {
 		synctest.Wait()
 		start := time.Now()
 		f = <-b.connect("6")
-		if time.Since(start) != 0 || f[0].at("advice", "multiple-clients") != true || f[0].at("advice", "interval") != 2000.0 || f[0]["successful"] != true {
+		if time.Since(start) != 0 || f[0].At("advice", "multiple-clients") != true || f[0].At("advice", "interval") != 2000.0 || f[0]["successful"] != true {
 			t.Errorf("second tab: after %v %v", time.Since(start), f)
 		}
 		<-held
 		// The other tab's hold is over: this one is held again and told so.
 		f = <-b.connect("7")
-		if d := time.Since(start); d != 40*time.Second || f[0].at("advice", "interval") != 0.0 {
+		if d := time.Since(start); d != 40*time.Second || f[0].At("advice", "interval") != 0.0 {
 			t.Errorf("after %v: %v", d, f)
 		}
 	})
@@ -307,17 +307,17 @@ func TestDisconnectOverWebSocket(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, bayeux.Options{})
 		s := w.socket()
-		s.send(`{"channel":"/meta/connect","clientId":"$","id":"3"}`)
-		s.send(`{"channel":"/meta/disconnect","clientId":"$","id":"4"}`)
-		got := append(s.read(), make([]frame, 0)...)
+		s.Send(`{"channel":"/meta/connect","clientId":"$","id":"3"}`)
+		s.Send(`{"channel":"/meta/disconnect","clientId":"$","id":"4"}`)
+		got := append(s.Read(), make([]frame, 0)...)
 		for len(got) < 2 {
-			got = append(got, s.read()...)
+			got = append(got, s.Read()...)
 		}
-		if got[0]["channel"] != "/meta/connect" || got[0].at("advice", "reconnect") != "none" || got[1]["channel"] != "/meta/disconnect" || got[1]["successful"] != true {
+		if got[0]["channel"] != "/meta/connect" || got[0].At("advice", "reconnect") != "none" || got[1]["channel"] != "/meta/disconnect" || got[1]["successful"] != true {
 			t.Errorf("%v", got)
 		}
 		start := time.Now()
-		if _, code := s.readFrame(); code != 1000 || time.Since(start) != 5*time.Second {
+		if _, code := s.ReadFrame(); code != 1000 || time.Since(start) != 5*time.Second {
 			t.Errorf("closed with %d after %v", code, time.Since(start))
 		}
 	})
@@ -327,17 +327,17 @@ func TestKick(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, bayeux.Options{})
 		s, p := w.socket(), w.poller()
-		s.send(`{"channel":"/meta/connect","clientId":"$","id":"3"}`)
+		s.Send(`{"channel":"/meta/connect","clientId":"$","id":"3"}`)
 		polled := p.connect("3")
 		synctest.Wait()
-		w.srv.Session(s.id).Disconnect()
+		w.srv.Session(s.ID).Disconnect()
 		w.srv.Session(p.id).Disconnect()
-		got := s.read()
+		got := s.Read()
 		for len(got) < 2 {
-			got = append(got, s.read()...)
+			got = append(got, s.Read()...)
 		}
 		for name, f := range map[string][]frame{"socket": got, "poll": <-polled} {
-			if len(f) != 2 || f[0]["channel"] != "/meta/disconnect" || f[0]["id"] != nil || f[1].at("advice", "reconnect") != "none" {
+			if len(f) != 2 || f[0]["channel"] != "/meta/disconnect" || f[0]["id"] != nil || f[1].At("advice", "reconnect") != "none" {
 				t.Errorf("%s: %v", name, f)
 			}
 		}
@@ -363,7 +363,7 @@ func TestOverflowEndsTheSession(t *testing.T) {
 		if err := session.Deliver("/service/x", []byte(`1`)); !errors.Is(err, bayeux.ErrGone) {
 			t.Errorf("the fifth: %v", err)
 		}
-		if f := p.send(`{"channel":"/meta/connect","clientId":"$"}`); f[0].at("advice", "reconnect") != "handshake" {
+		if f := p.send(`{"channel":"/meta/connect","clientId":"$"}`); f[0].At("advice", "reconnect") != "handshake" {
 			t.Errorf("%v", f)
 		}
 	})
@@ -373,13 +373,13 @@ func TestDrain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, bayeux.Options{})
 		s, p := w.socket(), w.poller()
-		s.send(`{"channel":"/meta/connect","clientId":"$","id":"3"}`)
+		s.Send(`{"channel":"/meta/connect","clientId":"$","id":"3"}`)
 		polled := p.connect("3")
 		synctest.Wait()
 		w.srv.Drain(5 * time.Second)
-		for name, f := range map[string][]frame{"socket": s.read(), "poll": <-polled, "next": s.ask(`{"channel":"/meta/connect","clientId":"$","id":"4"}`)} {
-			interval, _ := f[0].at("advice", "interval").(float64)
-			if f[0]["successful"] != true || f[0].at("advice", "reconnect") != "retry" || interval < 0 || interval > 5000 {
+		for name, f := range map[string][]frame{"socket": s.Read(), "poll": <-polled, "next": s.Ask(`{"channel":"/meta/connect","clientId":"$","id":"4"}`)} {
+			interval, _ := f[0].At("advice", "interval").(float64)
+			if f[0]["successful"] != true || f[0].At("advice", "reconnect") != "retry" || interval < 0 || interval > 5000 {
 				t.Errorf("%s: %v", name, f)
 			}
 		}
@@ -413,11 +413,11 @@ func TestBadBodies(t *testing.T) {
 				t.Errorf("%s: status %d, want %d", name, status, c.status)
 			}
 			s := w.dial(nil)
-			go s.trySend(c.body)
-			if _, code := s.readFrame(); int(code) != c.code {
+			go s.TrySend(c.body)
+			if _, code := s.ReadFrame(); int(code) != c.code {
 				t.Errorf("%s: close code %d, want %d", name, code, c.code)
 			}
-			_ = s.conn.Close()
+			_ = s.Conn.Close()
 			synctest.Wait()
 			if n := w.srv.Stats().BadBodies.Load() - before; n != 2 {
 				t.Errorf("%s: counted %d times", name, n)
@@ -501,11 +501,11 @@ func TestSetCookieOnUpgrade(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, bayeux.Options{})
 		s := w.dial(nil)
-		c, err := http.ParseSetCookie(s.resp.Get("Set-Cookie"))
+		c, err := http.ParseSetCookie(s.Header.Get("Set-Cookie"))
 		if err != nil || c.Name != "BAYEUX_BROWSER" || !c.HttpOnly || c.Path != "/" {
 			t.Fatalf("%v %v", c, err)
 		}
-		f := s.ask(`{"channel":"/meta/handshake"}`)
+		f := s.Ask(`{"channel":"/meta/handshake"}`)
 		id := f[0]["clientId"].(string)
 		// A session made on a WebSocket goes on over HTTP with that cookie.
 		_, _, f = w.post(t.Context(), c.Value, `{"channel":"/meta/subscribe","clientId":"`+id+`","subscription":"/x"}`)
@@ -534,13 +534,13 @@ func TestAuthenticateAndOrigin(t *testing.T) {
 			t.Errorf("status %d", status)
 		}
 		anna := w.dial(http.Header{"X-User": {"anna"}})
-		f := anna.ask(`{"channel":"/meta/handshake"}`)
+		f := anna.Ask(`{"channel":"/meta/handshake"}`)
 		id := f[0]["clientId"].(string)
 		if w.srv.Session(id).Principal() != "anna" {
 			t.Error("no principal")
 		}
 		ben := w.dial(http.Header{"X-User": {"ben"}})
-		if f := ben.ask(`{"channel":"/meta/connect","clientId":"` + id + `"}`); f[0]["error"] != "402::Unknown client" {
+		if f := ben.Ask(`{"channel":"/meta/connect","clientId":"` + id + `"}`); f[0]["error"] != "402::Unknown client" {
 			t.Errorf("another principal: %v", f)
 		}
 		req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://memory/cometd", nil)
@@ -578,22 +578,22 @@ func TestPolicyAndHandshakeHook(t *testing.T) {
 			},
 		})
 		_, _, f := w.post(t.Context(), "", `{"channel":"/meta/handshake","ext":{"deny":true}}`)
-		if f[0]["error"] != "403::handshake_denied" || f[0].at("advice", "reconnect") != "none" || w.srv.Sessions() != 0 {
+		if f[0]["error"] != "403::handshake_denied" || f[0].At("advice", "reconnect") != "none" || w.srv.Sessions() != 0 {
 			t.Errorf("%v", f)
 		}
 		s := w.dial(nil)
-		f = s.ask(`{"channel":"/meta/handshake"}`)
+		f = s.Ask(`{"channel":"/meta/handshake"}`)
 		if len(f) != 1 || f[0]["secureKey"] != "k" || f[0]["clientId"] == "forged" {
 			t.Errorf("the reply stands alone and first: %v", f)
 		}
-		s.id = f[0]["clientId"].(string)
-		if f := s.read(); f[0]["channel"] != "/service/hello" {
+		s.ID = f[0]["clientId"].(string)
+		if f := s.Read(); f[0]["channel"] != "/service/hello" {
 			t.Errorf("%v", f)
 		}
-		if f := s.ask(`{"channel":"/x","clientId":"$","data":1}`); f[0]["error"] != "403:denied_by_security_policy:publish_denied" {
+		if f := s.Ask(`{"channel":"/x","clientId":"$","data":1}`); f[0]["error"] != "403:denied_by_security_policy:publish_denied" {
 			t.Errorf("%v", f)
 		}
-		if f := s.ask(`{"channel":"/meta/subscribe","clientId":"$","subscription":"/x"}`); f[0]["error"] != "403:denied_by_security_policy:subscribe_denied" || f[0]["subscription"] != "/x" {
+		if f := s.Ask(`{"channel":"/meta/subscribe","clientId":"$","subscription":"/x"}`); f[0]["error"] != "403:denied_by_security_policy:subscribe_denied" || f[0]["subscription"] != "/x" {
 			t.Errorf("%v", f)
 		}
 	})
@@ -604,11 +604,11 @@ func TestPanicInAHandlerClosesOneSocket(t *testing.T) {
 		w := newWorld(t, bayeux.Options{})
 		w.srv.Handle("/service/boom", func(context.Context, *bayeux.Session, *bayeux.Message) error { panic("boom") })
 		a, b := w.socket(), w.socket()
-		a.send(`{"channel":"/service/boom","clientId":"$","id":"1"}`)
-		if _, code := a.readFrame(); code != 1011 {
+		a.Send(`{"channel":"/service/boom","clientId":"$","id":"1"}`)
+		if _, code := a.ReadFrame(); code != 1011 {
 			t.Errorf("close code %d", code)
 		}
-		if f := b.ask(`{"channel":"/service/x","clientId":"$","id":"1"}`); f[0]["successful"] != true {
+		if f := b.Ask(`{"channel":"/service/x","clientId":"$","id":"1"}`); f[0]["successful"] != true {
 			t.Errorf("%v", f)
 		}
 	})
@@ -638,10 +638,10 @@ func TestEverybodyReceivesOnceAndInOrder(t *testing.T) {
 					}
 				} else {
 					s := w.socket()
-					s.ask(`{"channel":"/meta/subscribe","clientId":"$","subscription":"/*"}`)
+					s.Ask(`{"channel":"/meta/subscribe","clientId":"$","subscription":"/*"}`)
 					ready <- struct{}{}
 					for len(got) < messages {
-						for _, f := range s.read() {
+						for _, f := range s.Read() {
 							got = append(got, f["data"].(float64))
 						}
 					}
