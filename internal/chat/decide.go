@@ -1,0 +1,350 @@
+package chat
+
+import (
+	"bytes"
+	"encoding/json"
+	"time"
+	"unicode/utf8"
+)
+
+// Limits of what a participant may send, in bytes.
+const (
+	MaxText       = 16 << 10
+	MaxName       = 256
+	MaxSubject    = 1 << 10
+	MaxAttributes = 16 << 10
+	MaxData       = 64 << 10 // keys and values of the opening's data together
+)
+
+// Decision is what a command comes to.
+type Decision struct {
+	// Events are what happens, with their indexes; none if nothing does.
+	Events []Event
+	// Repeat is the index of the first event that an earlier command with the
+	// same id and actor caused; 0 if this one is new.
+	Repeat int64
+}
+
+// Decide looks at a state and a command and says what happens, without
+// changing the state. A refusal is an [*Error].
+func Decide(s *State, c Command) (Decision, error) {
+	if len(c.ID) > MaxCommandID || !utf8.ValidString(c.ID) {
+		return Decision{}, Refuse(Invalid, "the command's id is too long or not text")
+	}
+	if at, known := s.commands[c.key()]; known && c.ID != "" {
+		return Decision{Repeat: at}, nil
+	}
+	d := decider{s: s, at: c.At.UTC().Truncate(time.Millisecond), key: c.key(), by: c.By}
+	if err := d.do(c.Do); err != nil {
+		return Decision{}, err
+	}
+	return Decision{Events: d.events}, nil
+}
+
+// decider collects the events of one decision.
+type decider struct {
+	s      *State
+	at     time.Time
+	key    string
+	by     Actor
+	events []Event
+}
+
+func (d *decider) emit(f Fact) *Event {
+	d.events = append(d.events, Event{Index: d.s.Last + int64(len(d.events)) + 1, At: d.at, Command: d.key, Fact: f})
+	return &d.events[len(d.events)-1]
+}
+
+func (d *decider) do(a Action) error {
+	if open, ok := a.(Open); ok {
+		return d.open(open)
+	}
+	switch d.s.Phase {
+	case PhaseNone:
+		return Refuse(NotFound, "there is no such chat")
+	case PhaseEnded:
+		switch a.(type) {
+		case Tick, Recover, Unbind, Withdraw:
+			return nil
+		}
+		return Refuse(Ended, "the chat has ended")
+	}
+	switch a := a.(type) {
+	case Say:
+		return d.say(a)
+	case Type:
+		return d.typed(a)
+	case Leave:
+		return d.leave()
+	case End:
+		return d.end()
+	case Bind:
+		return d.bind(a)
+	case Unbind:
+		if d.s.Channel == a.Channel && a.Channel != "" {
+			d.emit(Unbound(a))
+		}
+		return nil
+	case Offer:
+		return d.offer(a)
+	case Accept:
+		return d.accept()
+	case Decline:
+		return d.decline(a)
+	case Withdraw:
+		if o := d.s.Offer; o != nil && o.Agent == a.Agent {
+			d.emit(Withdrawn{Agent: o.Agent, Reason: a.Reason})
+		}
+		return nil
+	case Tick:
+		d.tick()
+		return nil
+	case Recover:
+		d.recover()
+		return nil
+	default:
+		return Refuse(Unknown, "this cannot be asked of a chat")
+	}
+}
+
+func (d *decider) open(a Open) error {
+	if d.s.Phase != PhaseNone {
+		return Refuse(Conflict, "the chat is open already")
+	}
+	o := a.Opening
+	if err := checkOpening(a); err != nil {
+		return err
+	}
+	if o.KeyEpoch == 0 {
+		o.KeyEpoch = 1
+	}
+	d.emit(Joined{No: VisitorNo, Role: RoleVisitor, Name: a.Name, Opening: &o})
+	if a.Text != "" {
+		d.emit(Said{No: VisitorNo, Text: a.Text})
+	}
+	d.emit(Queued{Queue: o.Queue})
+	return nil
+}
+
+func checkOpening(a Open) error {
+	if a.Name == "" {
+		return Refuse(Invalid, "a name is needed")
+	}
+	if a.Opening.Service == "" || a.Opening.Queue == "" {
+		return Refuse(Invalid, "a service and a queue are needed")
+	}
+	for _, s := range []string{a.Name, a.Opening.FirstName, a.Opening.LastName, a.Opening.Email} {
+		if err := checkText(s, MaxName, "a name or an address"); err != nil {
+			return err
+		}
+	}
+	if err := checkText(a.Opening.Subject, MaxSubject, "the subject"); err != nil {
+		return err
+	}
+	size := 0
+	for k, v := range a.Opening.Data {
+		size += len(k) + len(v)
+		if !utf8.ValidString(k) || !utf8.ValidString(v) {
+			return Refuse(Invalid, "the data is not UTF-8")
+		}
+	}
+	if size > MaxData {
+		return Refuse(TooLong, "the data is too long")
+	}
+	return checkText(a.Text, MaxText, "the text")
+}
+
+func checkText(s string, limit int, what string) error {
+	if len(s) > limit {
+		return Refuse(TooLong, what+" is too long")
+	}
+	if !utf8.ValidString(s) {
+		return Refuse(Invalid, what+" is not UTF-8")
+	}
+	return nil
+}
+
+// speaker is the participant that the actor is now.
+func (d *decider) speaker() (Participant, error) {
+	if d.by.Visitor {
+		if v := d.s.Visitor(); v.Present {
+			return v, nil
+		}
+	} else if p, ok := d.s.Present(d.by.Staff); ok {
+		return p, nil
+	}
+	return Participant{}, Refuse(Forbidden, "you are not in this chat")
+}
+
+func (d *decider) say(a Say) error {
+	p, err := d.speaker()
+	if err != nil {
+		return err
+	}
+	if a.Text == "" {
+		return Refuse(Invalid, "a message needs a text")
+	}
+	if err := checkText(a.Text, MaxText, "the message"); err != nil {
+		return err
+	}
+	if err := checkText(a.Type, MaxName, "the message type"); err != nil {
+		return err
+	}
+	if len(a.Attributes) > MaxAttributes {
+		return Refuse(TooLong, "the attributes are too long")
+	}
+	attributes, err := compactObject(a.Attributes)
+	if err != nil {
+		return err
+	}
+	d.emit(Said{No: p.No, Text: a.Text, Type: a.Type, Attributes: attributes})
+	return nil
+}
+
+// compactObject is a JSON object without the white space around its tokens,
+// which the log does not keep either: whoever sees the event live and whoever
+// reads it back later get the same bytes.
+func compactObject(object json.RawMessage) (json.RawMessage, error) {
+	if len(object) == 0 {
+		return nil, nil
+	}
+	var b bytes.Buffer
+	if !utf8.Valid(object) || json.Compact(&b, object) != nil || b.Bytes()[0] != '{' {
+		return nil, Refuse(Invalid, "the attributes are not an object")
+	}
+	return b.Bytes(), nil
+}
+
+func (d *decider) typed(a Type) error {
+	p, err := d.speaker()
+	if err != nil {
+		return err
+	}
+	if err := checkText(a.Preview, MaxText, "the preview"); err != nil {
+		return err
+	}
+	d.emit(Typed{No: p.No, On: a.On}).Preview = a.Preview
+	return nil
+}
+
+func (d *decider) leave() error {
+	p, err := d.speaker()
+	if err != nil {
+		return err
+	}
+	d.emit(Left{No: p.No})
+	if d.by.Visitor {
+		d.finish(p.No, EndedByVisitor)
+		return nil
+	}
+	if len(d.s.Agents()) == 1 {
+		d.emit(Queued{Queue: d.s.Opening.Queue})
+	}
+	return nil
+}
+
+func (d *decider) end() error {
+	p, err := d.speaker()
+	if err != nil {
+		return err
+	}
+	reason := EndedByAgent
+	if d.by.Visitor {
+		reason = EndedByVisitor
+	}
+	d.emit(Left{No: p.No, Reason: LeftEnding})
+	d.finish(p.No, reason)
+	return nil
+}
+
+// finish takes back an open offer and ends the chat.
+func (d *decider) finish(by int, reason EndReason) {
+	if o := d.s.Offer; o != nil {
+		d.emit(Withdrawn{Agent: o.Agent, Reason: "the chat has ended"})
+	}
+	d.emit(Finished{By: by, Reason: reason})
+}
+
+func (d *decider) bind(a Bind) error {
+	if !d.by.Visitor || !d.s.Visitor().Present {
+		return Refuse(Forbidden, "only the visitor binds a channel")
+	}
+	if a.Channel == "" {
+		return Refuse(Invalid, "the channel has no name")
+	}
+	if a.Channel != d.s.Channel || !d.s.UnboundSince.IsZero() {
+		d.emit(Bound(a))
+	}
+	return nil
+}
+
+func (d *decider) offer(a Offer) error {
+	switch {
+	case d.s.Phase != PhaseWaiting || d.s.Offer != nil:
+		return Refuse(Conflict, "the chat does not wait for an offer")
+	case a.Agent == 0 || !a.Until.After(d.at):
+		return Refuse(Invalid, "an offer needs an agent and a time")
+	}
+	for _, x := range d.s.Excluded {
+		if x.Agent == a.Agent && x.Until.After(d.at) {
+			return Refuse(Conflict, "the agent had this chat a short while ago")
+		}
+	}
+	d.emit(Offered{Agent: a.Agent, Name: a.Name, Role: a.Role, Until: a.Until.UTC().Truncate(time.Millisecond), Reason: a.Reason})
+	return nil
+}
+
+// offered is the open offer to the actor.
+func (d *decider) offered() (*Offered, error) {
+	if o := d.s.Offer; o != nil && o.Agent == d.by.Staff && d.by.Staff != 0 && d.at.Before(o.Until) {
+		return o, nil
+	}
+	return nil, Refuse(NotOffered, "this chat is not on offer to you any more")
+}
+
+func (d *decider) accept() error {
+	o, err := d.offered()
+	if err != nil {
+		return err
+	}
+	d.emit(Accepted{Agent: o.Agent})
+	d.emit(Joined{No: len(d.s.Participants) + 1, Role: o.Role, Name: o.Name, Staff: o.Agent})
+	return nil
+}
+
+func (d *decider) decline(a Decline) error {
+	o, err := d.offered()
+	if err != nil {
+		return err
+	}
+	if err := checkText(a.Reason, MaxName, "the reason"); err != nil {
+		return err
+	}
+	d.emit(Declined{Agent: o.Agent, Until: d.at.Add(d.s.Rules.ExcludeFor), Reason: a.Reason})
+	return nil
+}
+
+func (d *decider) tick() {
+	s := d.s
+	due := func(since time.Time, after time.Duration) bool {
+		return !since.IsZero() && !d.at.Before(since.Add(after))
+	}
+	if due(s.UnboundSince, s.Rules.GoneAfter) {
+		d.emit(Left{No: VisitorNo, Reason: LeftLost})
+		d.finish(VisitorNo, EndedGone)
+		return
+	}
+	if due(s.UnboundSince, s.Rules.AwayAfter) && !s.IsAway {
+		d.emit(Away{})
+	}
+	if o := s.Offer; o != nil && !d.at.Before(o.Until) {
+		d.emit(Missed{Agent: o.Agent, Until: d.at.Add(s.Rules.ExcludeFor)})
+	}
+}
+
+func (d *decider) recover() {
+	d.emit(Unbound{Channel: d.s.Channel})
+	if o := d.s.Offer; o != nil {
+		d.emit(Withdrawn{Agent: o.Agent, Reason: "the server was restarted"})
+	}
+}

@@ -1,0 +1,204 @@
+package chat
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// talk is a chat with agent 7 in it, at noon.
+func talk(t *testing.T) *State {
+	t.Helper()
+	s := NewState(1, DefaultRules())
+	for _, c := range []Command{
+		{By: TheVisitor(), Do: Open{Name: "Ada", Opening: Opening{Service: "s", Queue: "q", Channel: "c1"}}},
+		{Do: Offer{Agent: 7, Name: "Ben", Role: RoleAgent, Until: noon.Add(time.Minute)}},
+		{By: Staff(7), Do: Accept{}},
+	} {
+		c.At = noon
+		mustDecide(t, s, c)
+	}
+	return s
+}
+
+func mustDecide(t *testing.T, s *State, c Command) []Event {
+	t.Helper()
+	d, err := Decide(s, c)
+	if err != nil {
+		t.Fatalf("%T: %v", c.Do, err)
+	}
+	for _, e := range d.Events {
+		s.Apply(e)
+	}
+	return d.Events
+}
+
+func TestVisibility(t *testing.T) {
+	want := map[string]bool{
+		"joined": true, "left": true, "said": true, "typed": true,
+		"queued": false, "offered": false, "accepted": false, "declined": false, "missed": false,
+		"withdrawn": false, "bound": false, "unbound": false, "away": false, "ended": false,
+	}
+	if diff := cmp.Diff(keys(chatFacts), keys(want)); diff != "" {
+		t.Errorf("facts without a word about who sees them (-are +known):\n%s", diff)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		for kind, draw := range chatDraws {
+			e := Event{Fact: draw(t)}
+			visible := want[kind]
+			if f, ok := e.Fact.(Said); ok && f.Audience == AudienceStaff {
+				visible = false
+			}
+			if e.VisibleToVisitor() != visible {
+				t.Fatalf("%+v is visible to the visitor: %v", e.Fact, !visible)
+			}
+		}
+	})
+}
+
+func TestStale(t *testing.T) {
+	for _, c := range []struct {
+		fact Fact
+		age  time.Duration
+		want bool
+	}{
+		{Typed{No: 1, On: true}, TypingAge, false},
+		{Typed{No: 1, On: true}, TypingAge + time.Millisecond, true},
+		{Said{No: 1, Text: "x"}, time.Hour, false},
+	} {
+		if got := (Event{At: noon, Fact: c.fact}).Stale(noon.Add(c.age)); got != c.want {
+			t.Errorf("%T of %v ago is stale: %v", c.fact, c.age, got)
+		}
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	long := strings.Repeat("x", MaxText+1)
+	v, a := TheVisitor(), Staff(7)
+	say := func(s Say) Command { return Command{By: v, Do: s} }
+	for name, c := range map[string]struct {
+		cmd  Command
+		want Kind
+	}{
+		"opened twice":             {Command{By: v, Do: Open{Name: "Ada", Opening: Opening{Service: "s", Queue: "q"}}}, Conflict},
+		"an empty line":            {say(Say{}), Invalid},
+		"a long line":              {say(Say{Text: long}), TooLong},
+		"a line that is not text":  {say(Say{Text: "\xff"}), Invalid},
+		"long attributes":          {say(Say{Text: "x", Attributes: json.RawMessage(`{"a":"` + long + `"}`)}), TooLong},
+		"attributes: a list":       {say(Say{Text: "x", Attributes: json.RawMessage(`[]`)}), Invalid},
+		"attributes: broken":       {say(Say{Text: "x", Attributes: json.RawMessage(`{`)}), Invalid},
+		"attributes: two":          {say(Say{Text: "x", Attributes: json.RawMessage(`{} {}`)}), Invalid},
+		"attributes: white space":  {say(Say{Text: "x", Attributes: json.RawMessage(" \n")}), Invalid},
+		"attributes: not text":     {say(Say{Text: "x", Attributes: json.RawMessage("{\"a\":\"\xff\"}")}), Invalid},
+		"a stranger's line":        {Command{By: Staff(8), Do: Say{Text: "x"}}, Forbidden},
+		"the house's line":         {Command{Do: Say{Text: "x"}}, Forbidden},
+		"a stranger's typing":      {Command{By: Staff(8), Do: Type{On: true}}, Forbidden},
+		"a stranger leaves":        {Command{By: Staff(8), Do: Leave{}}, Forbidden},
+		"a stranger ends":          {Command{By: Staff(8), Do: End{}}, Forbidden},
+		"an agent binds":           {Command{By: a, Do: Bind{Channel: "c"}}, Forbidden},
+		"a channel without a name": {Command{By: v, Do: Bind{}}, Invalid},
+		"offered while talking":    {Command{Do: Offer{Agent: 8, Until: noon.Add(time.Hour)}}, Conflict},
+		"accepted unasked":         {Command{By: a, Do: Accept{}}, NotOffered},
+		"declined unasked":         {Command{By: a, Do: Decline{}}, NotOffered},
+		"a long command id":        {Command{ID: strings.Repeat("x", MaxCommandID+1), By: v, Do: Say{Text: "x"}}, Invalid},
+		"nothing":                  {Command{By: v}, Unknown},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.cmd.At = noon
+			d, err := Decide(talk(t), c.cmd)
+			if KindOf(err) != c.want {
+				t.Errorf("got %+v, %v; want the kind %q", d, err, c.want)
+			}
+		})
+	}
+}
+
+func TestAttributesAreKeptAsTheyWillBeReadBack(t *testing.T) {
+	events := mustDecide(t, talk(t), Command{At: noon, By: TheVisitor(), Do: Say{
+		Text: "x", Attributes: json.RawMessage("{ \"b\" : \"<&>\",\n \"a\": 1.50 }"),
+	}})
+	if got, want := string(events[0].Fact.(Said).Attributes), `{"b":"<&>","a":1.50}`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+func TestExclusion(t *testing.T) {
+	s := talk(t)
+	mustDecide(t, s, Command{At: noon, By: Staff(7), Do: Leave{}})
+	offer := func(at time.Time, agent StaffID) error {
+		_, err := Decide(s, Command{At: at, Do: Offer{Agent: agent, Until: at.Add(time.Minute)}})
+		return err
+	}
+	mustDecide(t, s, Command{At: noon, Do: Offer{Agent: 7, Until: noon.Add(time.Minute)}})
+	mustDecide(t, s, Command{At: noon, By: Staff(7), Do: Decline{}})
+	if err := offer(noon.Add(59*time.Second), 7); KindOf(err) != Conflict {
+		t.Errorf("an offer to the one who declined 59 s ago: %v", err)
+	}
+	if err := offer(noon.Add(time.Second), 8); err != nil {
+		t.Errorf("an offer to somebody else: %v", err)
+	}
+	if err := offer(noon.Add(time.Minute), 7); err != nil {
+		t.Errorf("an offer after the minute: %v", err)
+	}
+}
+
+func TestCommandMemoryIsBounded(t *testing.T) {
+	s := talk(t)
+	line := func(n int) Command {
+		return Command{ID: ID(n + 1).String(), At: noon, By: TheVisitor(), Do: Say{Text: "x"}}
+	}
+	for n := range commandMemory + 10 {
+		mustDecide(t, s, line(n))
+	}
+	if len(s.commands) != commandMemory || len(s.order) != commandMemory {
+		t.Errorf("%d and %d command ids are remembered, want %d", len(s.commands), len(s.order), commandMemory)
+	}
+	if d, err := Decide(s, line(commandMemory+9)); err != nil || d.Repeat != s.Last {
+		t.Errorf("the latest command is not known: %+v, %v", d, err)
+	}
+}
+
+func TestIDs(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		// The room for the time ends in the year 2159.
+		at := time.UnixMilli(idEpoch + rapid.Int64Range(1, 1<<42-2).Draw(t, "at")).UTC()
+		id := NewID(at, rapid.Uint32().Draw(t, "random"))
+		back, err := ParseID(id.String())
+		if err != nil || back != id || int64(id) < 0 || len(id.String()) != 16 || !id.Time().Equal(at) {
+			t.Fatalf("%v of %v came back as %v, %v with the time %v", id, at, back, err, id.Time())
+		}
+		later := NewID(at.Add(time.Millisecond), 0)
+		if later <= id {
+			t.Fatalf("%v sorts before %v of a millisecond earlier", later, id)
+		}
+		if low, err := ParseID(strings.ToLower(id.String())); err != nil || low != id {
+			t.Fatalf("lower case gave %v, %v", low, err)
+		}
+	})
+	for _, s := range []string{"", "0000000000000000", "1", "00000000000000001", "FFFFFFFFFFFFFFFF", "000000000000000g", "+00000000000001F"} {
+		if id, err := ParseID(s); err == nil {
+			t.Errorf("%q was read as %v", s, id)
+		}
+	}
+}
+
+func TestKinds(t *testing.T) {
+	// The numbers are promised: the list only grows at its end.
+	names := []string{
+		"invalid", "forbidden", "not found", "ended", "conflict", "capacity", "too long", "unavailable", "closed", "not offered", "unknown operation",
+	}
+	for i, name := range names {
+		if got := Kind(i + 1).String(); got != name {
+			t.Errorf("kind %d is %q, want %q", i+1, got, name)
+		}
+	}
+	if KindOf(nil) != 0 {
+		t.Error("no error has a kind")
+	}
+}

@@ -1,0 +1,84 @@
+package chat
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"reflect"
+)
+
+// stored is the body of a log record: the fact's name, the command's id and
+// the fact itself. Index and time stand beside the body in the log.
+type stored struct {
+	Kind    string          `json:"k"`
+	Command string          `json:"c,omitempty"`
+	Fact    json.RawMessage `json:"f"`
+}
+
+type named interface{ fact() string }
+
+func encodeFact(f named, command string) ([]byte, error) {
+	body, err := marshal(f)
+	if err != nil {
+		return nil, fmt.Errorf("chat: encode %s: %w", f.fact(), err)
+	}
+	return marshal(stored{Kind: f.fact(), Command: command, Fact: body})
+}
+
+// marshal is [json.Marshal] without its escapes for HTML, which would change
+// the bytes of the JSON that a client sent along.
+func marshal(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
+// registry maps the names of facts to their Go types. Each log has its own.
+type registry map[string]reflect.Type
+
+func register(facts ...named) registry {
+	r := make(registry, len(facts))
+	for _, f := range facts {
+		r[f.fact()] = reflect.TypeOf(f)
+	}
+	return r
+}
+
+func (r registry) decode(body []byte) (fact any, command string, err error) {
+	var s stored
+	if err := json.Unmarshal(body, &s); err != nil {
+		return nil, "", fmt.Errorf("chat: decode a record: %w", err)
+	}
+	t, ok := r[s.Kind]
+	if !ok {
+		return nil, "", fmt.Errorf("chat: decode a record: no fact is called %q", s.Kind)
+	}
+	v := reflect.New(t)
+	if err := json.Unmarshal(s.Fact, v.Interface()); err != nil {
+		return nil, "", fmt.Errorf("chat: decode %s: %w", s.Kind, err)
+	}
+	return v.Elem().Interface(), s.Command, nil
+}
+
+var chatFacts = register(
+	Joined{}, Left{}, Said{}, Typed{}, Queued{}, Offered{}, Accepted{}, Declined{},
+	Missed{}, Withdrawn{}, Bound{}, Unbound{}, Away{}, Finished{},
+)
+
+// Encode is the event's body as it is stored; index and time are stored beside
+// it, the preview is not stored.
+func (e Event) Encode() ([]byte, error) { return encodeFact(e.Fact, e.Command) }
+
+// DecodeEvent reads what [Event.Encode] wrote. It fails on a body that is not
+// a record of a chat's log.
+func DecodeEvent(body []byte) (Event, error) {
+	f, command, err := chatFacts.decode(body)
+	if err != nil {
+		return Event{}, err
+	}
+	return Event{Command: command, Fact: f.(Fact)}, nil
+}

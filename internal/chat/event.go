@@ -1,0 +1,220 @@
+package chat
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Event is one entry of a chat's log.
+type Event struct {
+	// Index is the event's place in its log, from 1.
+	Index int64
+	// At is when it happened, in UTC to the millisecond.
+	At time.Time
+	// Command is the id of the command that caused it; empty if the command
+	// had none.
+	Command string
+	// Fact is what happened.
+	Fact Fact
+	// Preview is the text that a participant is typing. It travels with a
+	// live [Typed] event and is never stored.
+	Preview string
+}
+
+// Fact is what an event says: one of the types below. Facts are part of the
+// log format: fields may be added, never renamed or given another meaning.
+type Fact interface{ fact() string }
+
+// Role is what a participant is in a chat.
+type Role string
+
+// The roles. A bot is anything scripted that speaks for the house without a
+// desk.
+const (
+	RoleVisitor    Role = "visitor"
+	RoleAgent      Role = "agent"
+	RoleSupervisor Role = "supervisor"
+	RoleBot        Role = "bot"
+)
+
+// VisitorNo is the number of the visitor among a chat's participants: the
+// visitor opens the chat and so is always the first to join.
+const VisitorNo = 1
+
+// Joined says that a participant came in. The first event of every chat is
+// the visitor's Joined and carries the Opening.
+type Joined struct {
+	No      int      `json:"no"`
+	Role    Role     `json:"role"`
+	Name    string   `json:"name"`
+	Staff   StaffID  `json:"staff,omitempty"`
+	Opening *Opening `json:"opening,omitempty"`
+}
+
+// Opening is what a chat starts with.
+type Opening struct {
+	Service   string            `json:"service"`
+	Queue     string            `json:"queue"`
+	Subject   string            `json:"subject,omitempty"`
+	FirstName string            `json:"first,omitempty"`
+	LastName  string            `json:"last,omitempty"`
+	Email     string            `json:"email,omitempty"`
+	Data      map[string]string `json:"data,omitempty"`
+	// Channel and Browser are as in [Bound].
+	Channel string `json:"channel,omitempty"`
+	Browser string `json:"browser,omitempty"`
+	// KeyEpoch goes into the visitor's key.
+	KeyEpoch uint16 `json:"epoch"`
+}
+
+// LeaveReason says why a participant left.
+type LeaveReason string
+
+// The reasons for leaving.
+const (
+	LeftByChoice LeaveReason = ""     // left of its own accord
+	LeftEnding   LeaveReason = "end"  // left and asked for the chat to end
+	LeftLost     LeaveReason = "lost" // its connection stayed away for too long
+)
+
+// Left says that a participant went away.
+type Left struct {
+	No     int         `json:"no"`
+	Reason LeaveReason `json:"reason,omitempty"`
+}
+
+// Audience says who may see an event; empty means everybody in the chat.
+type Audience string
+
+// AudienceStaff keeps an event from the visitor.
+const AudienceStaff Audience = "staff"
+
+// Said is a line that a participant wrote.
+type Said struct {
+	No   int    `json:"no"`
+	Text string `json:"text"`
+	// Type is the message type a client gave it, passed through as it came.
+	Type string `json:"type,omitempty"`
+	// Attributes is a JSON object that a client sent along, passed through.
+	Attributes json.RawMessage `json:"attr,omitempty"`
+	Audience   Audience        `json:"to,omitempty"`
+}
+
+// Typed says that a participant began or stopped typing. What it is typing
+// is in [Event.Preview] of the live event and nowhere else.
+type Typed struct {
+	No int  `json:"no"`
+	On bool `json:"on"`
+}
+
+// Queued says that the chat waits in a queue for an agent.
+type Queued struct {
+	Queue string `json:"queue"`
+}
+
+// Offered says that the chat is on offer to an agent until a moment.
+type Offered struct {
+	Agent  StaffID   `json:"agent"`
+	Name   string    `json:"name"`
+	Role   Role      `json:"role"`
+	Until  time.Time `json:"until"`
+	Reason string    `json:"reason,omitempty"`
+}
+
+// Accepted says that an agent took the chat that was offered to it.
+type Accepted struct {
+	Agent StaffID `json:"agent"`
+}
+
+// Declined says that an agent refused the offer; until then it is not offered
+// this chat again.
+type Declined struct {
+	Agent  StaffID   `json:"agent"`
+	Until  time.Time `json:"until"`
+	Reason string    `json:"reason,omitempty"`
+}
+
+// Missed says that an agent let the offer pass without an answer; until then
+// it is not offered this chat again.
+type Missed struct {
+	Agent StaffID   `json:"agent"`
+	Until time.Time `json:"until"`
+}
+
+// Withdrawn says that an offer was taken back without any fault of the agent.
+type Withdrawn struct {
+	Agent  StaffID `json:"agent"`
+	Reason string  `json:"reason,omitempty"`
+}
+
+// Bound says that the visitor listens through a channel. A channel's name is
+// made by the edge that serves it, and only the latest one bound receives.
+// Browser is a digest of the browser's cookie, empty if it has none.
+type Bound struct {
+	Channel string `json:"channel"`
+	Browser string `json:"browser,omitempty"`
+}
+
+// Unbound says that the visitor's channel went away, so that nobody listens.
+type Unbound struct {
+	Channel string `json:"channel,omitempty"`
+}
+
+// Away says that the visitor has been unbound for a while.
+type Away struct{}
+
+// EndReason says why a chat ended.
+type EndReason string
+
+// The reasons for an end.
+const (
+	EndedByVisitor EndReason = "visitor"
+	EndedByAgent   EndReason = "agent"
+	EndedGone      EndReason = "gone" // the visitor's connection stayed away for too long
+)
+
+// Finished says that the chat is over. By is the participant who ended it, 0
+// for none.
+type Finished struct {
+	By     int       `json:"by,omitempty"`
+	Reason EndReason `json:"reason"`
+}
+
+func (Joined) fact() string    { return "joined" }
+func (Left) fact() string      { return "left" }
+func (Said) fact() string      { return "said" }
+func (Typed) fact() string     { return "typed" }
+func (Queued) fact() string    { return "queued" }
+func (Offered) fact() string   { return "offered" }
+func (Accepted) fact() string  { return "accepted" }
+func (Declined) fact() string  { return "declined" }
+func (Missed) fact() string    { return "missed" }
+func (Withdrawn) fact() string { return "withdrawn" }
+func (Bound) fact() string     { return "bound" }
+func (Unbound) fact() string   { return "unbound" }
+func (Away) fact() string      { return "away" }
+func (Finished) fact() string  { return "ended" }
+
+// VisibleToVisitor says whether the visitor may see the event. Routing,
+// binding and staff-only lines are hidden; the end itself has no event of its
+// own on the visitor's side, it shows as a flag beside the last one.
+func (e Event) VisibleToVisitor() bool {
+	switch f := e.Fact.(type) {
+	case Joined, Left, Typed:
+		return true
+	case Said:
+		return f.Audience != AudienceStaff
+	default:
+		return false
+	}
+}
+
+// TypingAge is how old a typing event may be and still be shown by a replay.
+const TypingAge = 10 * time.Second
+
+// Stale says whether a replay at now leaves the event out: typing that is
+// older than [TypingAge].
+func (e Event) Stale(now time.Time) bool {
+	_, typed := e.Fact.(Typed)
+	return typed && now.Sub(e.At) > TypingAge
+}

@@ -1,0 +1,262 @@
+package chat
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
+)
+
+var (
+	someText  = rapid.String()
+	someNo    = rapid.IntRange(1, 9)
+	someStaff = rapid.Map(rapid.Int64Range(1, 1<<40), func(n int64) StaffID { return StaffID(n) })
+	someID    = rapid.Map(rapid.Uint64Range(1, 1<<63-1), func(n uint64) ID { return ID(n) })
+	someTime  = rapid.Map(rapid.Int64Range(0, 1<<42), func(ms int64) time.Time { return time.UnixMilli(ms).UTC() })
+	someRole  = rapid.SampledFrom([]Role{RoleVisitor, RoleAgent, RoleSupervisor, RoleBot})
+	someJSON  = rapid.SampledFrom([]json.RawMessage{nil, json.RawMessage(`{}`), json.RawMessage(`{"a":["<&>\u2028",1.50,null]}`)})
+)
+
+func drawOpening(t *rapid.T) *Opening {
+	if rapid.Bool().Draw(t, "no opening") {
+		return nil
+	}
+	return &Opening{
+		Service: someText.Draw(t, "service"), Queue: someText.Draw(t, "queue"), Subject: someText.Draw(t, "subject"),
+		FirstName: someText.Draw(t, "first"), LastName: someText.Draw(t, "last"), Email: someText.Draw(t, "email"),
+		Data:    rapid.MapOfN(someText, someText, 0, 3).Draw(t, "data"),
+		Channel: someText.Draw(t, "channel"), Browser: someText.Draw(t, "browser"), KeyEpoch: rapid.Uint16().Draw(t, "epoch"),
+	}
+}
+
+// chatDraws and agentDraws draw a fact of every kind.
+var chatDraws = map[string]func(*rapid.T) Fact{
+	"joined": func(t *rapid.T) Fact {
+		return Joined{
+			No: someNo.Draw(t, "no"), Role: someRole.Draw(t, "role"), Name: someText.Draw(t, "name"),
+			Staff: someStaff.Draw(t, "staff"), Opening: drawOpening(t),
+		}
+	},
+	"left": func(t *rapid.T) Fact {
+		return Left{someNo.Draw(t, "no"), rapid.SampledFrom([]LeaveReason{LeftByChoice, LeftEnding, LeftLost}).Draw(t, "reason")}
+	},
+	"said": func(t *rapid.T) Fact {
+		return Said{
+			No: someNo.Draw(t, "no"), Text: someText.Draw(t, "text"), Type: someText.Draw(t, "type"),
+			Attributes: someJSON.Draw(t, "attributes"), Audience: rapid.SampledFrom([]Audience{"", AudienceStaff}).Draw(t, "to"),
+		}
+	},
+	"typed":  func(t *rapid.T) Fact { return Typed{someNo.Draw(t, "no"), rapid.Bool().Draw(t, "on")} },
+	"queued": func(t *rapid.T) Fact { return Queued{someText.Draw(t, "queue")} },
+	"offered": func(t *rapid.T) Fact {
+		return Offered{
+			someStaff.Draw(t, "agent"), someText.Draw(t, "name"), someRole.Draw(t, "role"), someTime.Draw(t, "until"), someText.Draw(t, "reason"),
+		}
+	},
+	"accepted": func(t *rapid.T) Fact { return Accepted{someStaff.Draw(t, "agent")} },
+	"declined": func(t *rapid.T) Fact {
+		return Declined{someStaff.Draw(t, "agent"), someTime.Draw(t, "until"), someText.Draw(t, "reason")}
+	},
+	"missed":    func(t *rapid.T) Fact { return Missed{someStaff.Draw(t, "agent"), someTime.Draw(t, "until")} },
+	"withdrawn": func(t *rapid.T) Fact { return Withdrawn{someStaff.Draw(t, "agent"), someText.Draw(t, "reason")} },
+	"bound":     func(t *rapid.T) Fact { return Bound{someText.Draw(t, "channel"), someText.Draw(t, "browser")} },
+	"unbound":   func(t *rapid.T) Fact { return Unbound{someText.Draw(t, "channel")} },
+	"away":      func(*rapid.T) Fact { return Away{} },
+	"ended": func(t *rapid.T) Fact {
+		return Finished{someNo.Draw(t, "by"), rapid.SampledFrom([]EndReason{EndedByVisitor, EndedByAgent, EndedGone}).Draw(t, "reason")}
+	},
+}
+
+var agentDraws = map[string]func(*rapid.T) AgentFact{
+	"presence": func(t *rapid.T) AgentFact {
+		return PresenceChanged{
+			rapid.SampledFrom([]Presence{Offline, NotReady, Ready, NotResponding}).Draw(t, "to"), someText.Draw(t, "reason"),
+		}
+	},
+	"offer-made": func(t *rapid.T) AgentFact {
+		return OfferMade{
+			someID.Draw(t, "chat"), someTime.Draw(t, "until"), someText.Draw(t, "queue"), someText.Draw(t, "name"),
+			someText.Draw(t, "subject"), someTime.Draw(t, "since"), someText.Draw(t, "reason"),
+		}
+	},
+	"offer-closed": func(t *rapid.T) AgentFact {
+		return OfferClosed{
+			someID.Draw(t, "chat"), rapid.SampledFrom([]Outcome{OutcomeAccepted, OutcomeDeclined, OutcomeMissed, OutcomeWithdrawn}).Draw(t, "outcome"),
+		}
+	},
+	"assigned": func(t *rapid.T) AgentFact { return Assigned{someID.Draw(t, "chat")} },
+	"freed":    func(t *rapid.T) AgentFact { return Freed{someID.Draw(t, "chat")} },
+}
+
+func keys[V any](m map[string]V) []string {
+	var list []string
+	for k := range m {
+		list = append(list, k)
+	}
+	slices.Sort(list)
+	return list
+}
+
+func TestFactsComeBack(t *testing.T) {
+	if diff := cmp.Diff(keys(chatFacts), keys(chatDraws)); diff != "" {
+		t.Fatalf("the test does not draw the facts that there are (-are +drawn):\n%s", diff)
+	}
+	for kind, draw := range chatDraws {
+		t.Run(kind, rapid.MakeCheck(func(t *rapid.T) {
+			e := Event{Command: someText.Draw(t, "command"), Fact: draw(t)}
+			body, err := e.Encode()
+			if err != nil {
+				t.Fatal(err)
+			}
+			e2, err := DecodeEvent(body)
+			if diff := cmp.Diff(e, e2, cmpopts.EquateEmpty()); diff != "" || err != nil {
+				t.Fatalf("%s came back otherwise (-before +after), %v:\n%s", body, err, diff)
+			}
+			if again, err := e2.Encode(); err != nil || !bytes.Equal(body, again) {
+				t.Fatalf("%s became %s, %v", body, again, err)
+			}
+		}))
+	}
+}
+
+func TestAgentFactsComeBack(t *testing.T) {
+	if diff := cmp.Diff(keys(agentFacts), keys(agentDraws)); diff != "" {
+		t.Fatalf("the test does not draw the facts that there are (-are +drawn):\n%s", diff)
+	}
+	for kind, draw := range agentDraws {
+		t.Run(kind, rapid.MakeCheck(func(t *rapid.T) {
+			e := AgentEvent{Command: someText.Draw(t, "command"), Fact: draw(t)}
+			body, err := e.Encode()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if back, err := DecodeAgentEvent(body); err != nil || !cmp.Equal(e, back) {
+				t.Fatalf("%s came back as %+v, %v", body, back, err)
+			}
+		}))
+	}
+}
+
+func TestPreviewIsNotStored(t *testing.T) {
+	body, err := Event{Fact: Typed{No: 1, On: true}, Preview: "my secret"}.Encode()
+	if err != nil || bytes.Contains(body, []byte("secret")) {
+		t.Errorf("the record is %s, %v", body, err)
+	}
+}
+
+func TestForeignRecords(t *testing.T) {
+	for _, body := range []string{
+		"", "{", "null", "[]", `{"k":"sung","f":{}}`, `{"k":"said"}`, `{"k":"said","f":[]}`, `{"k":"said","f":{"no":"one"}}`, `{"k":"freed","f":{}}`,
+	} {
+		if e, err := DecodeEvent([]byte(body)); err == nil {
+			t.Errorf("%q was read as %+v", body, e)
+		}
+	}
+	for _, body := range []string{"", `{"k":"said","f":{}}`, `{"k":"freed","f":{"chat":"no id"}}`} {
+		if e, err := DecodeAgentEvent([]byte(body)); err == nil {
+			t.Errorf("%q was read as %+v", body, e)
+		}
+	}
+}
+
+// TestRecordFormat compares with the records that were written when the format
+// was frozen. The lines of the file are never changed: stores hold records like
+// them. New facts and fields get new lines.
+func TestRecordFormat(t *testing.T) {
+	until := time.Date(2026, 3, 1, 9, 30, 0, 250_000_000, time.UTC)
+	since := until.Add(-20 * time.Second)
+	samples := []any{
+		Event{Command: "v:1", Fact: Joined{No: 1, Role: RoleVisitor, Name: "Ada <é>", Opening: &Opening{
+			Service: "support", Queue: "people", Subject: "a bill", FirstName: "Ada", LastName: "L", Email: "ada@example.org",
+			Data: map[string]string{"b": "2", "a": "1"}, Channel: "c1", Browser: "b1", KeyEpoch: 1,
+		}}},
+		Event{Fact: Joined{No: 1, Role: RoleVisitor, Name: "Ada", Opening: &Opening{Service: "s", Queue: "q", KeyEpoch: 2}}},
+		Event{Command: "s7:x", Fact: Joined{No: 2, Role: RoleAgent, Name: "Ben", Staff: 7}},
+		Event{Fact: Left{No: 2}},
+		Event{Fact: Left{No: 2, Reason: LeftEnding}},
+		Event{Fact: Left{No: 1, Reason: LeftLost}},
+		Event{Command: "v:2", Fact: Said{No: 1, Text: "hello & \"good\" <day>\n\u2028"}},
+		Event{Fact: Said{No: 2, Text: "psst", Type: "text", Attributes: json.RawMessage(`{"x":{"y":"<&>"}}`), Audience: AudienceStaff}},
+		Event{Fact: Typed{No: 1, On: true}},
+		Event{Fact: Typed{No: 1}},
+		Event{Fact: Queued{Queue: "people"}},
+		Event{Fact: Offered{Agent: 7, Name: "Ben", Role: RoleAgent, Until: until, Reason: "waited 41 s"}},
+		Event{Fact: Accepted{Agent: 7}},
+		Event{Fact: Declined{Agent: 7, Until: until, Reason: "busy"}},
+		Event{Fact: Missed{Agent: 7, Until: until}},
+		Event{Fact: Withdrawn{Agent: 7, Reason: "the chat has ended"}},
+		Event{Fact: Bound{Channel: "c2", Browser: "b2"}},
+		Event{Fact: Unbound{Channel: "c2"}},
+		Event{Fact: Unbound{}},
+		Event{Fact: Away{}},
+		Event{Fact: Finished{By: 1, Reason: EndedByVisitor}},
+		Event{Fact: Finished{Reason: EndedGone}},
+		AgentEvent{Command: "9", Fact: PresenceChanged{To: NotReady, Reason: "lunch"}},
+		AgentEvent{Fact: OfferMade{
+			Chat: 0x1A2B3C4D5E6F7081, Until: until, Queue: "people", Name: "Ada", Subject: "a bill", Since: since, Reason: "waited 41 s",
+		}},
+		AgentEvent{Fact: OfferClosed{Chat: 0x1A2B3C4D5E6F7081, Outcome: OutcomeMissed}},
+		AgentEvent{Fact: Assigned{Chat: 0x1A2B3C4D5E6F7081}},
+		AgentEvent{Fact: Freed{Chat: 0x1A2B3C4D5E6F7081}},
+	}
+	lines := goldenLines(t)
+	if len(lines) != len(samples) {
+		t.Errorf("%d lines for %d samples", len(lines), len(samples))
+	}
+	seen := make(map[string]bool)
+	for i, sample := range samples {
+		var body []byte
+		var back any
+		var err, err2 error
+		var line string
+		if i < len(lines) {
+			line = lines[i]
+		}
+		switch e := sample.(type) {
+		case Event:
+			body, err = e.Encode()
+			back, err2 = DecodeEvent([]byte(line))
+			seen["chat "+e.Fact.fact()] = true
+		case AgentEvent:
+			body, err = e.Encode()
+			back, err2 = DecodeAgentEvent([]byte(line))
+			seen["agent "+e.Fact.fact()] = true
+		}
+		if err != nil || string(body) != line {
+			t.Errorf("sample %d is written as\n%s\nthe frozen record is\n%s\n%v", i+1, body, line, err)
+		}
+		if diff := cmp.Diff(sample, back); diff != "" || err2 != nil {
+			t.Errorf("line %d is read otherwise (-sample +read), %v:\n%s", i+1, err2, diff)
+		}
+	}
+	for log, facts := range map[string]registry{"chat ": chatFacts, "agent ": agentFacts} {
+		for _, kind := range keys(facts) {
+			if !seen[log+kind] {
+				t.Errorf("the format of the fact %s%s is not frozen", log, kind)
+			}
+		}
+	}
+}
+
+func goldenLines(t *testing.T) []string {
+	t.Helper()
+	f, err := os.Open(filepath.Join("testdata", "records.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var lines []string
+	for sc := bufio.NewScanner(f); sc.Scan(); {
+		lines = append(lines, strings.TrimSpace(sc.Text()))
+	}
+	return lines
+}

@@ -1,0 +1,313 @@
+package chat
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
+)
+
+// sameState compares states in full: what has not been set and what is empty
+// count as the same, because the log cannot tell them apart.
+var sameState = cmp.Options{cmp.AllowUnexported(State{}), cmpopts.EquateEmpty()}
+
+// model is a few chats and the agents who are in them, with what must be true
+// of them kept beside in the plainest way.
+type model struct {
+	now    time.Time
+	chats  []*modelChat
+	agents map[StaffID]*AgentState
+}
+
+type modelChat struct {
+	state   *State
+	bodies  [][]byte // the log as it would be stored
+	times   []time.Time
+	held    map[StaffID]bool // slots taken and not freed
+	offered int              // offers opened and not closed
+	first   map[string]int64 // actor and command id → index of the first event
+}
+
+func newModel(chats int) *model {
+	m := &model{now: time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC), agents: make(map[StaffID]*AgentState)}
+	for i := range chats {
+		m.chats = append(m.chats, &modelChat{
+			state: NewState(ID(i+1), DefaultRules()), held: make(map[StaffID]bool), first: make(map[string]int64),
+		})
+	}
+	for id := StaffID(1); id <= 3; id++ {
+		m.agents[id] = NewAgentState(id)
+	}
+	return m
+}
+
+// fold reads the stored log back into a state.
+func (c *modelChat) fold(t *rapid.T) *State {
+	s := NewState(c.state.ID, c.state.Rules)
+	for i, body := range c.bodies {
+		e, err := DecodeEvent(body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.Index, e.At = int64(i+1), c.times[i]
+		s.Apply(e)
+	}
+	return s
+}
+
+func drawActor(t *rapid.T) Actor {
+	return rapid.SampledFrom([]Actor{TheVisitor(), TheVisitor(), Staff(1), Staff(1), Staff(2), Staff(3), {}}).Draw(t, "actor")
+}
+
+func drawAgent(t *rapid.T) StaffID { return StaffID(rapid.IntRange(1, 3).Draw(t, "agent")) }
+
+var drawText = rapid.SampledFrom([]string{"", "hello", "<b>\u2028&é", "\xff", "long " + string(make([]byte, 20))})
+
+var drawAttributes = rapid.SampledFrom([]string{
+	"", "{}", ` { "a" : "<&>" } `, `{"a":[1, 2]}`, "   ", "[]", "{", "null", "{\"a\":\"\xff\"}", `{} {}`,
+})
+
+// drawAction draws any action, with arguments that are often the right ones.
+func drawAction(t *rapid.T, s *State, now time.Time) Action {
+	channel := rapid.SampledFrom([]string{"", "c1", "c2", s.Channel, s.Channel}).Draw(t, "channel")
+	switch rapid.IntRange(0, 21).Draw(t, "action") {
+	case 0, 1:
+		return Open{
+			Name: rapid.SampledFrom([]string{"Ada", "Ada", "Ada", ""}).Draw(t, "name"),
+			Text: drawText.Draw(t, "text"),
+			Opening: Opening{
+				Service: "support", Queue: "people", Subject: "bills", Channel: channel,
+				Data: rapid.SampledFrom([]map[string]string{nil, {"k": "v"}}).Draw(t, "data"),
+			},
+		}
+	case 2, 3:
+		return Say{Text: drawText.Draw(t, "text"), Attributes: json.RawMessage(drawAttributes.Draw(t, "attributes"))}
+	case 4, 5:
+		return Type{On: rapid.Bool().Draw(t, "on"), Preview: drawText.Draw(t, "preview")}
+	case 6, 7:
+		return Bind{Channel: channel, Browser: "b"}
+	case 8, 9:
+		return Unbind{Channel: channel}
+	case 10:
+		return Leave{}
+	case 11:
+		return End{}
+	case 12, 13, 14, 15:
+		until := now.Add(rapid.SampledFrom([]time.Duration{-time.Second, 20 * time.Second, 20 * time.Second}).Draw(t, "until"))
+		return Offer{Agent: drawAgent(t), Name: "Ben", Role: RoleAgent, Until: until, Reason: "turn", Capacity: 3}
+	case 16, 17, 18:
+		return Accept{}
+	case 19:
+		return Decline{Reason: "busy"}
+	case 20:
+		return Withdraw{Agent: drawAgent(t), Reason: "shift"}
+	default:
+		return rapid.SampledFrom([]Action{Tick{}, Tick{}, Recover{}}).Draw(t, "clock")
+	}
+}
+
+// give decides a command and checks everything that must hold before, during
+// and after.
+func (m *model) give(t *rapid.T, c *modelChat, cmd Command) {
+	s := c.state
+	before := s.Phase
+	d, err := Decide(s, cmd)
+	if diff := cmp.Diff(c.fold(t), s, sameState); diff != "" {
+		t.Fatalf("deciding %T changed the state (-log +state):\n%s", cmd.Do, diff)
+	}
+	if err != nil {
+		if KindOf(err) == 0 || len(d.Events) > 0 || d.Repeat != 0 {
+			t.Fatalf("%T was refused with %v and %+v", cmd.Do, err, d)
+		}
+		return
+	}
+	m.checkRepeat(t, c, cmd, d)
+	if before == PhaseEnded && len(d.Events) > 0 {
+		t.Fatalf("%T caused %T after the end", cmd.Do, d.Events[0].Fact)
+	}
+	capacity := 0
+	if o, ok := cmd.Do.(Offer); ok {
+		capacity = o.Capacity
+	}
+	claims, notes := Effects(s, d.Events, capacity)
+	for i, e := range d.Events {
+		if e.Index != s.Last+1 {
+			t.Fatalf("event %d of %T has the index %d after %d", i, cmd.Do, e.Index, s.Last)
+		}
+		body, err := e.Encode()
+		if err != nil {
+			t.Fatalf("what was decided cannot be stored: %v", err)
+		}
+		c.bodies, c.times = append(c.bodies, body), append(c.times, e.At)
+		s.Apply(e)
+		c.count(e)
+	}
+	if diff := cmp.Diff(c.fold(t), s, sameState); diff != "" {
+		t.Fatalf("after %T the log says otherwise (-log +state):\n%s", cmd.Do, diff)
+	}
+	m.claim(t, c, claims, capacity)
+	m.note(t, notes)
+	c.check(t)
+	m.checkAgents(t)
+}
+
+func (c *modelChat) count(e Event) {
+	switch e.Fact.(type) {
+	case Offered:
+		c.offered++
+	case Accepted, Declined, Missed, Withdrawn:
+		c.offered--
+	}
+}
+
+// checkRepeat compares with a memory that knows actors and ids as they are.
+func (m *model) checkRepeat(t *rapid.T, c *modelChat, cmd Command, d Decision) {
+	key := fmt.Sprintf("%+v %s", cmd.By, cmd.ID)
+	first, known := c.first[key]
+	switch {
+	case cmd.ID == "" && d.Repeat != 0:
+		t.Fatal("a command without an id counts as a repeat")
+	case cmd.ID != "" && known && (d.Repeat != first || len(d.Events) > 0):
+		t.Fatalf("a repeat of %s came to %+v, want the index %d", key, d, first)
+	case !known && d.Repeat != 0:
+		t.Fatalf("%s counts as a repeat of the event %d", key, d.Repeat)
+	}
+	if cmd.ID != "" && len(d.Events) > 0 {
+		c.first[key] = d.Events[0].Index
+		if got := d.Events[0].CommandID(); got != cmd.ID {
+			t.Fatalf("the event says that the command's id is %q, it is %q", got, cmd.ID)
+		}
+	}
+}
+
+func (m *model) claim(t *rapid.T, c *modelChat, claims []Claim, capacity int) {
+	for _, cl := range claims {
+		if cl.Chat != c.state.ID || cl.Take == c.held[cl.Agent] || cl.Take && cl.Capacity != capacity {
+			t.Fatalf("the claim %+v, while the slots taken are %v", cl, c.held)
+		}
+		c.held[cl.Agent] = cl.Take
+		if !cl.Take {
+			delete(c.held, cl.Agent)
+		}
+	}
+	want := make(map[StaffID]bool)
+	for _, a := range c.state.Agents() {
+		want[a] = true
+	}
+	if c.state.Offer != nil {
+		want[c.state.Offer.Agent] = true
+	}
+	if diff := cmp.Diff(want, c.held); diff != "" {
+		t.Fatalf("the slots are not those of the agents (-state +claims):\n%s", diff)
+	}
+}
+
+func (m *model) note(t *rapid.T, notes []Note) {
+	for _, n := range notes {
+		s := m.agents[n.Agent]
+		n.Event.Index = s.Last + 1
+		body, err := n.Event.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		back, err := DecodeAgentEvent(body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		back.Index, back.At = n.Event.Index, n.Event.At
+		if diff := cmp.Diff(n.Event, back); diff != "" {
+			t.Fatalf("a note came back otherwise (-before +after):\n%s", diff)
+		}
+		s.Apply(back)
+	}
+}
+
+// check is what holds between any two commands.
+func (c *modelChat) check(t *rapid.T) {
+	s := c.state
+	switch {
+	case s.Last != int64(len(c.bodies)):
+		t.Fatalf("the last index is %d of %d", s.Last, len(c.bodies))
+	case c.offered != 0 && c.offered != 1, c.offered == 1 != (s.Offer != nil):
+		t.Fatalf("%d offers are open, the state has %v", c.offered, s.Offer)
+	case s.Offer != nil && s.Phase != PhaseWaiting:
+		t.Fatalf("a chat in the phase %q is on offer", s.Phase)
+	case s.Phase == PhaseActive != (len(s.Agents()) > 0):
+		t.Fatalf("in the phase %q the agents %v are present", s.Phase, s.Agents())
+	case s.Phase == PhaseEnded && (s.Visitor().Present || !s.Deadline().IsZero()):
+		t.Fatal("somebody or something is left after the end")
+	}
+	sum := s.Summary()
+	text, err := json.Marshal(sum)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back Summary
+	if err := json.Unmarshal(text, &back); err != nil || !back.Equal(sum) || sum.Live() != (s.Phase == PhaseWaiting || s.Phase == PhaseActive) {
+		t.Fatalf("the summary %+v came back as %+v, %v", sum, back, err)
+	}
+	c.checkDeadline(t)
+}
+
+// checkDeadline ticks a moment before the deadline and at it: nothing, and
+// something.
+func (c *modelChat) checkDeadline(t *rapid.T) {
+	due := c.state.Deadline()
+	if due.IsZero() {
+		return
+	}
+	for _, at := range []time.Time{due.Add(-time.Millisecond), due} {
+		d, err := Decide(c.state, Command{At: at, Do: Tick{}})
+		if err != nil || len(d.Events) > 0 == at.Before(due) {
+			t.Fatalf("a tick %v after the deadline came to %+v, %v", at.Sub(due), d, err)
+		}
+	}
+}
+
+func (m *model) checkAgents(t *rapid.T) {
+	for id, a := range m.agents {
+		var in, offers []ID
+		for _, c := range m.chats {
+			if _, ok := c.state.Present(id); ok {
+				in = append(in, c.state.ID)
+			}
+			if o := c.state.Offer; o != nil && o.Agent == id {
+				offers = append(offers, c.state.ID)
+			}
+		}
+		chats := slices.Sorted(slices.Values(a.Chats))
+		var open []ID
+		for _, o := range a.Offers {
+			open = append(open, o.Chat)
+		}
+		slices.Sort(open)
+		if !slices.Equal(chats, in) || !slices.Equal(open, offers) {
+			t.Fatalf("agent %d believes to be in %v with %v on offer; it is in %v with %v", id, chats, open, in, offers)
+		}
+	}
+}
+
+func TestAnySequenceOfCommands(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := newModel(rapid.IntRange(1, 2).Draw(t, "chats"))
+		for range rapid.IntRange(1, 60).Draw(t, "commands") {
+			m.now = m.now.Add(rapid.SampledFrom([]time.Duration{
+				0, 0, time.Millisecond, 900 * time.Microsecond, time.Second, 5 * time.Second, 12 * time.Second, 50 * time.Second,
+			}).Draw(t, "pause"))
+			c := rapid.SampledFrom(m.chats).Draw(t, "chat")
+			cmd := Command{
+				ID: rapid.SampledFrom([]string{"", "", "a", "b", "1:a", "v:a", "\xff"}).Draw(t, "id"),
+				At: m.now, By: drawActor(t), Do: drawAction(t, c.state, m.now),
+			}
+			if len(c.bodies) == 0 && rapid.IntRange(0, 9).Draw(t, "begin") > 0 {
+				cmd.By, cmd.Do = TheVisitor(), Open{Name: "Ada", Opening: Opening{Service: "s", Queue: "q", Channel: "c1"}}
+			}
+			m.give(t, c, cmd)
+		}
+	})
+}

@@ -1,0 +1,231 @@
+package chat
+
+import (
+	"slices"
+	"time"
+)
+
+// Rules are the durations that decide when something falls due.
+type Rules struct {
+	// AwayAfter is how long a visitor is unbound before it counts as away.
+	AwayAfter time.Duration
+	// GoneAfter is how long a visitor is unbound before it has left.
+	GoneAfter time.Duration
+	// ExcludeFor is how long an agent is spared a chat it declined or missed.
+	ExcludeFor time.Duration
+	// TypingEvery is the least time between two typing records of one participant.
+	TypingEvery time.Duration
+}
+
+// DefaultRules are 10 s, 45 s, 60 s and 1 s.
+func DefaultRules() Rules {
+	return Rules{AwayAfter: 10 * time.Second, GoneAfter: 45 * time.Second, ExcludeFor: time.Minute, TypingEvery: time.Second}
+}
+
+// Phase is where a chat stands.
+type Phase string
+
+// The phases. A chat on offer still waits.
+const (
+	PhaseNone    Phase = "" // nothing has happened yet
+	PhaseWaiting Phase = "waiting"
+	PhaseActive  Phase = "active"
+	PhaseEnded   Phase = "ended"
+)
+
+// Participant is somebody who is or was in a chat.
+type Participant struct {
+	No      int
+	Role    Role
+	Name    string
+	Staff   StaffID
+	Present bool
+}
+
+// Exclusion spares an agent a chat for a while.
+type Exclusion struct {
+	Agent StaffID   `json:"agent"`
+	Until time.Time `json:"until"`
+}
+
+// State is the fold of a chat's events. The zero value of everything but the
+// id is a chat to which nothing has happened. A State is owned by one
+// goroutine; it is not safe for concurrent use.
+type State struct {
+	ID    ID
+	Last  int64 // index of the last event applied
+	Rules Rules // static
+
+	Phase        Phase
+	Opening      Opening
+	Opened       time.Time
+	Participants []Participant // by number, the first has number 1
+	Offer        *Offered
+	Excluded     []Exclusion
+	WaitingSince time.Time // meaningful while waiting
+	EndedAt      time.Time
+
+	// The visitor's listening: the channel bound last, since when it is
+	// gone (zero while it is there) and whether that counts as away.
+	Channel      string
+	Browser      string
+	UnboundSince time.Time
+	IsAway       bool
+
+	typing   map[int]Typing   // the latest typing record of each participant
+	commands map[string]int64 // command key → index of the first event it caused
+	order    []string         // the keys of commands, oldest first
+}
+
+// Typing is the latest typing record of a participant.
+type Typing struct {
+	On bool
+	At time.Time
+}
+
+// commandMemory is how many command ids a chat remembers.
+const commandMemory = 4096
+
+// NewState is the state of a chat to which nothing has happened yet.
+func NewState(id ID, rules Rules) *State { return &State{ID: id, Rules: rules} }
+
+// Visitor is the participant who opened the chat.
+func (s *State) Visitor() Participant {
+	if len(s.Participants) == 0 {
+		return Participant{}
+	}
+	return s.Participants[VisitorNo-1]
+}
+
+// Present finds the participant under which a staff member is in the chat now.
+func (s *State) Present(staff StaffID) (Participant, bool) {
+	for _, p := range s.Participants {
+		if p.Present && p.Staff == staff && staff != 0 {
+			return p, true
+		}
+	}
+	return Participant{}, false
+}
+
+// Agents lists the staff members who are in the chat now.
+func (s *State) Agents() []StaffID {
+	var ids []StaffID
+	for _, p := range s.Participants {
+		if p.Present && p.Staff != 0 {
+			ids = append(ids, p.Staff)
+		}
+	}
+	return ids
+}
+
+// TypingOf is the latest typing record of a participant; its time is zero if
+// there is none.
+func (s *State) TypingOf(no int) Typing { return s.typing[no] }
+
+// Deadline is the next moment at which a [Tick] may cause something; zero if
+// there is none. It is a lower bound: a tick at that moment decides again.
+func (s *State) Deadline() time.Time {
+	if s.Phase == PhaseNone || s.Phase == PhaseEnded {
+		return time.Time{}
+	}
+	var due time.Time
+	sooner := func(t time.Time) {
+		if due.IsZero() || t.Before(due) {
+			due = t
+		}
+	}
+	if s.Offer != nil {
+		sooner(s.Offer.Until)
+	}
+	if !s.UnboundSince.IsZero() {
+		if !s.IsAway {
+			sooner(s.UnboundSince.Add(s.Rules.AwayAfter))
+		}
+		sooner(s.UnboundSince.Add(s.Rules.GoneAfter))
+	}
+	return due
+}
+
+// Apply folds one event in. Events must come in the order of their indexes.
+func (s *State) Apply(e Event) {
+	s.Last = e.Index
+	switch f := e.Fact.(type) {
+	case Joined:
+		s.join(f, e.At)
+	case Left:
+		if f.No >= 1 && f.No <= len(s.Participants) {
+			s.Participants[f.No-1].Present = false
+		}
+		delete(s.typing, f.No)
+	case Said:
+		delete(s.typing, f.No)
+	case Typed:
+		if s.typing == nil {
+			s.typing = make(map[int]Typing)
+		}
+		s.typing[f.No] = Typing{On: f.On, At: e.At}
+	case Queued:
+		s.Phase, s.WaitingSince = PhaseWaiting, e.At
+	case Offered:
+		s.Offer = &f
+	case Accepted:
+		s.Offer, s.Phase = nil, PhaseActive
+	case Declined:
+		s.Offer = nil
+		s.exclude(f.Agent, f.Until, e.At)
+	case Missed:
+		s.Offer = nil
+		s.exclude(f.Agent, f.Until, e.At)
+	case Withdrawn:
+		s.Offer = nil
+	case Bound:
+		s.Channel, s.Browser = f.Channel, f.Browser
+		s.UnboundSince, s.IsAway = time.Time{}, false
+	case Unbound:
+		s.Channel, s.UnboundSince, s.IsAway = "", e.At, false
+	case Away:
+		s.IsAway = true
+	case Finished:
+		s.Phase, s.EndedAt, s.Offer = PhaseEnded, e.At, nil
+		for i := range s.Participants {
+			s.Participants[i].Present = false
+		}
+	}
+	s.remember(e)
+}
+
+func (s *State) join(f Joined, at time.Time) {
+	if f.Opening != nil {
+		s.Opening, s.Opened = *f.Opening, at
+		s.Channel, s.Browser = f.Opening.Channel, f.Opening.Browser
+		if s.Channel == "" {
+			s.UnboundSince = at
+		}
+	}
+	s.Participants = append(s.Participants, Participant{No: f.No, Role: f.Role, Name: f.Name, Staff: f.Staff, Present: true})
+}
+
+func (s *State) exclude(agent StaffID, until, now time.Time) {
+	s.Excluded = slices.DeleteFunc(s.Excluded, func(x Exclusion) bool {
+		return x.Agent == agent || !x.Until.After(now)
+	})
+	s.Excluded = append(s.Excluded, Exclusion{Agent: agent, Until: until})
+}
+
+func (s *State) remember(e Event) {
+	if e.Command == "" {
+		return
+	}
+	if _, known := s.commands[e.Command]; known {
+		return
+	}
+	if s.commands == nil {
+		s.commands = make(map[string]int64)
+	}
+	if len(s.order) == commandMemory {
+		delete(s.commands, s.order[0])
+		s.order = s.order[1:]
+	}
+	s.commands[e.Command] = e.Index
+	s.order = append(s.order, e.Command)
+}

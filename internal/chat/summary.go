@@ -1,0 +1,67 @@
+package chat
+
+import (
+	"slices"
+	"time"
+)
+
+// Summary is what lists, routing and timers read of a chat without loading
+// it. It is stored with the append that changes it and says nothing that the
+// log does not say.
+type Summary struct {
+	Chat     ID          `json:"chat"`
+	Service  string      `json:"service"`
+	Queue    string      `json:"queue"`
+	Phase    Phase       `json:"phase"`
+	Name     string      `json:"name"`
+	Subject  string      `json:"subject,omitempty"`
+	Agents   []StaffID   `json:"agents,omitempty"`
+	Offer    *Offered    `json:"offer,omitempty"`
+	Excluded []Exclusion `json:"excluded,omitempty"`
+	Opened   time.Time   `json:"opened"`
+	Waiting  time.Time   `json:"waiting"` // since when it waits; zero unless it does
+	Ended    time.Time   `json:"ended"`   // zero unless it has
+	Deadline time.Time   `json:"deadline"`
+	Channel  string      `json:"channel,omitempty"`
+	Browser  string      `json:"browser,omitempty"`
+	Away     bool        `json:"away,omitempty"`
+	Bound    bool        `json:"bound,omitempty"`
+	KeyEpoch uint16      `json:"epoch"`
+	// Last is the index of the chat's last event. It is there in what a room
+	// says and not stored, since a summary is not written with every event.
+	Last int64 `json:"-"`
+}
+
+// Live says whether the chat has begun and not ended.
+func (s Summary) Live() bool { return s.Phase == PhaseWaiting || s.Phase == PhaseActive }
+
+// Summary is the summary of the state. It shares no memory with it.
+func (s *State) Summary() Summary {
+	sum := Summary{
+		Chat: s.ID, Service: s.Opening.Service, Queue: s.Opening.Queue, Phase: s.Phase,
+		Name: s.Visitor().Name, Subject: s.Opening.Subject, Agents: s.Agents(),
+		Excluded: slices.Clone(s.Excluded), Opened: s.Opened, Ended: s.EndedAt, Deadline: s.Deadline(),
+		Channel: s.Channel, Browser: s.Browser, Away: s.IsAway, Bound: s.UnboundSince.IsZero(),
+		KeyEpoch: s.Opening.KeyEpoch, Last: s.Last,
+	}
+	if s.Phase == PhaseWaiting {
+		sum.Waiting = s.WaitingSince
+	}
+	if s.Offer != nil {
+		offer := *s.Offer
+		sum.Offer = &offer
+	}
+	return sum
+}
+
+// Equal says whether two summaries say the same of what is stored.
+func (s Summary) Equal(t Summary) bool {
+	sameOffer := s.Offer == t.Offer || s.Offer != nil && t.Offer != nil &&
+		s.Offer.Agent == t.Offer.Agent && s.Offer.Until.Equal(t.Offer.Until)
+	return sameOffer && slices.Equal(s.Agents, t.Agents) &&
+		slices.EqualFunc(s.Excluded, t.Excluded, func(a, b Exclusion) bool { return a.Agent == b.Agent && a.Until.Equal(b.Until) }) &&
+		s.Chat == t.Chat && s.Service == t.Service && s.Queue == t.Queue && s.Phase == t.Phase &&
+		s.Name == t.Name && s.Subject == t.Subject && s.Channel == t.Channel && s.Browser == t.Browser &&
+		s.Away == t.Away && s.Bound == t.Bound && s.KeyEpoch == t.KeyEpoch &&
+		s.Opened.Equal(t.Opened) && s.Waiting.Equal(t.Waiting) && s.Ended.Equal(t.Ended) && s.Deadline.Equal(t.Deadline)
+}
