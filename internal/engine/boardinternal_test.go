@@ -1,0 +1,44 @@
+package engine
+
+import (
+	"testing"
+
+	"github.com/halley-chat/halley/internal/chat"
+)
+
+// TestBoardKeepsWhatIsNewer lists what was read from the store before a notice
+// came.
+func TestBoardKeepsWhatIsNewer(t *testing.T) {
+	b := newBoard()
+	waiting := chat.Summary{Chat: 1, Phase: chat.PhaseWaiting}
+	active := chat.Summary{Chat: 1, Phase: chat.PhaseActive}
+	ended := chat.Summary{Chat: 2, Phase: chat.PhaseEnded}
+	b.put(waiting, 2)
+	mark := b.mark()
+	b.put(active, 5)
+	b.put(ended, 9)
+	b.list(waiting, mark)
+	b.list(chat.Summary{Chat: 2, Phase: chat.PhaseWaiting}, mark)
+	if s, ok := b.Get(1); !ok || s.Phase != chat.PhaseActive {
+		t.Errorf("an old listing replaced what a notice said: %+v", s)
+	}
+	if _, ok := b.Get(2); ok {
+		t.Error("an old listing brought a chat back that has ended")
+	}
+	b.list(waiting, b.mark())
+	if s, _ := b.Get(1); s.Phase != chat.PhaseWaiting {
+		t.Errorf("a new listing was not taken: %+v", s)
+	}
+}
+
+func TestBoardForgetsEndedChats(t *testing.T) {
+	b := newBoard()
+	for id := range chat.ID(3 * endedMemory) {
+		b.put(chat.Summary{Chat: id + 1, Phase: chat.PhaseWaiting}, 1)
+		b.put(chat.Summary{Chat: id + 1, Phase: chat.PhaseEnded}, 5)
+		b.put(chat.Summary{Chat: id + 1, Phase: chat.PhaseWaiting}, 2)
+	}
+	if b.Len() != 0 || len(b.ended) != endedMemory || len(b.buried) != endedMemory {
+		t.Errorf("%d chats live, %d and %d remembered as ended", b.Len(), len(b.ended), len(b.buried))
+	}
+}

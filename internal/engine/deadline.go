@@ -1,0 +1,160 @@
+package engine
+
+import (
+	"container/heap"
+	"context"
+	"time"
+
+	"github.com/halley-chat/halley/internal/chat"
+)
+
+const (
+	ticksAtOnce   = 64               // ticks that are on their way at one time
+	tickAgain     = time.Second      // the least time between two ticks of a chat that change nothing
+	longestOutage = 30 * time.Second // the most time between two ticks of a chat that fail
+)
+
+// dues is a heap of the places that have a deadline, the earliest on top. It
+// belongs to the board and is guarded by its mutex.
+type dues []*place
+
+func (d dues) Len() int           { return len(d) }
+func (d dues) Less(i, j int) bool { return d[i].due.Before(d[j].due) }
+func (d dues) Swap(i, j int)      { d[i], d[j] = d[j], d[i]; d[i].heap, d[j].heap = i, j }
+
+// Push is part of [heap.Interface].
+func (d *dues) Push(x any) {
+	p := x.(*place)
+	p.heap = len(*d)
+	*d = append(*d, p)
+}
+
+// Pop is part of [heap.Interface].
+func (d *dues) Pop() any {
+	old := *d
+	p := old[len(old)-1]
+	p.heap = -1
+	old[len(old)-1] = nil
+	*d = old[:len(old)-1]
+	return p
+}
+
+// shelve gives a place another deadline, or none. It is called with mu held.
+func (b *Board) shelve(p *place, due time.Time) {
+	p.due = due
+	switch {
+	case due.IsZero() && p.heap >= 0:
+		heap.Remove(&b.dues, p.heap)
+	case due.IsZero():
+	case p.heap >= 0:
+		heap.Fix(&b.dues, p.heap)
+	default:
+		heap.Push(&b.dues, p)
+	}
+	signal(b.hurried)
+}
+
+// fallen takes at most n chats whose deadline has come off the heap, and says
+// when the next one comes; zero if there is none.
+func (b *Board) fallen(now time.Time, n int) (ids []chat.ID, next time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for len(b.dues) > 0 && len(ids) < n && !now.Before(b.dues[0].due) {
+		p := heap.Pop(&b.dues).(*place)
+		p.due = time.Time{}
+		ids = append(ids, p.summary.Chat)
+	}
+	if len(b.dues) > 0 {
+		next = b.dues[0].due
+	}
+	return ids, next
+}
+
+// ticked puts a chat back on the heap after its tick, unless the tick has
+// changed its summary and with it the deadline.
+func (b *Board) ticked(id chat.ID, now time.Time, failed bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	p := b.places[id]
+	if p == nil || p.heap >= 0 || p.summary.Deadline.IsZero() {
+		return
+	}
+	wait := tickAgain
+	if failed {
+		wait = min(tickAgain<<min(p.tries, 8), longestOutage)
+		p.tries++
+	} else {
+		p.tries = 0
+	}
+	due := now.Add(wait)
+	if p.summary.Deadline.After(due) {
+		due = p.summary.Deadline
+	}
+	b.shelve(p, due)
+}
+
+// alarms is the goroutine that gives a [chat.Tick] to every chat whose
+// deadline has come, until done is closed. Ticks are answered in the rooms'
+// goroutines, through a channel that holds as many answers as there can be.
+type alarms struct {
+	board *Board
+	chats *rooms[chat.Command, chat.Event, chat.Summary]
+	done  <-chan struct{}
+
+	// Owned by run.
+	answers chan tickAnswer
+	running int
+	failing bool // the latest tick failed; an outage is logged once
+}
+
+type tickAnswer struct {
+	id  chat.ID
+	err error
+}
+
+func (a *alarms) run() {
+	a.answers = make(chan tickAnswer, ticksAtOnce)
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		now := time.Now()
+		ids, next := a.board.fallen(now, ticksAtOnce-a.running)
+		for _, id := range ids {
+			a.tick(id, now)
+		}
+		wait := time.Hour
+		if !next.IsZero() && a.running < ticksAtOnce {
+			wait = max(next.Sub(now), 0)
+		}
+		timer.Reset(wait)
+		select {
+		case <-a.done:
+			return
+		case <-timer.C:
+		case <-a.board.hurried:
+		case t := <-a.answers:
+			a.answered(t)
+		}
+	}
+}
+
+func (a *alarms) tick(id chat.ID, now time.Time) {
+	a.running++
+	answer := func(o outcome[chat.Event, chat.Summary]) { a.answers <- tickAnswer{id, o.err} }
+	_, err := a.chats.post(ChatLog(id), &job[chat.Command, chat.Event, chat.Summary]{
+		ctx: context.Background(), cmd: chat.Command{At: now, Do: chat.Tick{}}, answer: answer,
+	})
+	if err != nil {
+		a.answers <- tickAnswer{id, err}
+	}
+}
+
+func (a *alarms) answered(t tickAnswer) {
+	a.running--
+	failed := t.err != nil && chat.KindOf(t.err) != chat.NotFound
+	if failed && !a.failing {
+		a.chats.e.o.Logger.Warn("a deadline could not be kept and will be tried again", "chat", t.id, "err", t.err)
+	}
+	a.failing = failed
+	a.board.ticked(t.id, time.Now(), failed)
+}

@@ -1,0 +1,157 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/halley-chat/halley/internal/chat"
+)
+
+// ledger is one log and its fold, in the words of whoever the log belongs to:
+// C are the commands given to it, E the events in it and V is what others may
+// see of its state. A ledger does no I/O and is owned by one room.
+type ledger[C, E, V any] interface {
+	// last is the index of the last event folded in.
+	last() int64
+	// decide says what a command comes to, without changing anything.
+	decide(c C) (verdict[E], error)
+	// apply folds the next event in.
+	apply(e E)
+	// view is a copy of what others may see; it is never changed afterwards.
+	view() V
+	// row is the summary row that a view stands for; nil if its log has none.
+	row(v V) *chat.Summary
+
+	// record and event translate between a log's events and its records.
+	record(e E) (Record, error)
+	event(rec Record) (E, error)
+	// stale says whether what is read back from the log leaves the event out.
+	stale(e E, now time.Time) bool
+
+	// command is the id of the command behind an event.
+	command(e E) string
+	// frees says which waiting command an event makes pointless: the one
+	// waiting under the key, or all.
+	frees(e E) (key int, all bool)
+
+	// checkpoint is the state for [Log.SaveCheckpoint], and restore takes it
+	// up again. A ledger without checkpoints answers ok false.
+	checkpoint() (body []byte, ok bool)
+	restore(c Checkpoint) (ok bool)
+}
+
+// verdict is what a ledger makes of one command.
+type verdict[E any] struct {
+	events []E
+	// repeat is the index of the first event of the first time, 0 if the
+	// command is new.
+	repeat int64
+	claims []chat.Claim
+	notes  []chat.Note
+	// until is the moment before which the command may not be carried out,
+	// though it may be later; a command waits under its key, and a newer one
+	// with the same key takes its place. Zero if it need not wait.
+	until time.Time
+	key   int
+}
+
+// takes says whether the verdict takes a claim, which the store may refuse.
+func (v verdict[E]) takes() bool {
+	for _, c := range v.claims {
+		if c.Take {
+			return true
+		}
+	}
+	return false
+}
+
+// chatLedger is the ledger of a chat.
+type chatLedger struct {
+	s     *chat.State
+	rules func(service string) chat.Rules
+	typed map[int]time.Time // when each participant last typed, whatever it said since
+}
+
+func newChatLedger(id chat.ID, rules func(string) chat.Rules) *chatLedger {
+	return &chatLedger{s: chat.NewState(id, chat.DefaultRules()), rules: rules, typed: make(map[int]time.Time)}
+}
+
+func (l *chatLedger) last() int64 { return l.s.Last }
+
+func (l *chatLedger) decide(c chat.Command) (verdict[chat.Event], error) {
+	d, err := chat.Decide(l.s, c)
+	if err != nil {
+		return verdict[chat.Event]{}, err
+	}
+	v := verdict[chat.Event]{events: d.Events, repeat: d.Repeat}
+	if len(d.Events) == 0 {
+		return v, nil
+	}
+	capacity := 0
+	if offer, ok := c.Do.(chat.Offer); ok {
+		capacity = offer.Capacity
+	}
+	v.claims, v.notes = chat.Effects(l.s, d.Events, capacity)
+	if f, ok := d.Events[0].Fact.(chat.Typed); ok {
+		v.key = f.No
+		// A distance of more than the interval in either direction means that
+		// the clock was set, and nobody shall wait for it to come round.
+		every, since := l.s.Rules.TypingEvery, c.At.Sub(l.typed[f.No])
+		if -every < since && since < every {
+			v.until = l.typed[f.No].Add(every)
+		}
+	}
+	return v, nil
+}
+
+func (l *chatLedger) apply(e chat.Event) {
+	switch f := e.Fact.(type) {
+	case chat.Joined:
+		if f.Opening != nil {
+			l.s.Rules = l.rules(f.Opening.Service)
+		}
+	case chat.Typed:
+		l.typed[f.No] = e.At
+	case chat.Left:
+		delete(l.typed, f.No)
+	}
+	l.s.Apply(e)
+}
+
+func (l *chatLedger) view() chat.Summary { return l.s.Summary() }
+
+func (l *chatLedger) row(v chat.Summary) *chat.Summary { return &v }
+
+func (l *chatLedger) record(e chat.Event) (Record, error) {
+	body, err := e.Encode()
+	return Record{Index: e.Index, At: e.At, Body: body, Live: e.Preview}, err
+}
+
+func (l *chatLedger) event(rec Record) (chat.Event, error) { return decodeChat(rec) }
+
+func decodeChat(rec Record) (chat.Event, error) {
+	e, err := chat.DecodeEvent(rec.Body)
+	e.Index, e.At, e.Preview = rec.Index, rec.At, rec.Live
+	return e, err
+}
+
+func (l *chatLedger) stale(e chat.Event, now time.Time) bool { return e.Stale(now) }
+
+func (l *chatLedger) command(e chat.Event) string { return e.Command }
+
+func (l *chatLedger) frees(e chat.Event) (key int, all bool) {
+	switch f := e.Fact.(type) {
+	case chat.Said:
+		return f.No, false
+	case chat.Typed:
+		return f.No, false
+	case chat.Left:
+		return f.No, false
+	case chat.Finished:
+		return 0, true
+	}
+	return 0, false
+}
+
+func (l *chatLedger) checkpoint() ([]byte, bool) { return nil, false }
+
+func (l *chatLedger) restore(Checkpoint) bool { return false }
