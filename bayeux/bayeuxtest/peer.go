@@ -132,18 +132,25 @@ func (c *Socket) Send(body string) {
 	}
 }
 
+// maxFrame is the longest frame that a peer reads, in bytes.
+const maxFrame = 64 << 20
+
 // ReadFrame reads one frame. The second value is the code of a close frame, 1
 // if the connection ended without one, and 0 otherwise.
 func (c *Socket) ReadFrame() ([]byte, ws.StatusCode) {
-	f, err := ws.ReadFrame(c.in)
-	if err != nil {
+	h, err := ws.ReadHeader(c.in)
+	if err != nil || h.Length > maxFrame {
 		return nil, 1
 	}
-	if f.Header.OpCode == ws.OpClose {
-		code, _ := ws.ParseCloseFrameData(f.Payload)
+	p := make([]byte, h.Length)
+	if _, err := io.ReadFull(c.in, p); err != nil {
+		return nil, 1
+	}
+	if h.OpCode == ws.OpClose {
+		code, _ := ws.ParseCloseFrameData(p)
 		return nil, code
 	}
-	return f.Payload, 0
+	return p, 0
 }
 
 // Read reads the messages of one frame.

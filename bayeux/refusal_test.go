@@ -1,0 +1,103 @@
+package bayeux_test
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/halley-chat/halley/bayeux"
+)
+
+func TestBadBodies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, bayeux.Options{MaxMessageSize: 4096})
+		p := w.poller()
+		for name, c := range map[string]struct {
+			body   string
+			status int
+			code   int
+		}{
+			"truncated":          {`[{"channel":"/meta/con`, 400, 1007},
+			"no JSON":            {`hello`, 400, 1007},
+			"empty":              {``, 400, 1007},
+			"empty array":        {`[]`, 400, 1007},
+			"a number":           {`5`, 400, 1007},
+			"array of numbers":   {`[1,2]`, 400, 1007},
+			"trailing":           {`[] []`, 400, 1007},
+			"bad UTF-8":          {"[{\"channel\":\"/a\",\"data\":\"\xff\"}]", 400, 1007},
+			"too deep":           {`[{"channel":"/a","data":` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `}]`, 400, 1007},
+			"too many":           {`[` + strings.Repeat(`{"channel":"/a"},`, 100) + `{"channel":"/a"}]`, 400, 1007},
+			"too large":          {`[{"channel":"/a","data":"` + strings.Repeat("x", 5000) + `"}]`, 413, 1009},
+			"batched handshakes": {`[{"channel":"/meta/handshake"},{"channel":"/meta/handshake"}]`, 400, 1002},
+		} {
+			before := w.srv.Stats().BadBodies.Load()
+			if status, _, _ := w.post(t.Context(), p.cookie, c.body); status != c.status {
+				t.Errorf("%s: status %d, want %d", name, status, c.status)
+			}
+			s := w.dial(nil)
+			go s.TrySend(c.body)
+			if _, code := s.ReadFrame(); int(code) != c.code {
+				t.Errorf("%s: close code %d, want %d", name, code, c.code)
+			}
+			_ = s.Conn.Close()
+			synctest.Wait()
+			if n := w.srv.Stats().BadBodies.Load() - before; n != 2 {
+				t.Errorf("%s: counted %d times", name, n)
+			}
+		}
+		if f := p.send(`{"channel":"/meta/subscribe","clientId":"$","subscription":"/x"}`); f[0]["successful"] != true {
+			t.Errorf("the session suffered: %v", f)
+		}
+	})
+}
+
+func TestBadMessages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, bayeux.Options{MaxSubscriptions: 2})
+		p := w.poller()
+		long := "/" + strings.Repeat("a", 600)
+		for body, want := range map[string]string{
+			`{"clientId":"$"}`:                                                             "400::channel_missing",
+			`{"clientId":"$","channel":5}`:                                                 "400::channel_missing",
+			`{"clientId":{},"channel":"/a"}`:                                               "400::field_invalid",
+			`{"clientId":"$","channel":"/a","channel":"/b","data":1}`:                      "400::duplicate_key",
+			`{"clientId":"$","channel":"/a","ext":{"x":1,"x":2},"data":1}`:                 "400::duplicate_key",
+			`{"clientId":"$","channel":"/a","data":1,"id":"a b"}`:                          "405::message_id_invalid",
+			`{"clientId":"$","channel":"/a","data":1,"id":{}}`:                             "405::message_id_invalid",
+			`{"clientId":"$","channel":"/a//b","data":1}`:                                  "405::channel_invalid",
+			`{"clientId":"$","channel":"/a/*/b","data":1}`:                                 "405::channel_invalid",
+			`{"clientId":"$","channel":"/a/*","data":1}`:                                   "405::channel_invalid",
+			`{"clientId":"$","channel":"a","data":1}`:                                      "405::channel_invalid",
+			`{"clientId":"$","channel":"/ä","data":1}`:                                     "405::channel_invalid",
+			`{"clientId":"$","channel":"` + long + `","data":1}`:                           "405::channel_invalid",
+			`{"clientId":"$","channel":"/a"}`:                                              "400::data_missing",
+			`{"clientId":"$","channel":"/meta/what","data":1}`:                             "403:denied_by_security_policy:channel_create_denied",
+			`{"clientId":"$","channel":"/meta/subscribe"}`:                                 "403::subscription_missing",
+			`{"clientId":"$","channel":"/meta/subscribe","subscription":5}`:                "403::subscription_invalid",
+			`{"clientId":"$","channel":"/meta/subscribe","subscription":["/a",5]}`:         "403::subscription_invalid",
+			`{"clientId":"$","channel":"/meta/subscribe","subscription":"/meta/x"}`:        "403:denied_by_security_policy:subscribe_denied",
+			`{"clientId":"$","channel":"/meta/subscribe","subscription":["/a","b"]}`:       "403::subscription_invalid",
+			`{"clientId":"$","channel":"/meta/subscribe","subscription":["/b","/c","/d"]}`: "403:too_many_subscriptions:subscribe_denied",
+			`{"CLIENTID":"$","channel":"/a","data":1}`:                                     "402::Unknown client",
+			`{"clientId":"$x","channel":"/a","data":1}`:                                    "402::Unknown client",
+			`{"clientId":"$","channel":"/meta/unsubscribe","subscription":"/meta/all"}`:    "403::unsubscribe_failed",
+		} {
+			f := w.poller().send(body)
+			if len(f) != 1 || f[0]["successful"] != false || f[0]["error"] != want {
+				t.Errorf("%s: %v, want %s", body, f, want)
+			}
+		}
+		for _, body := range []string{
+			`{"clientId":"$","channel":"/service/x","id":12}`,
+			`{"clientId":"$","channel":"/service/x","id":"MQ=="}`,
+			`{"clientId":"$","channel":"/service/x/","id":"1"}`,
+			`{"clientId":"$","channel":"/meta/subscribe","id":"1","subscription":"/service/**"}`,
+			`{"clientId":"$","channel":"/meta/unsubscribe","id":"1","subscription":"/never"}`,
+			`{"clientId":"$","channel":"/a","data":{"k":1,"k":2},"id":"1"}`,
+		} {
+			if f := p.send(body); f[len(f)-1]["successful"] != true || f[len(f)-1]["id"] == nil {
+				t.Errorf("%s: %v", body, f)
+			}
+		}
+	})
+}
