@@ -1,0 +1,188 @@
+// Package config is what an operator decides: one TOML file, read strictly,
+// with its defaults in code.
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/pelletier/go-toml/v2"
+)
+
+// Config is the whole configuration.
+type Config struct {
+	// Listen is the address to serve at, as host:port.
+	Listen string `toml:"listen"`
+	// Data is the directory in which everything is kept.
+	Data string `toml:"data"`
+	// Services are what a client can ask a chat for, by name.
+	Services map[string]Service `toml:"services"`
+	// Queues are where chats wait, by name.
+	Queues map[string]Queue `toml:"queues"`
+}
+
+// Service is one sort of chat.
+type Service struct {
+	// Queue is the name of the queue in which its chats wait; by default the
+	// service's own name.
+	Queue string `toml:"queue"`
+	// Origins are the pages that may use it besides the server's own:
+	// "https://host:port", "null" for pages without an origin such as files,
+	// "*" for all.
+	Origins []string `toml:"origins"`
+}
+
+// Queue is where chats wait for an agent.
+type Queue struct {
+	// Members are the logins of those who take its chats; "*" stands for every
+	// account that is not among the reserve.
+	Members []string `toml:"members"`
+	// Reserve are the logins of those who take a chat only when for
+	// ReserveAfter no member was ready or had one on offer.
+	Reserve []string `toml:"reserve"`
+	// ReserveAfter is by default 30 s.
+	ReserveAfter Duration `toml:"reserve_after"`
+	// OfferTime is how long an agent has for an answer; by default 20 s.
+	OfferTime Duration `toml:"offer_time"`
+}
+
+// Duration is a time span, written as "20s" or "1m30s".
+type Duration time.Duration
+
+// UnmarshalText reads what [time.ParseDuration] reads.
+func (d *Duration) UnmarshalText(b []byte) error {
+	v, err := time.ParseDuration(string(b))
+	if err != nil {
+		return errors.New(`a duration is written as "20s" or "1m30s"`)
+	}
+	*d = Duration(v)
+	return nil
+}
+
+// MarshalText writes the duration as UnmarshalText reads it.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+// The defaults of what a configuration leaves out.
+const (
+	DefaultListen       = "127.0.0.1:8080"
+	DefaultData         = "./data"
+	DefaultOfferTime    = Duration(20 * time.Second)
+	DefaultReserveAfter = Duration(30 * time.Second)
+)
+
+// Default is the configuration of a server that was given none: one service
+// with one queue, in which every account takes part.
+func Default() Config {
+	return Config{
+		Services: map[string]Service{"customer-support": {}},
+		Queues:   map[string]Queue{"customer-support": {Members: []string{All}}},
+	}.withDefaults()
+}
+
+// All stands for every account in [Queue.Members] and for every page in
+// [Service.Origins].
+const All = "*"
+
+// Demo is the configuration of "serve --demo". The service customer-support is
+// for people, with the scripted agent "echo" in reserve after 5 s; the service
+// echo is for that agent alone, and for pages from anywhere, so that a client
+// can be tried against it. offerTime 0 means the default.
+func Demo(offerTime time.Duration) Config {
+	c := Config{
+		Data: DefaultData + "/demo",
+		Services: map[string]Service{
+			"customer-support": {Origins: []string{"null"}},
+			"echo":             {Origins: []string{All, "null"}},
+		},
+		Queues: map[string]Queue{
+			"customer-support": {
+				Members: []string{All}, Reserve: []string{"echo"},
+				ReserveAfter: Duration(5 * time.Second), OfferTime: Duration(offerTime),
+			},
+			"echo": {Members: []string{"echo"}, OfferTime: Duration(offerTime)},
+		},
+	}
+	return c.withDefaults()
+}
+
+func (c Config) withDefaults() Config {
+	if c.Listen == "" {
+		c.Listen = DefaultListen
+	}
+	if c.Data == "" {
+		c.Data = DefaultData
+	}
+	for name, s := range c.Services {
+		if s.Queue == "" {
+			s.Queue = name
+			c.Services[name] = s
+		}
+	}
+	for name, q := range c.Queues {
+		if q.OfferTime == 0 {
+			q.OfferTime = DefaultOfferTime
+		}
+		if q.ReserveAfter == 0 {
+			q.ReserveAfter = DefaultReserveAfter
+		}
+		c.Queues[name] = q
+	}
+	return c
+}
+
+// Load reads and validates a file. See [Parse] for the errors; they begin with
+// the file's path.
+func Load(path string) (Config, error) {
+	body, err := os.ReadFile(path)
+	if err != nil {
+		return Config{}, fmt.Errorf("config: %w", err)
+	}
+	c, err := Parse(body)
+	if err != nil {
+		return Config{}, fmt.Errorf("%s:%w", path, err)
+	}
+	return c, nil
+}
+
+// Parse reads a TOML document, fills in the defaults and validates the result.
+// Unknown keys are refused. An error has one line for each fault; a fault of
+// the form begins with "line:column: ".
+func Parse(body []byte) (Config, error) {
+	var c Config
+	err := toml.NewDecoder(bytes.NewReader(body)).DisallowUnknownFields().Decode(&c)
+	var unknown *toml.StrictMissingError
+	var fault *toml.DecodeError
+	switch {
+	case errors.As(err, &unknown):
+		var all []error
+		for _, e := range unknown.Errors {
+			line, column := e.Position()
+			all = append(all, fmt.Errorf("%d:%d: there is no setting %q", line, column, joinKey(e.Key())))
+		}
+		return Config{}, errors.Join(all...)
+	case errors.As(err, &fault):
+		line, column := fault.Position()
+		return Config{}, fmt.Errorf("%d:%d: %w", line, column, fault)
+	case err != nil:
+		return Config{}, fmt.Errorf("1:1: %w", err)
+	}
+	c = c.withDefaults()
+	if err := c.Validate(); err != nil {
+		return Config{}, fmt.Errorf(" %w", err)
+	}
+	return c, nil
+}
+
+func joinKey(k toml.Key) string {
+	var b bytes.Buffer
+	for i, part := range k {
+		if i > 0 {
+			b.WriteByte('.')
+		}
+		b.WriteString(part)
+	}
+	return b.String()
+}

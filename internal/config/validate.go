@@ -1,0 +1,119 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// nameForm is what services and queues may be called: a service's name is part
+// of a channel's and of a URL.
+var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
+
+// The bounds of an offer's time.
+const (
+	minOfferTime = 100 * time.Millisecond
+	maxOfferTime = 10 * time.Minute
+)
+
+// Validate says everything that is wrong with a configuration, one line for
+// each fault, in the order of the keys.
+func (c Config) Validate() error {
+	var v validation
+	if _, port, err := net.SplitHostPort(c.Listen); err != nil {
+		v.fault("listen", "%q is not host:port", c.Listen)
+	} else if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		v.fault("listen", "%q is not a port", port)
+	}
+	if strings.TrimSpace(c.Data) == "" {
+		v.fault("data", "a directory is needed")
+	}
+	if len(c.Services) == 0 {
+		v.fault("services", "at least one service is needed")
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Services)) {
+		c.validateService(&v, name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Queues)) {
+		c.validateQueue(&v, name)
+	}
+	return errors.Join(v.faults...)
+}
+
+type validation struct{ faults []error }
+
+func (v *validation) fault(key, format string, args ...any) {
+	v.faults = append(v.faults, fmt.Errorf("%s: %s", key, fmt.Sprintf(format, args...)))
+}
+
+func (c Config) validateService(v *validation, name string) {
+	key, s := "services."+name, c.Services[name]
+	if !nameForm.MatchString(name) {
+		v.fault(key, "a name has 1 to 64 letters, digits and _ . - and begins with a letter or digit")
+	}
+	if _, ok := c.Queues[s.Queue]; !ok {
+		v.fault(key+".queue", "there is no queue %q", s.Queue)
+	}
+	for _, o := range s.Origins {
+		if !validOrigin(o) {
+			v.fault(key+".origins", `%q is not an origin: "https://host" or "http://host:port" without a path, "null" or "*"`, o)
+		}
+	}
+}
+
+// validOrigin says whether a browser can send o as an Origin header, so that
+// an origin that could never match is found before the page is.
+func validOrigin(o string) bool {
+	if o == All || o == "null" {
+		return true
+	}
+	u, err := url.Parse(o)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && o == strings.ToLower(o) &&
+		o == u.Scheme+"://"+u.Host && !strings.Contains(u.Host, "*") &&
+		!(u.Scheme == "http" && u.Port() == "80") && !(u.Scheme == "https" && u.Port() == "443") && !strings.HasSuffix(u.Host, ":")
+}
+
+func (c Config) validateQueue(v *validation, name string) {
+	key, q := "queues."+name, c.Queues[name]
+	if !nameForm.MatchString(name) {
+		v.fault(key, "a name has 1 to 64 letters, digits and _ . - and begins with a letter or digit")
+	}
+	if len(q.Members)+len(q.Reserve) == 0 {
+		v.fault(key+".members", `nobody takes the chats of this queue; "*" stands for everybody`)
+	}
+	for _, list := range []struct {
+		key    string
+		logins []string
+	}{{key + ".members", q.Members}, {key + ".reserve", q.Reserve}} {
+		seen := make(map[string]bool)
+		for _, login := range list.logins {
+			switch {
+			case login == All && list.key == key+".reserve":
+				v.fault(list.key, `"*" can only stand among the members`)
+			case login == "" || login != strings.ToLower(strings.TrimSpace(login)):
+				v.fault(list.key, "%q is not a login; logins are lower case", login)
+			case seen[login]:
+				v.fault(list.key, "%q stands there twice", login)
+			}
+			seen[login] = true
+		}
+	}
+	for _, login := range q.Reserve {
+		if slices.Contains(q.Members, login) {
+			v.fault(key+".reserve", "%q is a member already", login)
+		}
+	}
+	if d := time.Duration(q.OfferTime); d < minOfferTime || d > maxOfferTime {
+		v.fault(key+".offer_time", "%s is not between %s and %s", d, minOfferTime, maxOfferTime)
+	}
+	if d := time.Duration(q.ReserveAfter); d < 0 || d > time.Hour {
+		v.fault(key+".reserve_after", "%s is not between 0s and 1h", d)
+	}
+}
