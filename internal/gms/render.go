@@ -1,0 +1,90 @@
+package gms
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/halley-chat/halley/internal/chat"
+)
+
+// response is the object that answers every operation and carries every
+// notification (contract 3.1).
+type response struct {
+	StatusCode   int       `json:"statusCode"`
+	ChatEnded    bool      `json:"chatEnded"`
+	ChatID       string    `json:"chatId"`
+	UserID       string    `json:"userId"`
+	SecureKey    string    `json:"secureKey,omitempty"`
+	Alias        string    `json:"alias"`
+	Messages     []message `json:"messages"`
+	NextPosition int64     `json:"nextPosition"`
+	Errors       []failure `json:"errors,omitempty"`
+}
+
+// message is one event as a visitor sees it (contract 3.2).
+type message struct {
+	From            party           `json:"from"`
+	Index           int64           `json:"index"`
+	Type            string          `json:"type"`
+	UTCTime         int64           `json:"utcTime"`
+	Text            *string         `json:"text,omitempty"`
+	MessageType     string          `json:"messageType,omitempty"`
+	EventAttributes json.RawMessage `json:"eventAttributes,omitempty"`
+}
+
+type party struct {
+	Nickname      string `json:"nickname"`
+	ParticipantID int    `json:"participantId"`
+	Type          string `json:"type"`
+}
+
+var partyTypes = map[chat.Role]string{
+	chat.RoleVisitor: "Client", chat.RoleAgent: "Agent", chat.RoleSupervisor: "Supervisor", chat.RoleBot: "External",
+}
+
+// alias names the server that serves a chat; every node answers for every
+// chat, so there is one name.
+const alias = "1"
+
+// userID is the participant's id on the wire: hexadecimal, as Genesys'.
+func userID(id chat.ID, no int) string {
+	return fmt.Sprintf("%012X%04X", uint64(id)&(1<<48-1), no)
+}
+
+// cast is who takes part in a chat, by number, as told by its joins.
+type cast map[int]party
+
+func (c cast) see(e chat.Event) {
+	if j, ok := e.Fact.(chat.Joined); ok {
+		c[j.No] = party{Nickname: j.Name, ParticipantID: j.No, Type: partyTypes[j.Role]}
+	}
+}
+
+// render is the event in the visitor's words; ok is false for one that the
+// visitor may not see.
+func (c cast) render(e chat.Event) (m message, ok bool) {
+	if !e.VisibleToVisitor() {
+		return message{}, false
+	}
+	m = message{Index: e.Index, UTCTime: e.At.UnixMilli()}
+	switch f := e.Fact.(type) {
+	case chat.Joined:
+		m.Type, m.From = "ParticipantJoined", c[f.No]
+	case chat.Left:
+		m.Type, m.From = "ParticipantLeft", c[f.No]
+	case chat.Said:
+		m.Type, m.From, m.Text = "Message", c[f.No], &f.Text
+		m.MessageType, m.EventAttributes = f.Type, f.Attributes
+	case chat.Typed:
+		m.From, m.Type = c[f.No], "TypingStopped"
+		if f.On {
+			m.Type = "TypingStarted"
+		}
+		if e.Preview != "" {
+			m.Text = &e.Preview
+		}
+	default:
+		return message{}, false
+	}
+	return m, true
+}

@@ -1,0 +1,77 @@
+package gms
+
+import (
+	"errors"
+
+	"github.com/halley-chat/halley/internal/chat"
+)
+
+// The values of statusCode (contract 3.1).
+const (
+	statusOK        = 0
+	statusTemporary = 1 // repeat the request
+	statusPermanent = 2 // repeating is useless
+)
+
+// Error codes (contract 3.3).
+const (
+	codeTooLong   = 204
+	codeNoNewChat = 240
+	codeRefused   = 249
+	codeNoService = 306
+	codeForbidden = 401
+)
+
+// failure is one entry of errors.
+type failure struct {
+	Code   int    `json:"code"`
+	Advice string `json:"advice"`
+}
+
+// verdict is how a refusal looks on the wire. Advice is plain text, because
+// clients show it as it is.
+type verdict struct {
+	status int
+	failure
+	ended bool // the client has no chat (any more)
+}
+
+// verdicts maps the domain's refusals to Genesys' words; the one table for it.
+// A kind that is not listed is answered as "cannot be carried out".
+var verdicts = map[chat.Kind]verdict{
+	chat.Unavailable: {status: statusTemporary, failure: failure{codeRefused, "The chat server is not available at the moment. Please try again."}},
+	chat.Ended:       {status: statusPermanent, failure: failure{codeRefused, "This chat has ended."}, ended: true},
+	chat.NotFound:    {status: statusPermanent, failure: failure{codeRefused, "There is no such chat, or it is over."}, ended: true},
+	chat.Forbidden:   {status: statusPermanent, failure: failure{codeRefused, "There is no such chat, or it is over."}, ended: true},
+	chat.TooLong:     {status: statusPermanent, failure: failure{codeTooLong, "The message is too long."}},
+	chat.Invalid:     {status: statusPermanent, failure: failure{codeRefused, "The request is not complete or not valid."}},
+	chat.Unknown:     {status: statusPermanent, failure: failure{codeRefused, "This operation is not known."}},
+	chat.Closed:      {status: statusPermanent, failure: failure{codeNoNewChat, "A new chat cannot be started now. Please try again later."}, ended: true},
+}
+
+// refusal is an error of this edge that is not one of the domain's.
+type refusal struct{ verdict }
+
+func (r *refusal) Error() string { return "gms: " + r.Advice }
+
+var (
+	errNoService = &refusal{verdict{status: statusPermanent, failure: failure{codeNoService, "This chat service does not exist."}, ended: true}}
+	errOrigin    = &refusal{verdict{status: statusPermanent, failure: failure{codeForbidden, "This page may not use the chat service."}, ended: true}}
+)
+
+// verdictOf is how an error looks on the wire. known is false for an error
+// that nobody foresaw: it is shown as "not available" and should be logged.
+func verdictOf(err error) (v verdict, known bool) {
+	var r *refusal
+	if errors.As(err, &r) {
+		return r.verdict, true
+	}
+	kind := chat.KindOf(err)
+	if kind == 0 {
+		return verdicts[chat.Unavailable], false
+	}
+	if v, listed := verdicts[kind]; listed {
+		return v, true
+	}
+	return verdicts[chat.Invalid], true
+}
