@@ -1,0 +1,101 @@
+package desk
+
+import (
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/halley-chat/halley/internal/chat"
+)
+
+const (
+	// maxID is the longest command id in characters.
+	maxID = 64
+	// maxCursor is how many chats a cursor may name.
+	maxCursor = 200
+)
+
+// command is what a desk publishes. Fields that an operation does not use are
+// ignored.
+type command struct {
+	Op     string  `json:"op"`
+	ID     string  `json:"id"`
+	Chat   string  `json:"chat"`
+	Text   string  `json:"text"`
+	Reason string  `json:"reason"`
+	On     *bool   `json:"on"`
+	From   int64   `json:"from"`
+	Cursor *cursor `json:"cursor"`
+
+	chat chat.ID
+}
+
+// cursor is how much a desk has seen: the last index of the agent's log and of
+// each chat.
+type cursor struct {
+	Own   int64             `json:"own"`
+	Chats map[chat.ID]int64 `json:"chats"`
+}
+
+// operation says what a command needs.
+type operation struct{ chat bool }
+
+var operations = map[string]operation{
+	"resume": {}, "ready": {}, "not-ready": {},
+	"accept": {chat: true}, "decline": {chat: true}, "say": {chat: true}, "typing": {chat: true},
+	"leave": {chat: true}, "end": {chat: true}, "open": {chat: true},
+}
+
+var errMalformed = chat.Refuse(chat.Invalid, "the command is not the JSON object it should be")
+
+// decode reads a command strictly: keys match by case and stand there once. If
+// it fails, the command holds the id if that at least could be read.
+func decode(data jsontext.Value) (command, error) {
+	var c command
+	err := json.Unmarshal(data, &c)
+	named := c.ID != "" && utf8.RuneCountInString(c.ID) <= maxID && len(c.ID) <= chat.MaxCommandID
+	switch {
+	case err != nil && named:
+		return command{ID: c.ID}, errMalformed
+	case err != nil:
+		return command{}, errMalformed
+	case !named:
+		return command{}, chat.Refuse(chat.Invalid, "a command has an id of 1 to 64 characters")
+	}
+	op, ok := operations[c.Op]
+	if !ok {
+		return c, chat.Refuse(chat.Unknown, "there is no such operation")
+	}
+	if op.chat {
+		if c.chat, err = chat.ParseID(c.Chat); err != nil {
+			return c, chat.Refuse(chat.Invalid, "the chat is not an id of a chat")
+		}
+	}
+	if c.Op == "typing" && c.On == nil {
+		return c, chat.Refuse(chat.Invalid, `typing needs "on"`)
+	}
+	if c.Cursor != nil && len(c.Cursor.Chats) > maxCursor {
+		return c, chat.Refuse(chat.Invalid, "the cursor names too many chats")
+	}
+	return c, nil
+}
+
+// action is what a command asks of a chat; nil if it asks for something else.
+func (c command) action() chat.Action {
+	switch c.Op {
+	case "accept":
+		return chat.Accept{}
+	case "decline":
+		return chat.Decline{Reason: c.Reason}
+	case "say":
+		return chat.Say{Text: c.Text}
+	case "typing":
+		return chat.Type{On: *c.On, Preview: c.Text}
+	case "leave":
+		return chat.Leave{}
+	case "end":
+		return chat.End{}
+	}
+	return nil
+}

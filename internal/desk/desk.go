@@ -1,0 +1,204 @@
+package desk
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/halley-chat/halley/internal/chat"
+	"github.com/halley-chat/halley/internal/engine"
+	"github.com/halley-chat/halley/internal/staff"
+)
+
+// Options are what a [Desk] is made of.
+type Options struct {
+	Engine *engine.Engine   // required
+	Staff  *staff.Directory // required
+	// SecureCookie marks the cookie as Secure even where the request came
+	// without TLS, as behind a proxy that ends it.
+	SecureCookie bool
+	Logger       *slog.Logger // nil means [slog.Default]
+}
+
+// Desk serves the desks of all agents. All methods may be called from any
+// number of goroutines at once.
+type Desk struct {
+	// Static after construction.
+	engine  *engine.Engine
+	staff   *staff.Directory
+	secure  bool
+	log     *slog.Logger
+	waiting waitingList
+	ctx     context.Context // ends with Close
+	stop    context.CancelFunc
+	work    sync.WaitGroup // the desks' goroutines
+
+	mu sync.Mutex
+	// Guarded by mu.
+	clients    map[*client]struct{}
+	closed     bool
+	complained time.Time
+}
+
+// New makes a Desk. [Desk.Run] must run while it serves.
+func New(o Options) *Desk {
+	d := &Desk{
+		engine: o.Engine, staff: o.Staff, secure: o.SecureCookie, log: o.Logger,
+		clients: make(map[*client]struct{}), waiting: waitingList{list: []byte("[]")},
+	}
+	d.ctx, d.stop = context.WithCancel(context.Background())
+	if d.log == nil {
+		d.log = slog.Default()
+	}
+	return d
+}
+
+// Run pushes the waiting list, throws out desks whose sign-in has ended, and
+// takes disabled agents out of their chats, until ctx ends. It returns nil.
+// The engine must have been started.
+func (d *Desk) Run(ctx context.Context) error {
+	var work sync.WaitGroup
+	work.Go(func() { d.runWaiting(ctx) })
+	work.Go(func() { d.runStaff(ctx) })
+	work.Wait()
+	return nil
+}
+
+// Close ends all desks, refuses new ones and returns when their goroutines
+// have ended. The engine is closed after it.
+func (d *Desk) Close() {
+	d.mu.Lock()
+	d.closed = true
+	d.mu.Unlock()
+	d.stop()
+	d.work.Wait()
+}
+
+// valued is a session that keeps something for the application.
+type valued interface {
+	session
+	Value() any
+	SetValue(v any)
+}
+
+// attach finds or makes the desk of a session. fresh says that it was made
+// now; c is nil if the Desk is closed.
+func (d *Desk) attach(s valued, who Principal) (c *client, fresh bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if c, ok := s.Value().(*client); ok {
+		return c, false
+	}
+	if d.closed {
+		return nil, false
+	}
+	c = newClient(d.ctx, d, s, who)
+	s.SetValue(c)
+	d.clients[c] = struct{}{}
+	d.work.Go(c.run)
+	return c, true
+}
+
+func (d *Desk) forget(c *client) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.clients, c)
+}
+
+func (d *Desk) all() []*client {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	list := make([]*client, 0, len(d.clients))
+	for c := range d.clients {
+		list = append(list, c)
+	}
+	return list
+}
+
+// complain logs a failure that an agent was only told the effect of, at most
+// once a second: a store that is down makes all commands fail alike.
+func (d *Desk) complain(what string, err error) {
+	now := time.Now()
+	d.mu.Lock()
+	quiet := now.Sub(d.complained) < time.Second
+	if !quiet {
+		d.complained = now
+	}
+	d.mu.Unlock()
+	if !quiet {
+		d.log.Warn("desk: could not "+what, "err", err)
+	}
+}
+
+// runStaff throws out whoever is not signed in any more, after each change of
+// an account, until ctx ends.
+func (d *Desk) runStaff(ctx context.Context) {
+	changed := make(chan struct{}, 1)
+	defer d.staff.OnChange(func([]staff.Account) { signal(changed) })()
+	retry := time.NewTimer(0)
+	defer retry.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
+		case <-retry.C:
+		}
+		for _, c := range d.all() {
+			c.rouse()
+		}
+		if err := errors.Join(d.expel(ctx), d.retire(ctx)); err != nil && ctx.Err() == nil {
+			d.complain("throw out agents", err)
+			retry.Reset(retryAfter)
+		}
+	}
+}
+
+// expel disconnects the desks whose sign-in has ended.
+func (d *Desk) expel(ctx context.Context) error {
+	for _, c := range d.all() {
+		if err := d.confirm(ctx, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// confirm disconnects a desk if its sign-in has ended.
+func (d *Desk) confirm(ctx context.Context, c *client) error {
+	_, err := d.staff.Confirm(ctx, c.who.Session)
+	if errors.Is(err, staff.ErrNotSignedIn) {
+		c.conn.Disconnect()
+		c.close()
+		return nil
+	}
+	return err
+}
+
+// retire takes disabled agents offline and out of their chats, which then wait
+// in their queues again.
+func (d *Desk) retire(ctx context.Context) error {
+	for _, a := range d.staff.Accounts() {
+		if !a.Disabled {
+			continue
+		}
+		s, err := d.engine.Agent(ctx, a.ID)
+		if err != nil {
+			return err
+		}
+		if s.Presence != chat.Offline {
+			if _, err := d.engine.DoAgent(ctx, a.ID, chat.AgentCommand{To: chat.Offline}); err != nil {
+				return err
+			}
+		}
+		for _, id := range s.Chats {
+			_, err := d.engine.Do(ctx, id, chat.Command{By: chat.Staff(a.ID), Do: chat.Leave{}})
+			if kind := chat.KindOf(err); err != nil && kind != chat.Ended && kind != chat.Forbidden && kind != chat.NotFound {
+				return err
+			}
+		}
+	}
+	return nil
+}

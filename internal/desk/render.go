@@ -1,0 +1,239 @@
+package desk
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/halley-chat/halley/internal/chat"
+)
+
+// head is what every entry of a log begins with.
+type head struct {
+	Index int64  `json:"index"`
+	At    millis `json:"at"`
+	Type  string `json:"type"`
+}
+
+// The entries of an agent's log.
+type (
+	presenceOwn struct {
+		head
+		To     chat.Presence `json:"to"`
+		Reason string        `json:"reason"`
+	}
+	offerOwn struct {
+		head
+		offerShape
+	}
+	closedOwn struct {
+		head
+		Chat    chat.ID      `json:"chat"`
+		Outcome chat.Outcome `json:"outcome"`
+	}
+	chatOwn struct {
+		head
+		Chat chat.ID `json:"chat"`
+	}
+)
+
+// renderOwn is an entry of an agent's log as a desk sees it; nil for one that
+// this version does not know.
+func renderOwn(e chat.AgentEvent) any {
+	h := head{Index: e.Index, At: millisOf(e.At)}
+	as := func(kind string) head { h.Type = kind; return h }
+	switch f := e.Fact.(type) {
+	case chat.PresenceChanged:
+		return presenceOwn{as("presence"), f.To, f.Reason}
+	case chat.OfferMade:
+		return offerOwn{as("offer-made"), offerOf(f)}
+	case chat.OfferClosed:
+		return closedOwn{as("offer-closed"), f.Chat, f.Outcome}
+	case chat.Assigned:
+		return chatOwn{as("assigned"), f.Chat}
+	case chat.Freed:
+		return chatOwn{as("freed"), f.Chat}
+	}
+	return nil
+}
+
+// The entries of a chat's log. From is missing where the house itself acts.
+type (
+	chatHead struct {
+		head
+		From *fromShape `json:"from,omitempty"`
+	}
+	fromShape struct {
+		No    int          `json:"no"`
+		Role  chat.Role    `json:"role"`
+		Name  string       `json:"name"`
+		Staff chat.StaffID `json:"staff,omitzero"`
+	}
+	joinedEvent struct {
+		chatHead
+		Data    map[string]string `json:"data,omitempty"`
+		Opening *openingShape     `json:"opening,omitempty"`
+	}
+	openingShape struct {
+		First string `json:"first"`
+		Last  string `json:"last"`
+		Email string `json:"email"`
+	}
+	reasonEvent struct {
+		chatHead
+		Reason string `json:"reason"`
+	}
+	saidEvent struct {
+		chatHead
+		Text        string         `json:"text"`
+		MessageType string         `json:"messageType,omitempty"`
+		Attributes  jsontext.Value `json:"attributes,omitempty"`
+		Audience    chat.Audience  `json:"audience,omitempty"`
+		ID          string         `json:"id,omitempty"`
+	}
+	typedEvent struct {
+		chatHead
+		On      bool   `json:"on"`
+		Preview string `json:"preview,omitempty"`
+	}
+	queuedEvent struct {
+		chatHead
+		Queue string `json:"queue"`
+	}
+	offeredEvent struct {
+		chatHead
+		Agent  chat.StaffID `json:"agent"`
+		Until  millis       `json:"until"`
+		Reason string       `json:"reason"`
+	}
+	agentEvent struct {
+		chatHead
+		Agent chat.StaffID `json:"agent"`
+	}
+	refusedEvent struct {
+		chatHead
+		Agent  chat.StaffID `json:"agent"`
+		Reason string       `json:"reason"`
+	}
+	endedEvent struct {
+		chatHead
+		Reason chat.EndReason `json:"reason"`
+		By     int            `json:"by"`
+	}
+)
+
+// view renders a chat's events for one agent. It is fed every event from the
+// first on, in order, since who speaks is said by earlier ones.
+type view struct {
+	me    chat.StaffID
+	last  int64       // index of the last event fed
+	who   []fromShape // the participants by number, from 1
+	gone  bool        // the visitor listens no more
+	in    bool        // the agent is in the chat
+	until int64       // if not: the last event it may see; 0 if it never was in
+}
+
+// feed folds an event in and renders it; nil for one that is not shown.
+func (v *view) feed(e chat.Event) any {
+	v.last = e.Index
+	h := chatHead{head: head{Index: e.Index, At: millisOf(e.At)}}
+	as := func(kind string) chatHead { h.Type = kind; return h }
+	by := func(kind string, no int) chatHead { h.From = v.from(no); return as(kind) }
+	defer v.follow(e)
+	switch f := e.Fact.(type) {
+	case chat.Joined:
+		v.who = append(v.who, fromShape{No: f.No, Role: f.Role, Name: f.Name, Staff: f.Staff})
+		return joined(f, by("joined", f.No))
+	case chat.Left:
+		return reasonEvent{by("left", f.No), string(f.Reason)}
+	case chat.Said:
+		said := saidEvent{
+			chatHead: by("said", f.No), Text: f.Text, MessageType: f.Type,
+			Attributes: jsontext.Value(f.Attributes), Audience: f.Audience,
+		}
+		if strings.HasPrefix(e.Command, "s"+strconv.FormatInt(int64(v.me), 10)+":") {
+			said.ID = e.CommandID()
+		}
+		return said
+	case chat.Typed:
+		return typedEvent{by("typed", f.No), f.On, e.Preview}
+	case chat.Queued:
+		return queuedEvent{as("queued"), f.Queue}
+	case chat.Offered:
+		return offeredEvent{as("offered"), f.Agent, millisOf(f.Until), f.Reason}
+	case chat.Accepted:
+		return agentEvent{as("accepted"), f.Agent}
+	case chat.Declined:
+		return refusedEvent{as("declined"), f.Agent, f.Reason}
+	case chat.Missed:
+		return agentEvent{as("missed"), f.Agent}
+	case chat.Withdrawn:
+		return refusedEvent{as("withdrawn"), f.Agent, f.Reason}
+	case chat.Away:
+		return as("away")
+	case chat.Bound:
+		if v.gone {
+			return as("back")
+		}
+	case chat.Unbound:
+		if !v.gone {
+			return as("gone")
+		}
+	case chat.Finished:
+		return endedEvent{as("ended"), f.Reason, f.By}
+	}
+	return nil
+}
+
+func joined(f chat.Joined, h chatHead) joinedEvent {
+	e := joinedEvent{chatHead: h}
+	if o := f.Opening; o != nil {
+		e.Data = o.Data
+		if o.FirstName != "" || o.LastName != "" || o.Email != "" {
+			e.Opening = &openingShape{o.FirstName, o.LastName, o.Email}
+		}
+	}
+	return e
+}
+
+func (v *view) from(no int) *fromShape {
+	if no < 1 || no > len(v.who) {
+		return nil
+	}
+	return &v.who[no-1]
+}
+
+// follow keeps what rendering later events, and their end for this agent,
+// depends on.
+func (v *view) follow(e chat.Event) {
+	switch f := e.Fact.(type) {
+	case chat.Joined:
+		if f.Opening != nil && f.Opening.Channel == "" {
+			v.gone = true
+		}
+		if f.Staff == v.me {
+			v.in = true
+		}
+	case chat.Left:
+		if p := v.from(f.No); v.in && p != nil && p.Staff == v.me {
+			v.in, v.until = false, e.Index
+		}
+	case chat.Bound:
+		v.gone = false
+	case chat.Unbound:
+		v.gone = true
+	case chat.Queued:
+		// What follows at once from the agent's leaving is still its affair.
+		if !v.in && v.until == e.Index-1 {
+			v.until = e.Index
+		}
+	case chat.Finished:
+		if v.in || v.until != 0 && v.until == e.Index-1 {
+			v.in, v.until = false, e.Index
+		}
+	}
+}
+
+// was says whether the agent is or ever was in the chat.
+func (v *view) was() bool { return v.in || v.until != 0 }
