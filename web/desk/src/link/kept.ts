@@ -1,0 +1,39 @@
+import type { Keep } from '@halley/shared/keep';
+import type { Pending, State } from '../state/state';
+
+/**
+ * What of a desk outlives a reload of its page: the lines that are not sent yet, which chats were in
+ * the list, and which one was open. Everything else comes from the server again.
+ */
+export interface Kept {
+    readonly lines: readonly Pending[];
+    readonly order: readonly string[];
+    readonly selected: string | null;
+}
+
+const nothing: Kept = { lines: [], order: [], selected: null };
+
+/** Reads what an agent's desk in this tab left behind. */
+export function readKept(keep: Keep, agent: number): Kept {
+    const text = keep.read(keyOf(agent));
+    if (text === null) return nothing;
+    try {
+        return { ...nothing, ...(JSON.parse(text) as Partial<Kept>) };
+    } catch {
+        return nothing;
+    }
+}
+
+/** Keeps what matters of a state; nothing is written if the part that matters is as it was. */
+export function writeKept(keep: Keep, agent: number, state: State, before: State): void {
+    const unchanged =
+        state.outbox === before.outbox && state.order === before.order && state.selected === before.selected;
+    if (unchanged) return;
+    const lines = state.outbox.filter((pending) => pending.order.op === 'say');
+    const kept: Kept = { lines, order: state.order, selected: state.selected };
+    keep.write(keyOf(agent), JSON.stringify(kept));
+}
+
+function keyOf(agent: number): string {
+    return `halley.desk.${agent}`;
+}

@@ -1,0 +1,26 @@
+import { lasting } from '@halley/shared/keep';
+import { ref, watchEffect } from 'vue';
+
+/** How the desk looks and sounds on this computer; kept there and applied at once. */
+export type Theme = 'auto' | 'light' | 'dark';
+export type Density = 'comfortable' | 'compact';
+
+const themes: readonly Theme[] = ['auto', 'light', 'dark'];
+const densities: readonly Density[] = ['comfortable', 'compact'];
+
+export const theme = ref<Theme>(stored('theme', themes));
+export const density = ref<Density>(stored('density', densities));
+export const muted = ref(lasting.read('halley.desk.muted') === 'yes');
+
+function stored<T extends string>(name: string, among: readonly T[]): T {
+    const value = lasting.read(`halley.desk.${name}`);
+    return among.find((one) => one === value) ?? among[0]!;
+}
+
+watchEffect(() => {
+    document.documentElement.dataset['theme'] = theme.value;
+    document.documentElement.dataset['density'] = density.value;
+    lasting.write('halley.desk.theme', theme.value);
+    lasting.write('halley.desk.density', density.value);
+    lasting.write('halley.desk.muted', muted.value ? 'yes' : null);
+});

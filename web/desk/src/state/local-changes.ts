@@ -1,0 +1,79 @@
+import { unsent, withFate, without } from './outbox';
+import type { Local } from './local';
+import { noticed } from './notices';
+import { closed } from './reading';
+import { cursorOf, type State } from './state';
+
+type Of<T extends Local['type']> = Extract<Local, { type: T }>;
+
+/** What each local happening does to the state. */
+export const localChanges: { readonly [T in Local['type']]: (state: State, message: Of<T>) => State } = {
+    'desk-linked': (state, message) => ({
+        ...state,
+        link: {
+            phase: 'resuming',
+            since: state.link.phase === 'up' ? message.at : state.link.since,
+            transport: message.transport,
+        },
+        outbox: unsent(state.outbox),
+    }),
+    'desk-lost': (state, message) => ({
+        ...state,
+        link: { ...state.link, phase: 'down', since: state.link.phase === 'up' ? message.at : state.link.since },
+        outbox: unsent(state.outbox),
+        lost: state.lost ?? (state.agent ? cursorOf(state).chats : null),
+    }),
+    'desk-ordered': (state, { pending }) => ({
+        ...state,
+        outbox: [...state.outbox, pending],
+        accepting: pending.order.op === 'accept' ? pending.order.chat : state.accepting,
+        chats: pending.order.op === 'say' ? withoutMark(state, pending.order.chat) : state.chats,
+    }),
+    'desk-sent': (state, message) => ({
+        ...state,
+        outbox: state.outbox.map((pending) =>
+            pending.fate === 'waiting' && message.ids.includes(pending.id) ? { ...pending, fate: 'sent' } : pending,
+        ),
+    }),
+    'desk-released': (state, message) =>
+        state.outbox.some((pending) => pending.id === message.id && pending.fate === 'held')
+            ? { ...state, outbox: withFate(state.outbox, message.id, 'waiting') }
+            : state,
+    'desk-retried': (state, message) => {
+        const failed = state.outbox.find((pending) => pending.id === message.id && pending.fate === 'failed');
+        if (!failed) return state;
+        const again = { id: message.fresh, at: failed.at, order: failed.order, fate: 'waiting' as const };
+        return { ...state, outbox: [...without(state.outbox, (pending) => pending === failed), again] };
+    },
+    'desk-discarded': (state, message) => ({
+        ...state,
+        outbox: without(state.outbox, (pending) => pending.id === message.id),
+    }),
+    'desk-selected': (state, message) => ({ ...state, selected: message.chat, accepting: null }),
+    'desk-looked': (state, message) => {
+        const chat = state.chats[message.chat];
+        if (!chat || chat.read === chat.last) return state;
+        return { ...state, chats: { ...state.chats, [message.chat]: { ...chat, read: chat.last } } };
+    },
+    'desk-done': (state, message) => {
+        const chat = state.chats[message.chat];
+        if (!chat || !closed(state, chat)) return state;
+        const { [message.chat]: _, ...chats } = state.chats;
+        const place = state.order.indexOf(message.chat);
+        const order = state.order.filter((id) => id !== message.chat);
+        const selected = state.selected === message.chat ? (order[place] ?? order.at(-1) ?? null) : state.selected;
+        const outbox = without(state.outbox, (one) => 'chat' in one.order && one.order.chat === message.chat);
+        return { ...state, chats, order, selected, outbox, done: [...state.done, message.chat].slice(-200) };
+    },
+    'desk-told': (state, message) => noticed(state, message.text),
+    'desk-read-notice': (state, message) => ({
+        ...state,
+        notices: state.notices.filter((notice) => notice.id !== message.id),
+    }),
+};
+
+/** An answer shows that the agent has read what he missed. */
+function withoutMark(state: State, id: string): State['chats'] {
+    const chat = state.chats[id];
+    return chat?.away ? { ...state.chats, [id]: { ...chat, away: null } } : state.chats;
+}

@@ -1,0 +1,56 @@
+import type { ChatEvent } from '../wire/shapes';
+import type { Pending, State } from './state';
+
+/** Leaves out the lines whose own event has come back: they are in the transcript now. */
+export function withoutEchoes(outbox: readonly Pending[], events: readonly ChatEvent[]): readonly Pending[] {
+    if (outbox.length === 0) return outbox;
+    const echoed = new Set<string>();
+    for (const event of events) if (event.type === 'said' && event.id) echoed.add(event.id);
+    return without(outbox, (pending) => echoed.has(pending.id));
+}
+
+/** Leaves out what a rule names; the outbox itself is returned if it names nothing. */
+export function without(outbox: readonly Pending[], rule: (pending: Pending) => boolean): readonly Pending[] {
+    return outbox.some(rule) ? outbox.filter((pending) => !rule(pending)) : outbox;
+}
+
+/** Gives one command another fate. */
+export function withFate(
+    outbox: readonly Pending[],
+    id: string,
+    fate: Pending['fate'],
+    error?: string,
+): readonly Pending[] {
+    return outbox.map((pending) =>
+        pending.id === id ? { id, at: pending.at, order: pending.order, fate, ...(error ? { error } : {}) } : pending,
+    );
+}
+
+/** What was under way when the connection broke is sent again, with the same ids. */
+export function unsent(outbox: readonly Pending[]): readonly Pending[] {
+    const open = (pending: Pending): boolean => pending.fate === 'sent' || pending.fate === 'held';
+    return outbox.some(open)
+        ? outbox.map((pending) => (open(pending) ? { ...pending, fate: 'waiting' } : pending))
+        : outbox;
+}
+
+/**
+ * The commands to send now: none while the connection has not resumed, and none of a chat of which
+ * an earlier one is held back, so that lines arrive in the order they were written.
+ */
+export function due(state: State): Pending[] {
+    if (state.link.phase !== 'up') return [];
+    const blocked = new Set<string>();
+    const ready: Pending[] = [];
+    for (const pending of state.outbox) {
+        const chat = 'chat' in pending.order ? pending.order.chat : '';
+        if (pending.fate === 'held') blocked.add(chat);
+        if (pending.fate === 'waiting' && !blocked.has(chat)) ready.push(pending);
+    }
+    return ready;
+}
+
+/** The agent's lines of a chat that are not in its transcript yet. */
+export function linesOf(state: State, chat: string): Pending[] {
+    return state.outbox.filter((pending) => pending.order.op === 'say' && pending.order.chat === chat);
+}

@@ -1,0 +1,79 @@
+import type { ChatEvent, From, Joined, Said } from '../wire/shapes';
+import type { Chat, State } from './state';
+import { isStaff } from './transcript';
+
+/** How long a typing preview stands without a new one. */
+export const TYPING_SPAN = 10_000;
+
+/** How long a customer's line may go unanswered before its row is marked, first gently, then urgently. */
+export const WARN_SPAN = 40_000;
+export const URGENT_SPAN = 120_000;
+
+/** Says whether a line came from the customer's side. */
+export function isVisitorLine(event: ChatEvent): event is Said {
+    return event.type === 'said' && !!event.from && !isStaff(event.from.role);
+}
+
+/** The moment of the first customer line that nobody has answered; null if the ball is with the customer. */
+export function unansweredSince(chat: Chat): number | null {
+    let since: number | null = null;
+    for (let i = chat.events.length - 1; i >= 0; i--) {
+        const event = chat.events[i]!;
+        if (event.type !== 'said' || event.audience === 'staff') continue;
+        if (isStaff(event.from?.role)) break;
+        since = event.at;
+    }
+    return since;
+}
+
+/** The number of customer lines after the agent's last look and after his own last line. */
+export function unread(chat: Chat, me: number): number {
+    let count = 0;
+    for (let i = chat.events.length - 1; i >= 0; i--) {
+        const event = chat.events[i]!;
+        if (event.index <= chat.read) break;
+        if (event.type !== 'said') continue;
+        if (event.from?.staff === me) break;
+        if (isVisitorLine(event)) count++;
+    }
+    return count;
+}
+
+/** The last line that anybody wrote. */
+export function lastSaid(chat: Chat): Said | undefined {
+    return chat.events.findLast((event) => event.type === 'said');
+}
+
+/** A participant and whether it is in the chat now. */
+export interface Participant extends From {
+    readonly present: boolean;
+}
+
+/** Everybody who was or is in the chat, in the order of coming. */
+export function participants(chat: Chat): Participant[] {
+    const people = new Map<number, Participant>();
+    for (const event of chat.events) {
+        if (!event.from || (event.type !== 'joined' && event.type !== 'left')) continue;
+        people.set(event.from.no, { ...event.from, present: event.type === 'joined' });
+    }
+    return [...people.values()];
+}
+
+/** The first event of a chat, which says who the customer is and what the page sent along. */
+export function openingOf(chat: Chat): Joined | undefined {
+    return chat.events.find((event): event is Joined => event.type === 'joined');
+}
+
+/** Why nothing can be written any more, if so. */
+export type Closed = 'ended' | 'left' | null;
+
+/**
+ * A chat is closed to the agent when it has ended, or when both his own log and the chat's events
+ * say that he is not in it. Either alone may be ahead of the other for a moment.
+ */
+export function closed(state: State, chat: Chat): Closed {
+    if (chat.info.phase === 'ended' || chat.events.at(-1)?.type === 'ended') return 'ended';
+    if (state.agent?.chats.includes(chat.info.id)) return null;
+    const me = state.agent?.id;
+    return participants(chat).some((person) => person.staff === me && person.present) ? null : 'left';
+}

@@ -1,0 +1,102 @@
+import { midnight } from '@halley/shared/duration';
+import type { Said } from '../wire/shapes';
+import type { Chat } from './state';
+import { isRouting, sentence, Names } from './sentences';
+import { isStaff } from './transcript';
+
+/** A system line: what happened, in words. */
+export interface Fact {
+    readonly index: number;
+    readonly at: number;
+    readonly text: string;
+}
+
+/** What a conversation consists of on the page. The key stays the same for as long as the row is the same thing. */
+export type Row =
+    | { readonly kind: 'day'; readonly key: string; readonly at: number }
+    | { readonly kind: 'away'; readonly key: string; readonly count: number }
+    | ({ readonly kind: 'fact'; readonly key: string } & Fact)
+    | { readonly kind: 'routing'; readonly key: string; readonly facts: readonly Fact[] }
+    | {
+          readonly kind: 'line';
+          readonly key: string;
+          readonly said: Said;
+          readonly side: 'visitor' | 'agent';
+          readonly mine: boolean;
+          readonly name: string;
+          /** The first and the last of a group of lines by one person with little time between them. */
+          readonly first: boolean;
+          readonly last: boolean;
+      };
+
+type Line = Extract<Row, { kind: 'line' }>;
+
+const GROUP_SPAN = 120_000;
+
+/** Takes the rows of before wherever nothing about them changed, so that only what did is drawn again. */
+export function reuseRows(before: ReadonlyMap<string, Row>, rows: readonly Row[]): Row[] {
+    return rows.map((row) => {
+        const old = before.get(row.key);
+        return old && alike(old, row) ? old : row;
+    });
+}
+
+function alike(a: Row, b: Row): boolean {
+    if (a.kind === 'line' && b.kind === 'line') {
+        return a.said === b.said && a.first === b.first && a.last === b.last;
+    }
+    if (a.kind === 'routing' && b.kind === 'routing') return a.facts.length === b.facts.length;
+    if (a.kind === 'away' && b.kind === 'away') return a.count === b.count;
+    return a.kind === b.kind;
+}
+
+/** Lays out a chat's events as rows, as agent `me` sees them. */
+export function rowsOf(chat: Pick<Chat, 'events' | 'away'>, me: number): Row[] {
+    const rows: Row[] = [];
+    const names = new Names(me);
+    let day = 0;
+    let marked = chat.away === null;
+    for (const event of chat.events) {
+        names.learn(event);
+        if (event.type !== 'said' && sentence(event, names) === null) continue;
+        if (midnight(event.at) !== day) {
+            day = midnight(event.at);
+            rows.push({ kind: 'day', key: `day${day}`, at: event.at });
+        }
+        if (!marked && event.index > chat.away!.after && event.type === 'said' && event.from?.staff !== me) {
+            rows.push({ kind: 'away', key: 'away', count: chat.away!.count });
+            marked = true;
+        }
+        if (event.type === 'said') addLine(rows, event, me);
+        else addFact(rows, { index: event.index, at: event.at, text: sentence(event, names)! }, isRouting(event));
+        names.tell(event);
+    }
+    return rows;
+}
+
+function addLine(rows: Row[], said: Said, me: number): void {
+    const before = rows.at(-1);
+    const joins = before?.kind === 'line' && together(before, said);
+    if (joins) rows[rows.length - 1] = { ...before, last: false };
+    rows.push({
+        kind: 'line',
+        key: `e${said.index}`,
+        said,
+        side: isStaff(said.from?.role) ? 'agent' : 'visitor',
+        mine: said.from?.staff === me,
+        name: said.from?.name ?? '',
+        first: !joins,
+        last: true,
+    });
+}
+
+function together(before: Line, said: Said): boolean {
+    return before.said.from?.no === said.from?.no && said.at - before.said.at < GROUP_SPAN;
+}
+
+function addFact(rows: Row[], fact: Fact, routing: boolean): void {
+    const before = rows.at(-1);
+    if (!routing) rows.push({ kind: 'fact', key: `e${fact.index}`, ...fact });
+    else if (before?.kind === 'routing') rows[rows.length - 1] = { ...before, facts: [...before.facts, fact] };
+    else rows.push({ kind: 'routing', key: `e${fact.index}`, facts: [fact] });
+}

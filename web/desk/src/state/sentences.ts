@@ -1,0 +1,94 @@
+import type { ChatEvent, Ended, Left, Routed } from '../wire/shapes';
+
+/** Who is who in a chat, learnt from its events one after the other, and whether the visitor is away. */
+export class Names {
+    private readonly me: number;
+    private readonly byNo = new Map<number, string>();
+    private readonly byStaff = new Map<number, string>();
+    /** The visitor's absence has been told and his return has not. */
+    away = false;
+
+    constructor(me: number) {
+        this.me = me;
+    }
+
+    learn(event: ChatEvent): void {
+        const from = event.from;
+        if (!from) return;
+        this.byNo.set(from.no, from.staff === this.me ? 'You' : from.name);
+        if (from.staff) this.byStaff.set(from.staff, from.name);
+    }
+
+    /** Notes that an event has been put into words. */
+    tell(event: ChatEvent): void {
+        if (event.type === 'away') this.away = true;
+        if (event.type === 'back') this.away = false;
+    }
+
+    participant(no: number | undefined): string | undefined {
+        return no === undefined ? undefined : this.byNo.get(no);
+    }
+
+    staff(id: number): string {
+        if (id === this.me) return 'You';
+        return this.byStaff.get(id) ?? 'Another agent';
+    }
+
+    visitor(): string {
+        return this.byNo.get(1) ?? 'The customer';
+    }
+}
+
+/** Says whether an event is the routing's, whose lines can be folded away. */
+export function isRouting(event: ChatEvent): event is Routed {
+    return ['queued', 'offered', 'accepted', 'declined', 'missed', 'withdrawn'].includes(event.type);
+}
+
+/** An event in words, or null if it is nothing to read. */
+export function sentence(event: ChatEvent, names: Names): string | null {
+    switch (event.type) {
+        case 'joined':
+            return `${names.participant(event.from?.no) ?? 'Somebody'} joined`;
+        case 'left':
+            return left(event, names);
+        case 'ended':
+            return ended(event, names);
+        case 'away':
+            return names.away ? null : `${names.visitor()} lost the connection and may come back`;
+        case 'back':
+            return names.away ? `${names.visitor()} is back` : null;
+        default:
+            return isRouting(event) ? routed(event, names) : null;
+    }
+}
+
+/** Whoever leaves to end the chat is told of by the end itself. */
+function left(event: Left, names: Names): string | null {
+    if (event.reason === 'end') return null;
+    const who = names.participant(event.from?.no) ?? 'Somebody';
+    return event.reason === 'lost' ? `${who} did not come back` : `${who} left`;
+}
+
+function ended(event: Ended, names: Names): string {
+    const by = names.participant(event.by);
+    if (event.reason === 'gone') return 'The chat ended because the customer was gone';
+    return by ? `${by} ended the chat` : 'The chat has ended';
+}
+
+function routed(event: Routed, names: Names): string {
+    const because = 'reason' in event && event.reason ? ` (${event.reason})` : '';
+    switch (event.type) {
+        case 'queued':
+            return event.queue ? `Waiting in ${event.queue}` : 'Waiting';
+        case 'offered':
+            return `Offered to ${names.staff(event.agent).replace(/^You$/, 'you')}${because}`;
+        case 'accepted':
+            return `${names.staff(event.agent)} accepted`;
+        case 'declined':
+            return `${names.staff(event.agent)} declined${because}`;
+        case 'missed':
+            return `${names.staff(event.agent)} did not answer`;
+        case 'withdrawn':
+            return `The offer was withdrawn${because}`;
+    }
+}

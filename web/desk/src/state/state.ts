@@ -1,0 +1,102 @@
+import type { Order } from '../wire/command';
+import type { Agent, ChatEvent, ChatInfo, Cursor, Waiting } from '../wire/shapes';
+
+/** A preview of what a visitor is typing, as of a moment of the server's clock. */
+export interface Typing {
+    readonly no: number;
+    readonly name: string;
+    readonly preview: string;
+    readonly at: number;
+}
+
+/** Where the divider "while you were away" stands, and how many lines are below it. */
+export interface AwayMark {
+    readonly after: number;
+    readonly count: number;
+}
+
+/** A chat as the desk knows it: drawn from its events alone, in the order of their indexes, without typing. */
+export interface Chat {
+    readonly info: ChatInfo;
+    readonly events: readonly ChatEvent[];
+    /** The last index seen, typing included. It never goes back. */
+    readonly last: number;
+    /** The last index the agent has looked at. */
+    readonly read: number;
+    readonly typing: Typing | null;
+    readonly away: AwayMark | null;
+}
+
+/**
+ * A command on its way. `waiting` is yet to be sent, `sent` is under way, `held` was refused for the
+ * moment and is sent again soon, `acked` was answered and only its own event is missing, `failed`
+ * was refused for good.
+ */
+export interface Pending {
+    readonly id: string;
+    readonly at: number;
+    readonly order: Order;
+    readonly fate: 'waiting' | 'sent' | 'held' | 'acked' | 'failed';
+    readonly error?: string;
+}
+
+/**
+ * The connection. `down` until a Bayeux session stands, `resuming` until the server has told what
+ * was missed, then `up`. Since is the moment of this computer's clock at which it last ceased to be up.
+ */
+export interface Link {
+    readonly phase: 'down' | 'resuming' | 'up';
+    readonly since: number;
+    readonly transport: string;
+}
+
+/** A short message for the agent, shown for some seconds. */
+export interface Notice {
+    readonly id: number;
+    readonly text: string;
+}
+
+/** Everything the desk shows that comes from the server or is on its way to it. */
+export interface State {
+    readonly link: Link;
+    readonly agent: Agent | null;
+    /** The last index seen of the agent's own log. */
+    readonly own: number;
+    readonly chats: Readonly<Record<string, Chat>>;
+    /** The chats of the list, oldest first; it only grows at its end and shrinks when the agent is done with one. */
+    readonly order: readonly string[];
+    /** The closed chats that the agent has put away. */
+    readonly done: readonly string[];
+    readonly waiting: readonly Waiting[];
+    readonly outbox: readonly Pending[];
+    /** The last indexes of the chats when the connection was lost, until it is back. */
+    readonly lost: Readonly<Record<string, number>> | null;
+    readonly selected: string | null;
+    /** The chat that this desk has accepted and wants to see as soon as it is there. */
+    readonly accepting: string | null;
+    readonly notices: readonly Notice[];
+}
+
+/** A desk that has heard nothing yet. */
+export const empty: State = {
+    link: { phase: 'down', since: 0, transport: '' },
+    agent: null,
+    own: 0,
+    chats: {},
+    order: [],
+    done: [],
+    waiting: [],
+    outbox: [],
+    lost: null,
+    selected: null,
+    accepting: null,
+    notices: [],
+};
+
+/** The cursor that a resume carries. */
+export function cursorOf(state: State): Cursor {
+    return {
+        own: state.own,
+        chats: Object.fromEntries(Object.values(state.chats).map((chat) => [chat.info.id, chat.last])),
+    };
+}

@@ -1,0 +1,24 @@
+import { timeOfDay } from '@halley/shared/duration';
+import type { Agent, Presence } from '../../wire/shapes';
+
+/** The reasons for not being ready that the desk offers. */
+export const reasons: readonly string[] = ['Break', 'Lunch', 'Training', 'Meeting', 'Follow-up'];
+
+const words: Readonly<Record<Presence, string>> = {
+    ready: 'Ready',
+    'not-ready': 'Not ready',
+    'not-responding': 'Not responding',
+    offline: 'Offline',
+};
+
+/** The presence in a word or two, with the reason if the agent gave one. */
+export function presenceWord(agent: Agent | null): string {
+    if (!agent) return words.offline;
+    const word = words[agent.presence];
+    return agent.presence === 'not-ready' && agent.reason ? `${word} – ${agent.reason}` : word;
+}
+
+/** What the agent is told when the system changed his presence. */
+export function missedWord(agent: Agent): string {
+    return `You were set to Not responding at ${timeOfDay(agent.since)}`;
+}

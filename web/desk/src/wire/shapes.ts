@@ -1,0 +1,133 @@
+/**
+ * The shapes of the desk API, as docs/desk-api.md describes them. Times are milliseconds since
+ * 1970 by the server's clock.
+ */
+
+export type Presence = 'ready' | 'not-ready' | 'not-responding' | 'offline';
+
+/** Who signed in: the answer of the session's HTTP interface. */
+export interface Account {
+    readonly id: number;
+    readonly login: string;
+    readonly name: string;
+    readonly role: string;
+    readonly capacity: number;
+}
+
+export interface Offer {
+    readonly chat: string;
+    readonly until: number;
+    readonly queue: string;
+    readonly name: string;
+    readonly subject: string;
+    readonly since: number;
+    readonly reason?: string;
+}
+
+export interface Agent extends Account {
+    readonly presence: Presence;
+    readonly reason: string;
+    readonly since: number;
+    readonly chats: readonly string[];
+    readonly offers: readonly Offer[];
+    /** The last index of the agent's own log, so that of two pictures of the agent the newer one is known. */
+    readonly last: number;
+}
+
+export type Own = { readonly index: number; readonly at: number } & (
+    | { readonly type: 'presence'; readonly to: Presence; readonly reason?: string }
+    | ({ readonly type: 'offer-made' } & Offer)
+    | {
+          readonly type: 'offer-closed';
+          readonly chat: string;
+          readonly outcome: 'accepted' | 'declined' | 'missed' | 'withdrawn';
+      }
+    | { readonly type: 'assigned'; readonly chat: string }
+    | { readonly type: 'freed'; readonly chat: string }
+);
+
+export type Phase = 'waiting' | 'active' | 'ended';
+
+export interface ChatInfo {
+    readonly id: string;
+    readonly service: string;
+    readonly queue: string;
+    readonly phase: Phase;
+    readonly name: string;
+    readonly subject: string;
+    readonly opened: number;
+    readonly waiting?: number;
+    readonly ended?: number;
+    readonly away?: boolean;
+    readonly agents?: readonly number[];
+}
+
+export interface Waiting {
+    readonly id: string;
+    readonly service: string;
+    readonly queue: string;
+    readonly name: string;
+    readonly subject: string;
+    readonly since: number;
+    /** The agent it is on offer to now, 0 for none. */
+    readonly offered: number;
+}
+
+/** A participant as an event names it. Staff is the agent's id and missing for a visitor. */
+export interface From {
+    readonly no: number;
+    readonly role: string;
+    readonly name: string;
+    readonly staff?: number;
+}
+
+export interface Opening {
+    readonly first?: string;
+    readonly last?: string;
+    readonly email?: string;
+}
+
+interface Happened {
+    readonly index: number;
+    readonly at: number;
+    readonly from?: From;
+}
+
+export type Joined = Happened & {
+    readonly type: 'joined';
+    readonly data?: Readonly<Record<string, unknown>>;
+    readonly opening?: Opening;
+};
+export type Left = Happened & { readonly type: 'left'; readonly reason?: string };
+export type Said = Happened & {
+    readonly type: 'said';
+    readonly text: string;
+    readonly messageType?: string;
+    readonly attributes?: unknown;
+    readonly audience?: string;
+    /** The id of the command behind the line, if it was this agent's own. */
+    readonly id?: string;
+};
+export type Typed = Happened & { readonly type: 'typed'; readonly on: boolean; readonly preview?: string };
+export type Routed = Happened &
+    (
+        | { readonly type: 'queued'; readonly queue?: string }
+        | { readonly type: 'offered'; readonly agent: number; readonly until?: number; readonly reason?: string }
+        | { readonly type: 'accepted' | 'missed'; readonly agent: number }
+        | { readonly type: 'declined' | 'withdrawn'; readonly agent: number; readonly reason?: string }
+    );
+export type Bound = Happened & { readonly type: 'away' | 'back' | 'gone' };
+export type Ended = Happened & { readonly type: 'ended'; readonly reason?: string; readonly by?: number };
+
+export type ChatEvent = Joined | Left | Said | Typed | Routed | Bound | Ended;
+
+export interface ChatLog {
+    readonly chat: ChatInfo;
+    readonly events: readonly ChatEvent[];
+}
+
+/** The last index seen of the agent's own log and of each chat. */
+export interface Cursor {
+    readonly own: number;
+    readonly chats: Readonly<Record<string, number>>;
+}

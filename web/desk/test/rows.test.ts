@@ -1,0 +1,85 @@
+import { expect, test } from 'vitest';
+import { reuseRows, rowsOf } from '../src/state/rows';
+import { grow } from '../src/state/transcript';
+import type { ChatEvent } from '../src/wire/shapes';
+import { ended, info, joined, ME, me, NOON, said } from './fixture';
+
+function rows(...events: ChatEvent[]) {
+    return rowsOf(grow(undefined, info('A'), events), ME);
+}
+
+function texts(...events: ChatEvent[]): string[] {
+    return rows(...events).flatMap((row) => {
+        if (row.kind === 'fact') return [row.text];
+        if (row.kind === 'routing') return [row.facts.map((fact) => fact.text).join(', ')];
+        return row.kind === 'line' ? [`${row.name}: ${row.said.text}`] : [];
+    });
+}
+
+const routed: ChatEvent[] = [
+    { index: 2, at: NOON, type: 'queued', queue: 'support' },
+    { index: 3, at: NOON, type: 'offered', agent: 9, reason: 'longest idle' },
+    { index: 4, at: NOON, type: 'missed', agent: 9 },
+    { index: 5, at: NOON, type: 'offered', agent: ME },
+    { index: 6, at: NOON, type: 'accepted', agent: ME },
+];
+
+test('routing is one row, and everything is told in words', () => {
+    expect(texts(joined(1), ...routed, joined(7, me), said(8, 'hi'), ended(9))).toEqual([
+        'Maria joined',
+        'Waiting in support, Offered to Another agent (longest idle), Another agent did not answer, Offered to you, You accepted',
+        'You joined',
+        'Maria: hi',
+        'Maria ended the chat',
+    ]);
+});
+
+test('a lost connection is told once, with the return, and a short one not at all', () => {
+    const at = NOON;
+    expect(texts(joined(1), { index: 2, at, type: 'gone' }, { index: 3, at, type: 'back' })).toEqual(['Maria joined']);
+    expect(texts(joined(1), { index: 2, at, type: 'away' }, { index: 3, at, type: 'back' })).toEqual([
+        'Maria joined',
+        'Maria lost the connection and may come back',
+        'Maria is back',
+    ]);
+});
+
+test('lines of one person in a short time are a group', () => {
+    const late = { ...said(6, 'd'), at: NOON + 600_000 };
+    const lines = rows(said(1, 'a'), said(2, 'b'), said(3, 'c', 'x'), said(4, 'e'), late).filter(
+        (row) => row.kind === 'line',
+    );
+    expect(lines.map((row) => [row.first, row.last])).toEqual([
+        [true, false],
+        [false, true],
+        [true, true],
+        [true, true],
+        [true, true],
+    ]);
+    expect(lines.map((row) => row.side)).toEqual(['visitor', 'visitor', 'agent', 'visitor', 'visitor']);
+});
+
+test('the divider stands before the first missed line of somebody else', () => {
+    const chat = grow(undefined, info('A'), [said(1, 'a'), said(2, 'b', 'x'), said(3, 'c')]);
+    const kinds = rowsOf({ ...chat, away: { after: 1, count: 1 } }, ME).map((row) => row.key);
+    expect(kinds.slice(1)).toEqual(['e1', 'e2', 'away', 'e3']);
+});
+
+test('rows that did not change stay the same objects, and those that did do not', () => {
+    const before = rows(joined(1), said(2, 'a'), said(3, 'b'));
+    const after = rows(joined(1), said(2, 'a'), said(3, 'b'), said(4, 'c'));
+    const one = said(2, 'a');
+    const first = rows(one);
+    const both = reuseRows(new Map(first.map((row) => [row.key, row])), rows(one, said(3, 'b')));
+    expect(both[0]).toBe(first[0]);
+    expect(both[1]).toMatchObject({ first: true, last: false });
+    const same = reuseRows(new Map(before.map((row) => [row.key, row])), after);
+    expect(same).toEqual(after);
+});
+
+test('whoever ends the chat is not said to leave as well', () => {
+    const left: ChatEvent = { index: 2, at: NOON, type: 'left', reason: 'end', from: me };
+    const end: ChatEvent = { index: 3, at: NOON, type: 'ended', reason: 'agent', by: 2 };
+    expect(texts(joined(1, me), left, end)).toEqual(['You joined', 'You ended the chat']);
+    expect(texts(joined(1, me), { ...left, reason: '' })).toEqual(['You joined', 'You left']);
+});

@@ -1,0 +1,34 @@
+import { spoken, timer } from '@halley/shared/duration';
+import { freshId } from '@halley/shared/ids';
+import { linkify } from '@halley/shared/linkify';
+import { expect, test } from 'vitest';
+
+test.each([
+    ['no link here', []],
+    ['see https://example.org/a?b=c#d.', ['https://example.org/a?b=c#d']],
+    ['(https://example.org/x)', ['https://example.org/x']],
+    [
+        'https://example.org/wiki/Comet_(object), and http://b.example/!',
+        ['https://example.org/wiki/Comet_(object)', 'http://b.example/'],
+    ],
+    ['javascript:alert(1) data:text/html,x ftp://example.org', []],
+    ['https://good.example@evil.example/', []],
+    ['xhttps://example.org"onclick=', ['https://example.org/']],
+    ['https://', []],
+    ['HTTPS://EXAMPLE.ORG/A', ['https://example.org/A']],
+])('links in %j', (text, links) => {
+    const pieces = linkify(text);
+    expect(pieces.map((piece) => piece.text).join('')).toBe(text);
+    expect(pieces.flatMap((piece) => piece.href ?? [])).toEqual(links);
+});
+
+test('timers and spans', () => {
+    expect([-5, 0, 7_900, 760_000, 3_729_000].map(timer)).toEqual(['0:00', '0:00', '0:07', '12:40', '1:02:09']);
+    expect([41_000, 180_000, 7_500_000].map(spoken)).toEqual(['41 s', '3 min', '2 h 5 min']);
+});
+
+test('ids are 32 hexadecimal digits and differ', () => {
+    const ids = Array.from({ length: 100 }, freshId);
+    expect(new Set(ids).size).toBe(100);
+    for (const id of ids) expect(id).toMatch(/^[0-9a-f]{32}$/);
+});

@@ -1,0 +1,81 @@
+/* How a chat ends, and how it does not. */
+import assert from 'node:assert/strict';
+import { assertSame } from '../harness/transcript.mjs';
+import { until } from '../harness/until.mjs';
+
+async function twoInChat(stage) {
+    const server = await stage.server();
+    const anna = await stage.agent(server.base, 'anna');
+    await anna.goReady();
+    const vera = await stage.visitor(server.base, 'Vera');
+    const chat = await anna.accept('Vera');
+    await vera.say('A question');
+    await anna.sees('A question');
+    await anna.say('An answer');
+    await vera.sees('An answer');
+    await vera.isSettled();
+    return { server, anna, vera, chat };
+}
+
+/* Both have seen the end, and the agent can put the chat away. */
+async function isOver({ server, anna, vera, chat }) {
+    await vera.hasStatus('Chat ended');
+    await anna.seesEnd();
+    assert.equal(await anna.part('composer').isDisabled(), true);
+    assert.equal(await vera.part('composer').count(), 0);
+    const events = await assertSame(server, vera, anna, chat);
+    assert.equal(events.at(-1).type, 'ended');
+    assert.equal(events.filter((event) => event.type === 'ended').length, 1);
+    await anna.part('done').click();
+    await until('the chat is put away', async () => (await anna.row(chat).count()) === 0);
+}
+
+async function byTheVisitor(stage) {
+    const scene = await twoInChat(stage);
+    await scene.vera.part('end').click();
+    await scene.anna.sees('Vera left');
+    await isOver(scene);
+
+    // A reload does not bring the chat back, and Start opens another one.
+    await scene.vera.page.reload();
+    await scene.vera.start();
+    assert.notEqual(await scene.anna.accept('Vera'), scene.chat);
+}
+
+async function byTheAgent(stage) {
+    const scene = await twoInChat(stage);
+    await scene.anna.end();
+    await scene.vera.sees('Anna left');
+    await isOver(scene);
+}
+
+async function leaving(stage) {
+    const { server, anna, vera, chat } = await twoInChat(stage);
+    const ben = await stage.agent(server.base, 'ben');
+    await anna.part('not-ready').click();
+    await anna.hasPresence('Not ready');
+    await anna.part('leave').click();
+    await vera.sees('Anna left');
+    await anna.seesEnd();
+    const waits = ben.page.locator(`[data-test="list-waiting"] [data-chat="${chat}"]`);
+    await waits.waitFor();
+    await vera.say('Is anybody still there?');
+
+    await ben.goReady();
+    assert.equal(await ben.accept('Vera'), chat);
+    assert.equal(await waits.count(), 0);
+    await vera.sees('Ben joined');
+    await ben.sees('Is anybody still there?');
+    await ben.say('I am, and I have read the rest');
+    await vera.sees('I am, and I have read the rest');
+    await vera.isSettled();
+    await ben.isSettled();
+    await assertSame(server, vera, ben, chat);
+    assert.equal((await anna.said()).length, 2, 'what comes later is not for Anna');
+}
+
+export const ending = [
+    { name: 'ending: by the visitor', run: byTheVisitor },
+    { name: 'ending: by the agent', run: byTheAgent },
+    { name: 'ending: leaving puts the chat back into the queue', run: leaving },
+];
