@@ -91,7 +91,7 @@ func TestOutboxModel(t *testing.T) {
 		next := byte(0)
 		t.Repeat(map[string]func(*rapid.T){
 			"push": func(t *rapid.T) {
-				wake, err := o.push(entry{[]byte{next}})
+				wake, err := o.push(entry{body: []byte{next}})
 				switch {
 				case full:
 					if err != ErrGone {

@@ -34,6 +34,9 @@ var (
 	errCreateDenied    = &Error{403, "denied_by_security_policy", "channel_create_denied"}
 	errPublishDenied   = &Error{403, "denied_by_security_policy", "publish_denied"}
 	errNoData          = &Error{400, "", "data_missing"}
+	errDeleted         = &Error{404, "", "message_deleted"}
+	errTooManySessions = &Error{403, "too_many_sessions", "handshake_denied"}
+	errCreate          = &Error{403, "denied_by_security_policy", "create_denied"}
 	errChannelInvalid  = &Error{405, "", "channel_invalid"}
 	errIDInvalid       = &Error{405, "", "message_id_invalid"}
 	errInternal        = &Error{500, "", "server_error"}

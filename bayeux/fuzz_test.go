@@ -40,7 +40,7 @@ func FuzzDecode(f *testing.F) {
 			if m.err != nil {
 				continue
 			}
-			b := m.appendBroadcast(nil)
+			b := m.broadcast().append(nil)
 			var fields map[string]json.RawMessage
 			if err := json.Unmarshal(b, &fields); err != nil {
 				t.Fatalf("the broadcast is not JSON: %q", b)

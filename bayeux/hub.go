@@ -53,6 +53,14 @@ func (h *hub) remove(name string, s *Session) {
 	}
 }
 
+// has says whether anybody is subscribed under a name.
+func (h *hub) has(name string) bool {
+	sh := h.shard(name)
+	sh.mu.RLock()
+	defer sh.mu.RUnlock()
+	return len(sh.members[name]) > 0
+}
+
 // members appends every session that receives what is published on the
 // channel, each once (clause 4.4).
 func (h *hub) members(to []*Session, channel string) []*Session {

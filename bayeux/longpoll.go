@@ -31,16 +31,7 @@ func (srv *Server) serveLongPolling(w http.ResponseWriter, r *http.Request) {
 		srv.badBody(w, err)
 		return
 	}
-	poll := &poll{srv: srv, w: w, r: r}
-	poll.turn = turn{srv: srv, peer: p, session: srv.find(p, messages[0].ClientID)}
-	if s := poll.turn.session; s != nil && isConnect(messages[0]) {
-		// A client that asks not to be held has lost a connection, or is new.
-		if messages[0].clientAdvice().timeout == 0 {
-			s.lose()
-		}
-		s.attach(nil)
-	}
-	poll.serve(messages)
+	(&poll{srv: srv, turn: turn{srv: srv, peer: p}, w: w, r: r}).serve(messages)
 }
 
 func (srv *Server) badBody(w http.ResponseWriter, err error) {
@@ -48,16 +39,34 @@ func (srv *Server) badBody(w http.ResponseWriter, err error) {
 	http.Error(w, err.Error(), http.StatusBadRequest)
 }
 
-// poll is one long-polling request. It belongs to the request's goroutine.
+// wrote tells the observer of messages that leave together.
+func (srv *Server) wrote(s *Session, n int) {
+	if n > 0 {
+		srv.observe(Event{Kind: Written, Session: s, N: n})
+	}
+}
+
+// poll is one polling request. It belongs to the request's goroutine.
 type poll struct {
 	srv  *Server
 	turn turn
 	w    http.ResponseWriter
 	r    *http.Request
+	// callback is the JavaScript function to call with the answer; empty for
+	// long-polling.
+	callback string
 }
 
 func (p *poll) serve(messages []*Message) {
 	t := &p.turn
+	t.session = p.srv.find(t.peer, messages[0].ClientID)
+	if s := t.session; s != nil && isConnect(messages[0]) {
+		// A client that asks not to be held has lost a connection, or is new.
+		if messages[0].clientAdvice().timeout == 0 {
+			s.lose()
+		}
+		s.attach(nil)
+	}
 	busy := t.session
 	if busy != nil && (isConnect(messages[0]) || !busy.begin()) {
 		busy = nil
@@ -94,7 +103,7 @@ func (p *poll) hold() bool {
 		a.interval, a.multiple = p.srv.opts.MultiSessionInterval, true
 		t.connect.advice = a
 		p.srv.lockAdvised(s)
-		t.replies = append(t.replies, t.connect)
+		t.replies = append(t.replies, t.connect.finish(s))
 		return true
 	}
 	defer p.srv.unhold(t.peer)
@@ -104,7 +113,7 @@ func (p *poll) hold() bool {
 		release: func(o outcome) { ended <- o },
 	}
 	if !s.hold(h) {
-		t.replies = append(t.replies, t.connect.over(s.reason()))
+		t.replies = append(t.replies, t.connect.over(s.reason()).finish(s))
 		return true
 	}
 	var o outcome
@@ -130,7 +139,7 @@ func (p *poll) hold() bool {
 	case holdDrain:
 		t.connect.advice = p.srv.drainAdvice()
 	}
-	t.replies = append(t.replies, t.connect)
+	t.replies = append(t.replies, t.connect.finish(s))
 	return true
 }
 
@@ -147,7 +156,7 @@ func (p *poll) write() {
 	t := &p.turn
 	var queued []entry
 	if t.session != nil {
-		queued = t.session.outbox.take()
+		queued = t.session.collect(t.replies, p.callback != "")
 	}
 	if t.fresh && !t.peer.known {
 		http.SetCookie(p.w, p.srv.cookie(t.peer, p.r))
@@ -158,7 +167,13 @@ func (p *poll) write() {
 	}
 	out := appendArray(make([]byte, 0, size+256*len(t.replies)), queued, t.replies)
 	h := p.w.Header()
-	h.Set("Content-Type", "application/json;charset=UTF-8")
+	if p.callback == "" {
+		h.Set("Content-Type", "application/json;charset=UTF-8")
+	} else {
+		h.Set("Content-Type", "text/javascript;charset=UTF-8")
+		h.Set("X-Content-Type-Options", "nosniff")
+		out = callbackBody(p.callback, out)
+	}
 	h.Set("Content-Length", strconv.Itoa(len(out)))
 	h.Set("Cache-Control", "no-store")
 	// A response writer that knows no deadlines or does not flush is no error:
@@ -167,6 +182,7 @@ func (p *poll) write() {
 	_ = control.SetWriteDeadline(time.Now().Add(p.srv.opts.WriteTimeout))
 	if t.session != nil {
 		t.session.outbox.wrote(queued, t.restart)
+		p.srv.wrote(t.session, len(queued))
 	}
 	_, err := p.w.Write(out)
 	if err == nil {

@@ -25,8 +25,9 @@ type Message struct {
 	Advice       jsontext.Value
 	Subscription jsontext.Value
 
-	fields []field // every field, in the client's order
-	err    *Error  // what is wrong with it, found while decoding
+	fields  []field // every field, in the client's order
+	err     *Error  // what is wrong with it, found while decoding
+	onReply []func(*Session, *Reply)
 }
 
 type field struct {
@@ -207,15 +208,6 @@ func (m *Message) interpret() {
 	}
 }
 
-// unquote is the text of a JSON string; ok is false for any other value.
-func unquote(v jsontext.Value) (s string, ok bool) {
-	if v.Kind() != '"' {
-		return "", false
-	}
-	b, err := jsontext.AppendUnquote(nil, v)
-	return string(b), err == nil
-}
-
 const maxIDLength = 128
 
 // legalID says whether a message id is a number, or a string of the
@@ -242,68 +234,25 @@ func legalID(v jsontext.Value) bool {
 	}
 }
 
-// hasDuplicateKeys says whether an object has a key twice at its top level.
-func hasDuplicateKeys(object jsontext.Value) bool {
-	dec := jsontext.NewDecoder(bytes.NewReader(object), jsontext.AllowDuplicateNames(true))
-	if _, err := dec.ReadToken(); err != nil {
-		return false
-	}
-	seen := make(map[string]struct{})
-	for dec.PeekKind() == '"' {
-		t, err := dec.ReadToken()
-		if err != nil {
-			return false
-		}
-		key := t.String()
-		if _, twice := seen[key]; twice {
-			return true
-		}
-		seen[key] = struct{}{}
-		if err := dec.SkipValue(); err != nil {
-			return false
-		}
-	}
-	return false
-}
-
 // clientAdvice is the advice that a client sends along with a connect, in
 // milliseconds; a negative number means that it did not say.
 type clientAdvice struct{ timeout, interval int64 }
 
 func (m *Message) clientAdvice() clientAdvice {
 	a := clientAdvice{-1, -1}
-	if m.Advice == nil {
-		return a
-	}
-	dec := jsontext.NewDecoder(bytes.NewReader(m.Advice), jsontext.AllowDuplicateNames(true))
-	if _, err := dec.ReadToken(); err != nil {
-		return a
-	}
-	for dec.PeekKind() == '"' {
-		key, err := dec.ReadToken()
-		if err != nil {
-			return a
-		}
-		name := key.String()
-		v, err := dec.ReadValue()
-		if err != nil {
-			return a
-		}
-		if v.Kind() != '0' {
-			continue
-		}
+	eachField(m.Advice, func(key string, v jsontext.Value) bool {
 		n, err := strconv.ParseFloat(string(v), 64)
 		if err != nil {
-			continue
+			return true // no number
 		}
-		ms := int64(min(max(n, 0), 1e9))
-		switch name {
+		switch ms := int64(min(max(n, 0), 1e9)); key {
 		case "timeout":
 			a.timeout = ms
 		case "interval":
 			a.interval = ms
 		}
-	}
+		return true
+	})
 	return a
 }
 

@@ -24,6 +24,27 @@ type Options struct {
 	// WriteTimeout is how long one write to a client may take; 0 means 10 s.
 	WriteTimeout time.Duration
 
+	// LazyTimeout is how long a lazy message waits at most; 0 means 5 s.
+	LazyTimeout time.Duration
+	// MaxInactivity ends sessions that did nothing but connect for so long; 0
+	// means no limit. With ActiveByDelivery, what is delivered to a session
+	// counts as its activity too (clause 11, activity).
+	MaxInactivity    time.Duration
+	ActiveByDelivery bool
+
+	// ConnectOnly lets messages leave only together with the reply to a
+	// connect, whatever the transport (clause 7.4).
+	ConnectOnly bool
+	// Ack serves clients that ask for the acknowledgement extension: messages
+	// that did not arrive are delivered again (clause 11, ack).
+	Ack bool
+	// CallbackPolling serves GET requests that want JavaScript (clause 10).
+	// Pages of every origin can use it, so it is off unless it is needed.
+	CallbackPolling bool
+	// Deflate offers permessage-deflate on WebSockets. It doubles the cost of
+	// a message, and compressed secrets can leak through their lengths.
+	Deflate bool
+
 	// CookieName and CookiePath describe the cookie that ties a browser to its
 	// sessions; empty means BAYEUX_BROWSER and "/". The cookie is HttpOnly, and
 	// Secure if the request came over TLS or CookieSecure is set.
@@ -44,6 +65,12 @@ type Options struct {
 	MaxMessageSize int
 	MaxBatch       int
 	MaxDepth       int
+	// MaxSessionsPerBrowser and MaxSessionsPerAddress bound the sessions of one
+	// cookie and of one network address; 0 means no limit. Address is how to
+	// tell a request's address; nil means the host of its RemoteAddr.
+	MaxSessionsPerBrowser int
+	MaxSessionsPerAddress int
+	Address               func(r *http.Request) string
 	// OutboxMessages and OutboxBytes bound what waits for one session; 0 means
 	// 1,000 messages and 1 MiB. A session over the bound is ended, and its
 	// client is told to shake hands again.
@@ -70,10 +97,15 @@ type Options struct {
 	Authenticate func(r *http.Request) (principal any, err error)
 	// Policy decides what clients may do.
 	Policy Policy
+	// Extensions look at every message, in this order.
+	Extensions []Extension
 	// OnHandshake may add to the reply of a successful handshake, before
 	// anything else reaches the session.
 	OnHandshake func(ctx context.Context, s *Session, request *Message, reply *Reply)
 
+	// Observe hears of what happens, for metrics. It is called without locks on
+	// the goroutine that did it, and must be quick.
+	Observe func(e Event)
 	// Logger gets what an operator should know; nil means [slog.Default]. It is
 	// never given what clients wrote.
 	Logger *slog.Logger
@@ -85,6 +117,9 @@ type Options struct {
 type Policy struct {
 	// Handshake is asked before a session exists for others.
 	Handshake func(ctx context.Context, s *Session, m *Message) error
+	// Create is asked when a client subscribes or publishes to a broadcast
+	// channel that nobody is subscribed to.
+	Create func(ctx context.Context, s *Session, channel string) error
 	// Subscribe is asked for each broadcast channel or pattern.
 	Subscribe func(ctx context.Context, s *Session, channel string) error
 	// Publish is asked for each message to a broadcast channel.
@@ -104,6 +139,7 @@ func (o Options) withDefaults() Options {
 	o.MaxInterval = or(o.MaxInterval, 10*time.Second)
 	o.MultiSessionInterval = or(o.MultiSessionInterval, 2*time.Second)
 	o.WriteTimeout = or(o.WriteTimeout, 10*time.Second)
+	o.LazyTimeout = or(o.LazyTimeout, 5*time.Second)
 	o.CookieName = or(o.CookieName, "BAYEUX_BROWSER")
 	o.CookiePath = or(o.CookiePath, "/")
 	o.HoldsPerBrowser = or(o.HoldsPerBrowser, 1)

@@ -4,17 +4,23 @@ import "sync"
 
 // entry is one encoded message on its way to a client. The body is shared by
 // every session that it goes to and never changed.
-type entry struct{ body []byte }
+type entry struct {
+	body []byte
+	lazy bool // it waits for something else that goes the same way
+}
 
 // outbox is what waits for one client, in order and bounded. It is a slice
 // and not a Go channel because a poll takes all at once, and because what
 // could not be written comes back in front.
 //
-// With redeliver it also remembers what was written and not confirmed yet. A
-// client that sends its next connect has read the reply to the last one, and
-// with it everything that was written ahead of that reply on the same
-// connection. When the client comes back on another connection, what is left
-// goes out once more, in front.
+// What was written is kept as well, until the client is known to have it:
+//
+//   - with acks, the client says which batch it has received; every connect's
+//     reply closes a batch and brings along all that is not acknowledged;
+//   - with redeliver, a client that sends its next connect has read the reply
+//     to the last one, and with it everything that was written ahead of that
+//     reply on the same connection. When the client comes back on another
+//     connection, what is left goes out once more, in front.
 //
 // Reading goroutines call take; whoever pushes calls the session's wake when
 // push says so. The bound is judged here and nowhere else.
@@ -22,27 +28,125 @@ type outbox struct {
 	// Static after construction.
 	maxMessages, maxBytes int
 	redeliver             bool
+	acks                  bool // takes the place of redeliver
 
 	mu sync.Mutex
 	// Guarded by mu.
 	queue  []entry
 	bytes  int
+	urgent int // how many of the queue are not lazy
 	closed bool
 	// told says that the reader knows that there is something: no further wake
 	// is due until it has taken.
 	told bool
 
-	// With redeliver only. Guarded by mu.
-	written      []entry // not confirmed, oldest first
+	// What was written and is not known to have arrived, oldest first.
+	written      []entry
 	writtenBytes int
-	mark         int  // how many of them were ahead of the last connect's reply
-	forgot       bool // some of them had to be dropped at the bound
+	mark         int     // how many of them were ahead of the last connect's reply
+	forgot       bool    // some of them had to be dropped at the bound
+	batch        int64   // with acks: the number of the last batch
+	batches      []batch // with acks: what written is made of
+}
+
+// batch is a number of messages that went out ahead of one connect's reply.
+type batch struct {
+	id int64
+	n  int
+}
+
+// push queues a message. wake says that the reader must be told. The errors
+// are [ErrGone] and [ErrOverflow]; after an overflow nothing more is queued.
+func (o *outbox) push(e entry) (wake bool, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	n, size := len(o.queue), o.bytes
+	if o.acks {
+		n, size = n+len(o.written), size+o.writtenBytes
+	}
+	switch {
+	case o.closed:
+		return false, ErrGone
+	case n >= o.maxMessages || size+len(e.body) > o.maxBytes && n > 0:
+		o.closed = true
+		return false, ErrOverflow
+	}
+	o.queue = append(o.queue, e)
+	o.bytes += len(e.body)
+	if e.lazy {
+		return false, nil
+	}
+	o.urgent++
+	wake = !o.told
+	o.told = true
+	return wake, nil
+}
+
+// hurry makes lazy messages urgent. wake is as in push.
+func (o *outbox) hurry() (wake bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.urgent = len(o.queue)
+	wake = o.urgent > 0 && !o.told
+	o.told = o.told || wake
+	return wake
+}
+
+// take empties the outbox; the caller now owns what it held.
+func (o *outbox) take() []entry {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.empty()
+}
+
+func (o *outbox) empty() []entry {
+	q := o.queue
+	o.queue, o.bytes, o.urgent, o.told = nil, 0, 0, false
+	return q
+}
+
+// takeBatch closes a batch for a connect's reply. It returns everything that
+// is not acknowledged, what is new last, and the number for the reply.
+func (o *outbox) takeBatch() ([]entry, int64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	size := o.bytes
+	q := o.empty()
+	o.batch++
+	if len(q) > 0 {
+		o.written = append(o.written, q...)
+		o.writtenBytes += size
+		o.batches = append(o.batches, batch{o.batch, len(q)})
+	}
+	// A copy: acknowledgements move written while the caller writes.
+	return append([]entry(nil), o.written...), o.batch
+}
+
+// acknowledge forgets the batches up to a number.
+func (o *outbox) acknowledge(id int64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for len(o.batches) > 0 && o.batches[0].id <= id {
+		o.drop(o.batches[0].n)
+		o.batches = o.batches[1:]
+	}
+}
+
+// drop forgets the first n of written. Caller holds mu.
+func (o *outbox) drop(n int) {
+	for i := range n {
+		o.writtenBytes -= len(o.written[i].body)
+		o.written[i] = entry{}
+	}
+	if o.written = o.written[n:]; len(o.written) == 0 {
+		o.written = nil
+	}
 }
 
 // wrote remembers what is being written. reply says that a connect's reply
-// went out behind it.
+// goes out behind it.
 func (o *outbox) wrote(q []entry, reply bool) {
-	if !o.redeliver {
+	if !o.redeliver || o.acks {
 		return
 	}
 	o.mu.Lock()
@@ -52,9 +156,7 @@ func (o *outbox) wrote(q []entry, reply bool) {
 		o.writtenBytes += len(e.body)
 	}
 	for len(o.written) > o.maxMessages || o.writtenBytes > o.maxBytes && len(o.written) > 1 {
-		o.writtenBytes -= len(o.written[0].body)
-		o.written[0] = entry{}
-		o.written = o.written[1:]
+		o.drop(1)
 		o.mark = max(o.mark-1, 0)
 		o.forgot = true
 	}
@@ -65,14 +167,15 @@ func (o *outbox) wrote(q []entry, reply bool) {
 
 // confirm forgets what the client has read, as its next connect shows.
 func (o *outbox) confirm() {
+	if !o.redeliver || o.acks {
+		return
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for _, e := range o.written[:o.mark] {
-		o.writtenBytes -= len(e.body)
-	}
-	o.written, o.mark = o.written[o.mark:], 0
+	o.drop(o.mark)
+	o.mark = 0
 	if len(o.written) == 0 {
-		o.written, o.forgot = nil, false
+		o.forgot = false
 	}
 }
 
@@ -80,51 +183,27 @@ func (o *outbox) confirm() {
 // client has come back on another connection. whole is false if some of it is
 // no longer known.
 func (o *outbox) restore() (whole bool) {
+	if !o.redeliver || o.acks {
+		return true
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	whole = !o.forgot
 	if len(o.written) > 0 {
 		o.queue = append(o.written, o.queue...)
 		o.bytes += o.writtenBytes
+		o.urgent += len(o.written)
 		o.told = true
 	}
 	o.written, o.writtenBytes, o.mark, o.forgot = nil, 0, 0, false
 	return whole
 }
 
-// push queues a message. wake says that the reader must be told. The errors
-// are [ErrGone] and [ErrOverflow]; after an overflow nothing more is queued.
-func (o *outbox) push(e entry) (wake bool, err error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	switch {
-	case o.closed:
-		return false, ErrGone
-	case len(o.queue) >= o.maxMessages || o.bytes+len(e.body) > o.maxBytes && len(o.queue) > 0:
-		o.closed = true
-		return false, ErrOverflow
-	}
-	o.queue = append(o.queue, e)
-	o.bytes += len(e.body)
-	wake = !o.told
-	o.told = true
-	return wake, nil
-}
-
-// take empties the outbox; the caller now owns what it held.
-func (o *outbox) take() []entry {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	q := o.queue
-	o.queue, o.bytes, o.told = nil, 0, false
-	return q
-}
-
 // failed returns what take gave and could not be written to the front, unless
-// wrote remembers it anyway. It may exceed the bound: what was accepted is not
+// it is remembered anyway. It may exceed the bound: what was accepted is not
 // dropped.
 func (o *outbox) failed(q []entry) {
-	if len(q) == 0 || o.redeliver {
+	if len(q) == 0 || o.redeliver || o.acks {
 		return
 	}
 	o.mu.Lock()
@@ -136,14 +215,16 @@ func (o *outbox) failed(q []entry) {
 	for _, e := range q {
 		o.bytes += len(e.body)
 	}
+	o.urgent += len(q)
 	o.told = true
 }
 
-// waiting says whether something is queued.
+// waiting says whether something is queued that a held connect must not wait
+// with.
 func (o *outbox) waiting() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return len(o.queue) > 0
+	return o.urgent > 0 || o.acks && len(o.written) > 0
 }
 
 // close refuses everything from now on. What is queued can still be taken,
@@ -152,8 +233,10 @@ func (o *outbox) close(drop bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.closed = true
-	o.written, o.writtenBytes, o.mark = nil, 0, 0
+	if drop || !o.acks {
+		o.written, o.writtenBytes, o.mark, o.batches = nil, 0, 0, nil
+	}
 	if drop {
-		o.queue, o.bytes = nil, 0
+		o.empty()
 	}
 }

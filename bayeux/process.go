@@ -52,20 +52,28 @@ func (t *turn) run(ctx context.Context, messages []*Message) error {
 		if r.err != nil {
 			t.srv.stats.Refused.Add(1)
 		}
-		t.replies = append(t.replies, r)
+		t.replies = append(t.replies, r.finish(t.session))
 	}
 	return nil
 }
 
 // one processes a message. A nil reply means that the connect is to be held.
 func (t *turn) one(ctx context.Context, m *Message) *Reply {
-	r := replyTo(m)
 	if m.err != nil {
-		return r.fail(m.err)
+		return replyTo(m).fail(m.err)
 	}
 	name, wild, ok := normalChannel(m.Channel)
 	if !ok {
-		return r.fail(errChannelInvalid)
+		return replyTo(m).fail(errChannelInvalid)
+	}
+	var known *Session
+	if t.session != nil && name != metaHandshake && m.ClientID == t.session.id {
+		known = t.session
+	}
+	refused := t.srv.incoming(ctx, known, m)
+	r := replyTo(m) // with what the extensions want to add
+	if refused != nil {
+		return r.fail(refused)
 	}
 	if name == metaHandshake {
 		return t.handshake(ctx, m, r)
@@ -101,10 +109,12 @@ func (t *turn) one(ctx context.Context, m *Message) *Reply {
 func (t *turn) handshake(ctx context.Context, m *Message, r *Reply) *Reply {
 	s := &Session{
 		srv: t.srv, id: newID(), browser: t.peer.browser, principal: t.peer.principal,
+		address: t.peer.address, active: time.Now(),
 		origin: t.peer.origin, own: t.peer.own, known: t.peer.known, transport: t.peer.transport,
 		outbox: outbox{maxMessages: t.srv.opts.OutboxMessages, maxBytes: t.srv.opts.OutboxBytes, redeliver: t.srv.opts.Redeliver},
 	}
-	r.lead = true
+	s.outbox.acks = t.srv.opts.Ack && wantsAck(m)
+	r.lead, r.transports = true, t.srv.types
 	deny := func(e *Error) *Reply {
 		r.advice = &advice{reconnect: "none", bare: true}
 		return r.fail(e)
@@ -115,8 +125,11 @@ func (t *turn) handshake(ctx context.Context, m *Message, r *Reply) *Reply {
 		}
 	}
 	if err := t.srv.register(s); err != nil {
-		r.advice = t.srv.normalAdvice()
-		return r.fail(errHandshakeDenied)
+		if err == errServerClosed {
+			r.advice = t.srv.normalAdvice()
+			return r.fail(errHandshakeDenied)
+		}
+		return deny(asError(err, errHandshakeDenied))
 	}
 	// Marked as busy until the reply is on its way, so that nothing reaches
 	// the client before it (clause 14.9).
@@ -124,10 +137,14 @@ func (t *turn) handshake(ctx context.Context, m *Message, r *Reply) *Reply {
 	t.session, t.fresh, t.restart = s, true, true
 	r.clientID, r.advice = s.id, t.srv.normalAdvice()
 	s.advised = t.peer.transport
+	if s.outbox.acks {
+		r.SetExt("ack", []byte("true"))
+	}
 	if add := t.srv.opts.OnHandshake; add != nil {
 		add(ctx, s, m, r)
 	}
 	t.srv.stats.Handshakes.Add(1)
+	t.srv.observe(Event{Kind: SessionOpened, Session: s})
 	return r
 }
 
@@ -140,7 +157,12 @@ func (t *turn) doConnect(m *Message, r *Reply) *Reply {
 	if asked.timeout >= 0 {
 		wait = min(wait, time.Duration(asked.timeout)*time.Millisecond)
 	}
+	if s.idle() {
+		s.Disconnect()
+		return r.over(Kicked).fail(errUnknownClient)
+	}
 	s.outbox.confirm()
+	s.acknowledged(m)
 	s.mu.Lock()
 	first := !s.connected
 	s.connected = true
@@ -162,7 +184,8 @@ func (t *turn) doConnect(m *Message, r *Reply) *Reply {
 	if first || wait == 0 {
 		return r
 	}
-	if t.peer.transport != transportWebSocket && (!t.alone || s.outbox.waiting()) {
+	polls := t.peer.transport != transportWebSocket
+	if polls && !t.alone || (polls || s.connectOnly()) && s.outbox.waiting() {
 		return r
 	}
 	t.connect, t.wait = r, wait
@@ -184,10 +207,8 @@ func (t *turn) subscribe(ctx context.Context, m *Message, r *Reply) *Reply {
 		case isService(name):
 			continue
 		}
-		if ask := t.srv.opts.Policy.Subscribe; ask != nil {
-			if err := ask(ctx, t.session, name); err != nil {
-				return r.fail(asError(err, errSubDenied))
-			}
+		if e := t.srv.mayUse(ctx, t.session, Subscribe, name); e != nil {
+			return r.fail(e)
 		}
 		if e := t.session.subscribe(name); e != nil {
 			return r.fail(e)
@@ -212,6 +233,7 @@ func (s *Session) subscribe(name string) *Error {
 	s.subs[name] = struct{}{}
 	s.mu.Unlock()
 	s.srv.hub.add(name, s)
+	s.srv.observe(Event{Kind: Subscribed, Session: s, Channel: name})
 	if s.reason() != "" {
 		// It ended in between, and its end may have come before the add.
 		s.srv.hub.remove(name, s)
@@ -232,12 +254,20 @@ func (t *turn) unsubscribe(m *Message, r *Reply) *Reply {
 		case isMeta(name):
 			return r.fail(errUnsubFailed)
 		}
-		t.session.mu.Lock()
-		delete(t.session.subs, name)
-		t.session.mu.Unlock()
-		t.srv.hub.remove(name, t.session)
+		t.session.unsubscribe(name)
 	}
 	return r
+}
+
+func (s *Session) unsubscribe(name string) {
+	s.mu.Lock()
+	_, was := s.subs[name]
+	delete(s.subs, name)
+	s.mu.Unlock()
+	if was {
+		s.srv.hub.remove(name, s)
+		s.srv.observe(Event{Kind: Unsubscribed, Session: s, Channel: name})
+	}
 }
 
 func (t *turn) service(ctx context.Context, name string, m *Message, r *Reply) *Reply {
@@ -255,16 +285,10 @@ func (t *turn) broadcast(ctx context.Context, name string, m *Message, r *Reply)
 	if m.Data == nil {
 		return r.fail(errNoData)
 	}
-	if ask := t.srv.opts.Policy.Publish; ask != nil {
-		if err := ask(ctx, t.session, name); err != nil {
-			return r.fail(asError(err, errPublishDenied))
-		}
+	if e := t.srv.mayUse(ctx, t.session, Publish, name); e != nil {
+		return r.fail(e)
 	}
-	size := 2
-	for _, f := range m.fields {
-		size += len(f.key) + len(f.value) + 4
-	}
-	t.srv.fanOut(name, m.appendBroadcast(make([]byte, 0, size)))
+	t.srv.fanOut(t.session, name, m.broadcast())
 	return r
 }
 

@@ -16,23 +16,26 @@ type Reply struct {
 	err          *Error
 	advice       *advice
 	extra        []field
-	lead         bool // goes ahead of queued messages: a handshake's
+	ext          []field
+	transports   string // of a handshake, as raw JSON
+	lead         bool   // goes ahead of queued messages: a handshake's
+	onReply      []func(*Session, *Reply)
 }
 
 // Set adds a top-level field to the reply; value is raw JSON. Fields that the
 // protocol knows cannot be set.
 func (r *Reply) Set(key string, value jsontext.Value) {
 	switch key {
-	case "channel", "id", "clientId", "successful", "error", "advice", "data", "subscription":
+	case "channel", "id", "clientId", "successful", "error", "advice", "data", "subscription", "ext":
 		return
 	}
-	r.extra = append(r.extra, field{key, value})
+	r.extra = setField(r.extra, key, value)
 }
 
 // replyTo begins the answer to a message. It shares no memory with it: a
 // reply may be written after the body's buffer has gone on to other uses.
 func replyTo(m *Message) *Reply {
-	return &Reply{channel: m.Channel, id: m.ID.Clone(), subscription: m.Subscription.Clone()}
+	return &Reply{channel: m.Channel, id: m.ID.Clone(), subscription: m.Subscription.Clone(), onReply: m.onReply}
 }
 
 func (r *Reply) fail(e *Error) *Reply {
@@ -61,6 +64,19 @@ func (a *advice) append(b []byte) []byte {
 	}
 	if a.multiple {
 		b = append(b, `,"multiple-clients":true`...)
+	}
+	return append(b, '}')
+}
+
+func appendObject(b []byte, fields []field) []byte {
+	b = append(b, '{')
+	for i, f := range fields {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendString(b, f.key)
+		b = append(b, ':')
+		b = append(b, f.value...)
 	}
 	return append(b, '}')
 }
@@ -97,13 +113,20 @@ func (r *Reply) append(b []byte) []byte {
 		b = appendString(b, r.clientID)
 		b = append(b, ',')
 	}
-	if r.channel == metaHandshake && r.err == nil {
-		b = append(b, `"version":"1.0","minimumVersion":"1.0","supportedConnectionTypes":["websocket","long-polling"],`...)
+	if r.transports != "" && r.err == nil {
+		b = append(b, `"version":"1.0","minimumVersion":"1.0","supportedConnectionTypes":`...)
+		b = append(b, r.transports...)
+		b = append(b, ',')
 	}
 	for _, f := range r.extra {
 		b = appendString(b, f.key)
 		b = append(b, ':')
 		b = append(b, f.value...)
+		b = append(b, ',')
+	}
+	if len(r.ext) > 0 {
+		b = append(b, `"ext":`...)
+		b = appendObject(b, r.ext)
 		b = append(b, ',')
 	}
 	if r.advice != nil {
@@ -128,21 +151,18 @@ func appendDelivery(b []byte, channel string, data []byte) []byte {
 	return append(b, '}')
 }
 
-// appendBroadcast writes a client's message for the subscribers: whatever the
-// client sent but its clientId and its id (clause 6).
-func (m *Message) appendBroadcast(b []byte) []byte {
-	b = append(b, '{')
+// broadcast is a client's message for the subscribers: whatever the client
+// sent but its clientId and its id (clause 6). The channel is as published.
+func (m *Message) broadcast() *Delivery {
+	d := &Delivery{Channel: m.Channel, fields: make([]field, 0, len(m.fields))}
 	for _, f := range m.fields {
-		if f.key == "clientId" || f.key == "id" {
-			continue
+		switch f.key {
+		case "clientId", "id", "channel", "successful":
+		default:
+			d.fields = append(d.fields, f)
 		}
-		b = appendString(b, f.key)
-		b = append(b, ':')
-		b = append(b, f.value...)
-		b = append(b, ',')
 	}
-	b[len(b)-1] = '}'
-	return b
+	return d
 }
 
 // appendArray joins encoded messages and replies to one JSON array. Order:

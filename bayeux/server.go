@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	mathrand "math/rand/v2"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -39,7 +40,9 @@ type Server struct {
 	// Static after construction.
 	opts     Options
 	hub      *hub
-	handlers map[string]Handler // static once serving
+	handlers map[string]Handler        // static once serving
+	channels map[string]ChannelOptions // static once serving
+	types    string                    // supportedConnectionTypes as JSON
 	stats    Stats
 	base     context.Context // ends with Close
 	stop     context.CancelFunc
@@ -52,16 +55,24 @@ type Server struct {
 	sessions map[string]*Session
 	open     map[*socket]struct{}
 	holds    map[string]int // held connects by browser
+	browsers map[string]int // sessions by browser, if they are limited
+	address  map[string]int // sessions by address, if they are limited
 	closed   bool
 }
 
 // New makes a server.
 func New(o Options) *Server {
 	base, stop := context.WithCancel(context.Background())
+	types := `["websocket","long-polling"]`
+	if o.CallbackPolling {
+		types = `["websocket","long-polling","callback-polling"]`
+	}
 	return &Server{
-		opts: o.withDefaults(), hub: newHub(), handlers: make(map[string]Handler),
+		opts: o.withDefaults(), hub: newHub(), types: types,
+		handlers: make(map[string]Handler), channels: make(map[string]ChannelOptions),
 		base: base, stop: stop,
 		sessions: make(map[string]*Session), open: make(map[*socket]struct{}), holds: make(map[string]int),
+		browsers: make(map[string]int), address: make(map[string]int),
 	}
 }
 
@@ -108,16 +119,37 @@ func (srv *Server) Publish(channel string, data []byte) error {
 	if !ok || wild || isMeta(name) || isService(name) {
 		return errChannelInvalid
 	}
-	srv.fanOut(name, appendDelivery(nil, channel, data))
+	srv.fanOut(nil, name, &Delivery{Channel: channel, fields: []field{{"data", data}}})
 	return nil
 }
 
-func (srv *Server) fanOut(channel string, body []byte) {
-	e := entry{body}
-	for _, s := range srv.hub.members(nil, channel) {
-		// A session that is over or overflows has been told; the others go on.
-		_ = s.deliver(e)
+// receivers are lists of subscribers on their way through a publish.
+var receivers = sync.Pool{New: func() any { return new([]*Session) }}
+
+// fanOut queues a message for all subscribers, encoded once. from is the
+// session that published it, nil if it was the application.
+func (srv *Server) fanOut(from *Session, channel string, d *Delivery) {
+	if !srv.outgoing(nil, d) {
+		return
 	}
+	set := srv.settings(channel)
+	size := len(channel) + 16
+	for _, f := range d.fields {
+		size += len(f.key) + len(f.value) + 4
+	}
+	e := entry{body: d.append(make([]byte, 0, size)), lazy: set.lazy > 0}
+	list := receivers.Get().(*[]*Session)
+	*list = srv.hub.members((*list)[:0], channel)
+	for _, s := range *list {
+		if s == from && set.noEcho {
+			continue
+		}
+		// A session that is over or overflows has been told; the others go on.
+		_ = s.deliver(e, set.lazy)
+	}
+	srv.observe(Event{Kind: Published, Session: from, Channel: channel, N: len(*list)})
+	clear(*list)
+	receivers.Put(list)
 }
 
 // Drain prepares the end: from now on every connect is answered at once with
@@ -181,17 +213,25 @@ type peer struct {
 	origin    string
 	own       bool // the origin is this server's own
 	transport string
+	address   string
 	limited   bool // its holds count against the browser's limit
 }
 
 const (
 	transportWebSocket   = "websocket"
 	transportLongPolling = "long-polling"
+	transportCallback    = "callback-polling"
+	transportLocal       = "local"
 )
 
 // peer reads who sends a request. An error is the application's refusal.
 func (srv *Server) peer(r *http.Request, transport string) (*peer, error) {
 	p := &peer{origin: r.Header.Get("Origin"), transport: transport, limited: r.ProtoMajor < 2}
+	if srv.opts.Address != nil {
+		p.address = srv.opts.Address(r)
+	} else if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
+		p.address = host
+	}
 	if u, err := url.Parse(p.origin); err == nil && u.Host != "" {
 		p.own = strings.EqualFold(u.Host, r.Host)
 	}
@@ -238,14 +278,37 @@ func (srv *Server) find(p *peer, clientID string) *Session {
 
 var errServerClosed = errors.New("bayeux: the server is closed")
 
+// register makes a session known. It fails if the server is closed or if its
+// browser or address has too many.
 func (srv *Server) register(s *Session) error {
 	srv.mu.Lock()
 	defer srv.mu.Unlock()
 	if srv.closed {
 		return errServerClosed
 	}
+	o := &srv.opts
+	if o.MaxSessionsPerBrowser > 0 && s.browser != "" && srv.browsers[s.browser] >= o.MaxSessionsPerBrowser ||
+		o.MaxSessionsPerAddress > 0 && s.address != "" && srv.address[s.address] >= o.MaxSessionsPerAddress {
+		return errTooManySessions
+	}
+	srv.count(s, 1)
 	srv.sessions[s.id] = s
 	return nil
+}
+
+// count adds to the number of sessions of a browser and of an address, where
+// those are limited. Caller holds mu.
+func (srv *Server) count(s *Session, n int) {
+	add := func(limit int, counts map[string]int, key string) {
+		if limit <= 0 || key == "" {
+			return
+		}
+		if counts[key] += n; counts[key] <= 0 {
+			delete(counts, key)
+		}
+	}
+	add(srv.opts.MaxSessionsPerBrowser, srv.browsers, s.browser)
+	add(srv.opts.MaxSessionsPerAddress, srv.address, s.address)
 }
 
 // forget removes a session that has ended.
@@ -254,11 +317,16 @@ func (srv *Server) forget(s *Session, subs map[string]struct{}) {
 		srv.hub.remove(name, s)
 	}
 	srv.mu.Lock()
-	delete(srv.sessions, s.id)
+	if srv.sessions[s.id] == s {
+		delete(srv.sessions, s.id)
+		srv.count(s, -1)
+	}
 	srv.mu.Unlock()
-	if s.reason() == Expired {
+	reason := s.reason()
+	if reason == Expired {
 		srv.stats.Expired.Add(1)
 	}
+	srv.observe(Event{Kind: SessionClosed, Session: s, Reason: reason})
 }
 
 // mayHold counts a held connect of a browser; false means that its limit is
@@ -299,13 +367,16 @@ func (srv *Server) drainAdvice() *advice {
 	return a
 }
 
-// ServeHTTP serves WebSocket upgrades and long-polling requests.
+// ServeHTTP serves WebSocket upgrades, long-polling requests and, if that is
+// switched on, callback-polling ones.
 func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.Method == http.MethodGet && strings.EqualFold(r.Header.Get("Upgrade"), "websocket"):
 		srv.serveWebSocket(w, r)
 	case r.Method == http.MethodPost:
 		srv.serveLongPolling(w, r)
+	case r.Method == http.MethodGet && srv.opts.CallbackPolling && r.URL.Query().Has("jsonp"):
+		srv.serveCallbackPolling(w, r)
 	default:
 		srv.stats.BadBodies.Add(1)
 		w.Header().Set("Allow", "GET, POST")

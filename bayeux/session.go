@@ -30,7 +30,9 @@ type Session struct {
 	known     bool
 	origin    string
 	own       bool
+	address   string
 	transport string
+	local     func() // in process: starts the delivery of what waits
 
 	outbox outbox // has a lock of its own, below this one
 
@@ -50,6 +52,9 @@ type Session struct {
 	subs      map[string]struct{}
 	onClose   []func(Reason)
 	value     any
+	lazy      *time.Timer // hurries lazy messages
+	lazyDue   time.Time   // zero while none wait
+	active    time.Time   // when it last did anything but connect
 }
 
 // hold is a /meta/connect that waits for its answer.
@@ -130,12 +135,26 @@ func (s *Session) OnClose(f func(Reason)) {
 
 // Deliver queues a message for this session alone; data is JSON and must not
 // be changed afterwards. It never blocks. The errors are [ErrGone] and
-// [ErrOverflow]; an overflow ends the session.
+// [ErrOverflow]; an overflow ends the session. A message that an extension
+// stops is no error.
 func (s *Session) Deliver(channel string, data jsontext.Value) error {
-	return s.deliver(entry{appendDelivery(make([]byte, 0, len(channel)+len(data)+24), channel, data)})
+	if len(s.srv.opts.Extensions) == 0 {
+		return s.deliver(entry{body: appendDelivery(make([]byte, 0, len(channel)+len(data)+24), channel, data)}, 0)
+	}
+	return s.Send(&Delivery{Channel: channel, fields: []field{{"data", data}}})
 }
 
-func (s *Session) deliver(e entry) error {
+// Send is Deliver for a whole message. One with an id and data is the answer
+// to a remote call.
+func (s *Session) Send(d *Delivery) error {
+	if !s.srv.outgoing(s, d) {
+		return nil
+	}
+	return s.deliver(entry{body: d.append(nil)}, 0)
+}
+
+// deliver queues an encoded message; a lazy one waits at most for lazy.
+func (s *Session) deliver(e entry, lazy time.Duration) error {
 	wake, err := s.outbox.push(e)
 	if err == ErrOverflow {
 		s.overflow()
@@ -144,13 +163,62 @@ func (s *Session) deliver(e entry) error {
 	if wake {
 		s.wake()
 	}
+	if e.lazy && err == nil {
+		s.armLazy(lazy)
+	}
+	if s.srv.opts.ActiveByDelivery && s.srv.opts.MaxInactivity > 0 {
+		s.act()
+	}
 	return err
+}
+
+// armLazy makes sure that lazy messages leave within d.
+func (s *Session) armLazy(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	due := time.Now().Add(d)
+	if s.gone != "" || !s.lazyDue.IsZero() && !due.Before(s.lazyDue) {
+		return
+	}
+	s.lazyDue = due
+	if s.lazy == nil {
+		s.lazy = time.AfterFunc(d, s.hurry)
+		return
+	}
+	s.lazy.Reset(d)
+}
+
+// hurry is called when lazy messages have waited long enough.
+func (s *Session) hurry() {
+	s.mu.Lock()
+	s.lazyDue = time.Time{}
+	s.mu.Unlock()
+	if s.outbox.hurry() {
+		s.wake()
+	}
+}
+
+// act notes that the session did something.
+func (s *Session) act() {
+	s.mu.Lock()
+	s.active = time.Now()
+	s.mu.Unlock()
+}
+
+// idle says whether the session did nothing but connect for too long.
+func (s *Session) idle() bool {
+	if s.srv.opts.MaxInactivity <= 0 {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return time.Since(s.active) >= s.srv.opts.MaxInactivity
 }
 
 // Disconnect ends the session from the server's side: the client is told to
 // stop, see clause 6, server-side kick.
 func (s *Session) Disconnect() {
-	_, _ = s.outbox.push(entry{[]byte(`{"channel":"/meta/disconnect","successful":true}`)})
+	_, _ = s.outbox.push(entry{body: []byte(`{"channel":"/meta/disconnect","successful":true}`)})
 	s.end(Kicked)
 }
 
@@ -163,17 +231,19 @@ func (s *Session) wake() {
 		return
 	}
 	socket, h := s.socket, s.held
-	if socket == nil && h != nil && h.delivers {
+	if h != nil && (s.connectOnly() || socket == nil && h.delivers) {
 		s.held = nil
 	} else {
 		h = nil
 	}
 	s.mu.Unlock()
 	switch {
-	case socket != nil:
-		socket.flush()
+	case s.local != nil:
+		s.local()
 	case h != nil:
 		h.release(holdDeliver)
+	case socket != nil && !s.connectOnly():
+		socket.flush()
 	}
 }
 
@@ -190,6 +260,7 @@ func (s *Session) begin() bool {
 	if s.held == nil {
 		s.expireIn(s.srv.opts.MaxInterval + s.interval)
 	}
+	s.active = time.Now()
 	return true
 }
 
@@ -270,7 +341,7 @@ func (s *Session) hold(h *hold) bool {
 		old.release(holdReplaced)
 	}
 	// What was queued between the caller's look and now must not wait.
-	if h.delivers && s.outbox.waiting() {
+	if (h.delivers || s.connectOnly()) && s.outbox.waiting() {
 		s.wake()
 	}
 	return true
@@ -369,6 +440,9 @@ func (s *Session) end(reason Reason) {
 	s.gone = reason
 	if s.timer != nil {
 		s.timer.Stop()
+	}
+	if s.lazy != nil {
+		s.lazy.Stop()
 	}
 	h, socket, calls, subs := s.held, s.socket, s.onClose, s.subs
 	s.held, s.onClose, s.subs = nil, nil, nil

@@ -64,7 +64,7 @@ func (srv *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 	if !p.known {
 		cookie = srv.cookie(p, r)
 	}
-	conn, err := upgrade(w, r, cookie)
+	conn, err := upgrade(w, r, cookie, srv.opts.Deflate)
 	if err != nil {
 		srv.stats.BadBodies.Add(1)
 		return
@@ -204,11 +204,11 @@ func (c *socket) hold(t *turn) {
 		case holdDrain:
 			r.advice = c.srv.drainAdvice()
 		}
-		c.queue(r)
+		c.queue(r.finish(s))
 		c.flush()
 	}
 	if !s.hold(h) {
-		c.queue(r.over(s.reason()))
+		c.queue(r.over(s.reason()).finish(s))
 	}
 }
 
@@ -266,7 +266,7 @@ func (c *socket) drainClaimed() {
 		c.mu.Unlock()
 		var queued []entry
 		if s != nil && !closed {
-			queued = s.outbox.take()
+			queued = s.collect(replies, false)
 		}
 		if len(replies) == 0 && len(queued) == 0 && len(raw) == 0 || closed {
 			c.mu.Lock()
@@ -301,7 +301,7 @@ func (c *socket) writeOut(s *Session, raw []byte, queued []entry, replies []*Rep
 		}
 	}
 	for _, r := range lead {
-		b = appendTextFrame(b, func(b []byte) []byte { return append(r.append(append(b, '[')), ']') })
+		b = c.wire.appendText(b, func(b []byte) []byte { return append(r.append(append(b, '[')), ']') })
 	}
 	for from := 0; from < len(queued); {
 		size, to := 0, from
@@ -310,12 +310,12 @@ func (c *socket) writeOut(s *Session, raw []byte, queued []entry, replies []*Rep
 			to++
 		}
 		part := queued[from:to]
-		b = appendTextFrame(b, func(b []byte) []byte { return appendArray(b, part, nil) })
+		b = c.wire.appendText(b, func(b []byte) []byte { return appendArray(b, part, nil) })
 		from = to
 	}
 	messagesEnd := len(b)
 	if len(rest) > 0 {
-		b = appendTextFrame(b, func(b []byte) []byte { return appendArray(b, nil, rest) })
+		b = c.wire.appendText(b, func(b []byte) []byte { return appendArray(b, nil, rest) })
 	}
 	*buf = b
 	connect, handshake := false, false
@@ -326,6 +326,7 @@ func (c *socket) writeOut(s *Session, raw []byte, queued []entry, replies []*Rep
 	if s != nil {
 		// Before the write: the client may answer before write returns.
 		s.outbox.wrote(queued, connect)
+		c.srv.wrote(s, len(queued))
 	}
 	n, err := c.wire.write(b, c.srv.opts.WriteTimeout)
 	if err != nil {

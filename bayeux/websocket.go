@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/gobwas/ws"
+	"github.com/gobwas/ws/wsflate"
 )
 
 // Close codes of RFC 6455, section 7.4.
@@ -34,8 +35,10 @@ const readBuffer = 512
 // wire is a WebSocket connection, server side. One goroutine reads; writes
 // come from one goroutine at a time.
 type wire struct {
-	conn net.Conn
-	in   *bufio.Reader
+	// Static after construction.
+	conn    net.Conn
+	in      *bufio.Reader
+	deflate bool // permessage-deflate was agreed on
 }
 
 // wireError is a reason to close with a code.
@@ -48,8 +51,14 @@ func (e *wireError) Error() string { return "bayeux: " + e.text }
 
 // upgrade takes a connection over from the HTTP server. On an error the
 // request has been answered.
-func upgrade(w http.ResponseWriter, r *http.Request, cookie *http.Cookie) (*wire, error) {
+func upgrade(w http.ResponseWriter, r *http.Request, cookie *http.Cookie, deflate bool) (*wire, error) {
 	u := ws.HTTPUpgrader{Timeout: 10 * time.Second}
+	// Without context each message stands alone, and an idle connection keeps
+	// no window.
+	extension := wsflate.Extension{Parameters: wsflate.Parameters{ServerNoContextTakeover: true, ClientNoContextTakeover: true}}
+	if deflate {
+		u.Negotiate = extension.Negotiate
+	}
 	if cookie != nil {
 		u.Header = http.Header{"Set-Cookie": {cookie.String()}}
 	}
@@ -66,7 +75,8 @@ func upgrade(w http.ResponseWriter, r *http.Request, cookie *http.Cookie) (*wire
 		early, _ := rw.Reader.Peek(n)
 		from = io.MultiReader(bytes.NewReader(bytes.Clone(early)), conn)
 	}
-	return &wire{conn: conn, in: bufio.NewReaderSize(from, readBuffer)}, nil
+	_, agreed := extension.Accepted()
+	return &wire{conn: conn, in: bufio.NewReaderSize(from, readBuffer), deflate: agreed}, nil
 }
 
 // readMessage reads the next text message into buf, growing it as needed up
@@ -74,7 +84,7 @@ func upgrade(w http.ResponseWriter, r *http.Request, cookie *http.Cookie) (*wire
 // after a close frame and a *wireError for what the client did wrong.
 func (c *wire) readMessage(buf []byte, limit int, control func(frame []byte)) ([]byte, error) {
 	buf = buf[:0]
-	fragmented := false
+	fragmented, packed := false, false
 	for {
 		h, err := ws.ReadHeader(c.in)
 		if err != nil {
@@ -84,7 +94,11 @@ func (c *wire) readMessage(buf []byte, limit int, control func(frame []byte)) ([
 		if fragmented {
 			state = state.Set(ws.StateFragmented)
 		}
-		if err := ws.CheckHeader(h, state); err != nil {
+		if c.deflate {
+			state = state.Set(ws.StateExtended)
+		}
+		_, rsv2, rsv3 := ws.RsvBits(h.Rsv)
+		if err := ws.CheckHeader(h, state); err != nil || rsv2 || rsv3 || h.Rsv1() && (fragmented || h.OpCode.IsControl()) {
 			return nil, &wireError{closeProtocol, "the frame breaks the protocol"}
 		}
 		if h.OpCode.IsControl() {
@@ -105,7 +119,11 @@ func (c *wire) readMessage(buf []byte, limit int, control func(frame []byte)) ([
 			return nil, err
 		}
 		ws.Cipher(buf[n:], h.Mask, 0)
-		if h.Fin {
+		packed = packed || h.Rsv1()
+		switch {
+		case h.Fin && packed:
+			return inflate(buf, limit)
+		case h.Fin:
 			return buf, nil
 		}
 		fragmented = true
@@ -128,18 +146,22 @@ func (c *wire) control(h ws.Header, answer func(frame []byte)) error {
 	return nil
 }
 
-// appendTextFrame appends a whole text frame with the payload that write
-// appends. The header is written once the payload's length is known.
-func appendTextFrame(b []byte, write func([]byte) []byte) []byte {
+// appendText appends a whole text frame with the payload that write appends.
+// The header is written once the payload's length is known.
+func (c *wire) appendText(b []byte, write func([]byte) []byte) []byte {
 	const longest = 10
 	start := len(b)
 	b = append(b, make([]byte, longest)...)
 	b = write(b)
+	packed := c.deflate && len(b)-start > worthDeflating
+	if packed {
+		b = deflateTail(b, start+longest)
+	}
 	n := len(b) - start - longest
 	var head bytes.Buffer
 	head.Grow(longest)
 	// Writing to a bytes.Buffer cannot fail.
-	_ = ws.WriteHeader(&head, ws.Header{Fin: true, OpCode: ws.OpText, Length: int64(n)})
+	_ = ws.WriteHeader(&head, ws.Header{Fin: true, Rsv: ws.Rsv(packed, false, false), OpCode: ws.OpText, Length: int64(n)})
 	size := copy(b[start:], head.Bytes())
 	copy(b[start+size:], b[start+longest:])
 	return b[:len(b)-longest+size]

@@ -1,0 +1,48 @@
+package bayeux
+
+import (
+	"strconv"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// The acknowledgement extension (clause 11, ack). It is part of the server
+// and not an [Extension] because it is about what the outbox keeps.
+
+// wantsAck says whether a handshake asks for the extension: literally true.
+func wantsAck(m *Message) bool { return string(m.ExtField("ack")) == "true" }
+
+// acknowledged takes the batch number of a connect.
+func (s *Session) acknowledged(m *Message) {
+	if !s.outbox.acks {
+		return
+	}
+	if n, err := strconv.ParseInt(string(m.ExtField("ack")), 10, 64); err == nil {
+		s.outbox.acknowledge(n)
+	}
+}
+
+// connectOnly says whether messages leave only together with a connect's
+// reply.
+func (s *Session) connectOnly() bool { return s.outbox.acks || s.srv.opts.ConnectOnly }
+
+// collect takes what may leave together with replies. only says that the
+// transport carries messages with connects alone.
+func (s *Session) collect(replies []*Reply, only bool) []entry {
+	var connect *Reply
+	for _, r := range replies {
+		if r.channel == metaConnect {
+			connect = r
+		}
+	}
+	switch {
+	case connect == nil && (only || s.connectOnly()):
+		return nil
+	case s.outbox.acks:
+		q, n := s.outbox.takeBatch()
+		connect.SetExt("ack", jsontext.Value(strconv.FormatInt(n, 10)))
+		return q
+	default:
+		return s.outbox.take()
+	}
+}
