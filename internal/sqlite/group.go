@@ -1,0 +1,160 @@
+package sqlite
+
+import (
+	"database/sql/driver"
+	"time"
+
+	"github.com/halley-chat/halley/internal/chat"
+	"github.com/halley-chat/halley/internal/engine"
+)
+
+// group is the set of items that one transaction makes durable. An append is
+// checked against what is committed plus what the group has staged before it,
+// so that one which does not fit fails alone. It is owned by the writer and
+// used again for each transaction.
+type group struct {
+	positions *positions // changed by nobody while a group is open
+	roster    *roster
+	conn      *conn
+
+	heads     map[engine.LogID]int64 // the last index of every log that was looked at, staged records included
+	entries   []entry
+	contents  []content // of entries
+	claims    stagedClaims
+	summaries map[chat.ID]storedSummary
+	ended     []engine.LogID
+	after     []func()
+	rostered  bool // the roster has been written in this transaction
+}
+
+// content is what a row of a log table says.
+type content struct {
+	ts   int64
+	body []byte
+}
+
+func newGroup(p *positions, r *roster, k *claims) *group {
+	return &group{
+		positions: p,
+		roster:    r,
+		heads:     make(map[engine.LogID]int64),
+		claims:    stagedClaims{base: k, changes: make(map[slot]bool), count: make(map[chat.StaffID]int)},
+		summaries: make(map[chat.ID]storedSummary),
+	}
+}
+
+// reset makes the group empty, for a transaction over c.
+func (g *group) reset(c *conn) {
+	g.conn = c
+	clear(g.heads)
+	clear(g.contents) // lets the bodies go
+	clear(g.after)
+	clear(g.summaries)
+	g.entries, g.contents, g.ended, g.after = g.entries[:0], g.contents[:0], g.ended[:0], g.after[:0]
+	g.claims.reset()
+}
+
+// stage checks an append and, if it fits, adds it to the group.
+func (g *group) stage(it *item) ([]int64, error) {
+	a := it.append
+	head, err := g.head(a.Log)
+	if err != nil {
+		return nil, err
+	}
+	if head != a.Expect {
+		return nil, engine.ErrConflict
+	}
+	for _, t := range a.Tails {
+		if _, err := g.head(t.Log); err != nil {
+			return nil, err
+		}
+	}
+	if !g.claims.apply(a.Claims) {
+		return nil, engine.ErrCapacity
+	}
+	for _, r := range a.Records {
+		g.put(a.Log, r.At, r.Body)
+	}
+	var tails []int64
+	for _, t := range a.Tails {
+		tails = append(tails, g.put(t.Log, t.At, t.Body))
+	}
+	if it.summary != nil {
+		g.summaries[it.summary.id] = *it.summary
+		if !it.summary.live {
+			g.ended = append(g.ended, a.Log)
+		}
+	}
+	return tails, nil
+}
+
+func (g *group) put(log engine.LogID, at time.Time, body []byte) int64 {
+	if body == nil {
+		body = []byte{} // nil would be NULL
+	}
+	index := g.heads[log] + 1
+	g.heads[log] = index
+	g.entries = append(g.entries, entry{id: g.positions.next + int64(len(g.entries)), log: log, index: index})
+	g.contents = append(g.contents, content{ts: at.UnixMilli(), body: body})
+	return index
+}
+
+// head is the index of a log's last record, staged ones included.
+func (g *group) head(log engine.LogID) (int64, error) {
+	if n, ok := g.heads[log]; ok {
+		return n, nil
+	}
+	n, ok := g.positions.last(log)
+	if !ok {
+		var err error
+		if n, err = packedLast(g.conn, log); err != nil {
+			return 0, err
+		}
+	}
+	g.heads[log] = n
+	return n, nil
+}
+
+// packedLast is the index of the last record of a log that is packed.
+func packedLast(c *conn, log engine.LogID) (n int64, err error) {
+	err = c.query("SELECT idx + n - 1 FROM chunk WHERE kind = ? AND log = ? ORDER BY idx DESC LIMIT 1",
+		[]any{int64(log.Kind), log.ID}, func(v []driver.Value) error {
+			n = v[0].(int64)
+			return nil
+		})
+	return n, err
+}
+
+// write puts what is staged into the transaction that is open.
+func (g *group) write() (err error) {
+	if err := g.conn.insert(g.positions.table(), g.entries, g.contents); err != nil {
+		return err
+	}
+	if g.rostered, err = g.roster.write(g.conn, g.entries); err != nil {
+		return err
+	}
+	for _, s := range g.summaries {
+		if err := s.write(g.conn); err != nil {
+			return err
+		}
+	}
+	return g.claims.write(g.conn)
+}
+
+// commit makes memory follow the database, after the transaction has been
+// committed. It returns the logs that should be packed now: those that have
+// grown long, and the chats that have ended.
+func (g *group) commit() (due []engine.LogID) {
+	due = g.positions.add(g.entries)
+	g.roster.commit(g.entries, g.rostered)
+	g.claims.base.commit(&g.claims)
+	for _, f := range g.after {
+		f()
+	}
+	for _, log := range g.ended {
+		if g.positions.propose(log) {
+			due = append(due, log)
+		}
+	}
+	return due
+}

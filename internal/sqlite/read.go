@@ -1,0 +1,231 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/halley-chat/halley/internal/engine"
+)
+
+// rowBatches are the numbers of rows that one statement looks up.
+var rowBatches = [...]int{1, 4, 16, 32, 64, 256}
+
+// readers is how many connections read.
+const readers = 4
+
+// reads are the prepared statements of the readers' pool.
+type reads struct {
+	rows       [2][len(rowBatches)]*sql.Stmt
+	chunks     *sql.Stmt
+	packedLast *sql.Stmt
+	checkpoint *sql.Stmt
+	summary    *sql.Stmt
+	live       *sql.Stmt
+	all        []*sql.Stmt
+}
+
+func openPool(path string, size int) (*sql.DB, error) {
+	pool, err := sql.Open("sqlite", dsn(path, true))
+	if err != nil {
+		return nil, err
+	}
+	pool.SetMaxOpenConns(size)
+	pool.SetMaxIdleConns(size)
+	return pool, nil
+}
+
+func openReads(ctx context.Context, path string) (*sql.DB, *reads, error) {
+	pool, err := openPool(path, readers)
+	if err != nil {
+		return nil, nil, err
+	}
+	r := &reads{}
+	var errs []error
+	prepare := func(query string) *sql.Stmt {
+		stmt, err := pool.PrepareContext(ctx, query)
+		if err != nil {
+			errs = append(errs, err)
+			return nil
+		}
+		r.all = append(r.all, stmt)
+		return stmt
+	}
+	for table := range r.rows {
+		for i, n := range rowBatches {
+			marks := strings.TrimSuffix(strings.Repeat("?, ", n), ", ")
+			r.rows[table][i] = prepare(fmt.Sprintf("SELECT idx, ts, body FROM log%d WHERE id IN (%s) ORDER BY id", table, marks))
+		}
+	}
+	r.chunks = prepare(`SELECT idx, n, body FROM chunk WHERE kind = ?1 AND log = ?2
+		AND idx >= coalesce((SELECT max(idx) FROM chunk WHERE kind = ?1 AND log = ?2 AND idx <= ?3), 0) ORDER BY idx`)
+	r.packedLast = prepare("SELECT idx + n - 1 FROM chunk WHERE kind = ? AND log = ? ORDER BY idx DESC LIMIT 1")
+	r.checkpoint = prepare("SELECT idx, body FROM checkpoint WHERE kind = ? AND log = ?")
+	r.summary = prepare("SELECT body FROM chat WHERE id = ?")
+	r.live = prepare("SELECT id, body FROM chat WHERE live = 1 AND id > ? ORDER BY id LIMIT ?")
+	if err := errors.Join(errs...); err != nil {
+		return nil, nil, errors.Join(err, r.close(), pool.Close())
+	}
+	return pool, r, nil
+}
+
+func (r *reads) close() error {
+	var errs []error
+	for _, stmt := range r.all {
+		errs = append(errs, stmt.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Last is [engine.Log].
+func (s *Store) Last(ctx context.Context, log engine.LogID) (int64, error) {
+	if err := s.usable(ctx); err != nil {
+		return 0, err
+	}
+	if n, ok := s.positions.last(log); ok {
+		return n, nil
+	}
+	n, err := s.packedLast(ctx, log)
+	if err != nil {
+		return 0, s.readError(ctx, err)
+	}
+	return n, nil
+}
+
+// packedLast is the index of the last record of a log that is packed.
+func (s *Store) packedLast(ctx context.Context, log engine.LogID) (n int64, err error) {
+	err = s.reads.packedLast.QueryRowContext(ctx, int64(log.Kind), log.ID).Scan(&n)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	}
+	return n, err
+}
+
+// readAttempts is how often a read looks again when rows were packed and
+// emptied under its hands. Each time takes a whole rotation.
+const readAttempts = 5
+
+// Read is [engine.Log].
+func (s *Store) Read(ctx context.Context, log engine.LogID, from int64, limit int) ([]engine.Record, error) {
+	if err := s.usable(ctx); err != nil {
+		return nil, err
+	}
+	if limit <= 0 {
+		return nil, nil
+	}
+	from = max(from, 1)
+	for range readAttempts {
+		records, whole, err := s.readOnce(ctx, log, from, limit)
+		if err != nil {
+			return nil, s.readError(ctx, err)
+		}
+		if whole {
+			return records, nil
+		}
+	}
+	return nil, fmt.Errorf("sqlite: records of log %d/%d are missing", log.Kind, log.ID)
+}
+
+// readOnce looks at the position first and at the database after it. What the
+// position names is then either where it says or, if it has been packed and
+// emptied since, in chunk: whole is false, and a new look will find it there.
+func (s *Store) readOnce(ctx context.Context, log engine.LogID, from int64, limit int) (records []engine.Record, whole bool, err error) {
+	at := s.positions.from(log, from, limit)
+	if !at.known || from < at.first {
+		if records, err = s.readChunks(ctx, log, from, limit); err != nil || !at.known {
+			return records, err == nil, err
+		}
+	}
+	next := from + int64(len(records))
+	if next < at.first && len(records) < limit {
+		return nil, false, nil
+	}
+	if skip := next - at.first; len(records) < limit && skip < int64(len(at.rows)) {
+		at.first, at.rows = next, at.rows[skip:]
+		at.rows = at.rows[:min(len(at.rows), limit-len(records))]
+		return s.readRows(ctx, at, records)
+	}
+	return records, true, nil
+}
+
+// readChunks reads packed records from an index on.
+func (s *Store) readChunks(ctx context.Context, log engine.LogID, from int64, limit int) (records []engine.Record, err error) {
+	rows, err := s.reads.chunks.QueryContext(ctx, int64(log.Kind), log.ID, from)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for len(records) < limit && rows.Next() {
+		var c chunk
+		if err := rows.Scan(&c.first, &c.n, &c.body); err != nil {
+			return nil, err
+		}
+		next := from + int64(len(records))
+		if c.first+c.n <= next {
+			continue
+		}
+		unpacked, err := s.codec.unpack(c)
+		if err != nil {
+			return nil, fmt.Errorf("log %d/%d from %d: %w", log.Kind, log.ID, c.first, err)
+		}
+		if c.first > next {
+			return nil, fmt.Errorf("log %d/%d: no record %d is packed, but %d is", log.Kind, log.ID, next, c.first)
+		}
+		unpacked = unpacked[next-c.first:]
+		records = append(records, unpacked[:min(len(unpacked), limit-len(records))]...)
+	}
+	return records, rows.Err()
+}
+
+// readRows appends the records of a stretch. whole is false if one of its
+// rows is gone.
+func (s *Store) readRows(ctx context.Context, at stretch, records []engine.Record) (_ []engine.Record, whole bool, err error) {
+	next := at.first
+	for ids := at.rows; len(ids) > 0; {
+		table, n := at.table(ids[0]), 1
+		for n < len(ids) && n < rowBatches[len(rowBatches)-1] && at.table(ids[n]) == table {
+			n++
+		}
+		if records, err = s.lookUp(ctx, table, ids[:n], records); err != nil {
+			return nil, false, err
+		}
+		ids = ids[n:]
+	}
+	for _, r := range records[len(records)-min(len(at.rows), len(records)):] {
+		if r.Index != next {
+			return nil, false, nil
+		}
+		next++
+	}
+	return records, next == at.first+int64(len(at.rows)), nil
+}
+
+// lookUp appends the records that stand in some rows of a table.
+func (s *Store) lookUp(ctx context.Context, table int, ids []int64, records []engine.Record) ([]engine.Record, error) {
+	size := 0
+	for rowBatches[size] < len(ids) {
+		size++
+	}
+	args := make([]any, rowBatches[size])
+	for i := range args {
+		args[i] = ids[min(i, len(ids)-1)] // the last one fills the places that are left
+	}
+	rows, err := s.reads.rows[table][size].QueryContext(ctx, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var r engine.Record
+		var ms int64
+		if err := rows.Scan(&r.Index, &ms, &r.Body); err != nil {
+			return nil, err
+		}
+		r.At = time.UnixMilli(ms).UTC()
+		records = append(records, r)
+	}
+	return records, rows.Err()
+}
