@@ -66,6 +66,13 @@ type Delivery struct {
 	fields  []field // without the channel
 }
 
+// NewDelivery makes a message; data is JSON and must not be changed afterwards.
+// With an id, and successful set to true or false, it is the answer to a
+// remote call (clause 6).
+func NewDelivery(channel string, data jsontext.Value) *Delivery {
+	return &Delivery{Channel: channel, fields: []field{{"data", data}}}
+}
+
 // Field is a top-level field as raw JSON; nil if there is none.
 func (d *Delivery) Field(key string) jsontext.Value {
 	for _, f := range d.fields {
@@ -77,11 +84,9 @@ func (d *Delivery) Field(key string) jsontext.Value {
 }
 
 // Set replaces a top-level field or adds it; value is raw JSON and must not be
-// changed afterwards. A delivery carries no id and no clientId of its sender,
-// and its channel stays.
+// changed afterwards. The channel stays, and a clientId is never shown.
 func (d *Delivery) Set(key string, value jsontext.Value) {
-	switch key {
-	case "channel", "clientId", "successful":
+	if key == "channel" || key == "clientId" {
 		return
 	}
 	d.fields = setField(d.fields, key, value)

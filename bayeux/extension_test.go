@@ -312,3 +312,23 @@ func TestObserve(t *testing.T) {
 		}
 	})
 }
+
+func TestRemoteCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, bayeux.Options{})
+		w.srv.Handle("/service/double", func(_ context.Context, s *bayeux.Session, m *bayeux.Message) error {
+			d := bayeux.NewDelivery(m.Channel, []byte(string(m.Data)+string(m.Data)))
+			d.Set("id", m.ID.Clone())
+			d.Set("successful", []byte("true"))
+			return s.Send(d)
+		})
+		f := w.poller().send(`{"channel":"/service/double","clientId":"$","id":"7","data":4}`)
+		want := []frame{
+			{"channel": "/service/double", "id": "7", "data": 44.0, "successful": true},
+			{"channel": "/service/double", "id": "7", "successful": true},
+		}
+		if diff := cmp.Diff(want, f); diff != "" {
+			t.Error(diff)
+		}
+	})
+}

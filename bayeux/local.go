@@ -71,7 +71,7 @@ func (l *Local) Publish(channel string, data jsontext.Value) error {
 	case l.session.reason() != "":
 		return ErrGone
 	}
-	l.session.srv.fanOut(l.session, name, &Delivery{Channel: channel, fields: []field{{"data", data}}})
+	l.session.srv.fanOut(l.session, name, NewDelivery(channel, data))
 	return nil
 }
 

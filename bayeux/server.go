@@ -119,7 +119,7 @@ func (srv *Server) Publish(channel string, data []byte) error {
 	if !ok || wild || isMeta(name) || isService(name) {
 		return errChannelInvalid
 	}
-	srv.fanOut(nil, name, &Delivery{Channel: channel, fields: []field{{"data", data}}})
+	srv.fanOut(nil, name, NewDelivery(channel, data))
 	return nil
 }
 

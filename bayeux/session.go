@@ -141,7 +141,7 @@ func (s *Session) Deliver(channel string, data jsontext.Value) error {
 	if len(s.srv.opts.Extensions) == 0 {
 		return s.deliver(entry{body: appendDelivery(make([]byte, 0, len(channel)+len(data)+24), channel, data)}, 0)
 	}
-	return s.Send(&Delivery{Channel: channel, fields: []field{{"data", data}}})
+	return s.Send(NewDelivery(channel, data))
 }
 
 // Send is Deliver for a whole message. One with an id and data is the answer
