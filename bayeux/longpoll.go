@@ -55,10 +55,16 @@ type poll struct {
 	// callback is the JavaScript function to call with the answer; empty for
 	// long-polling.
 	callback string
+	written  chan struct{} // of the hold, if there was one
 }
 
 func (p *poll) serve(messages []*Message) {
 	t := &p.turn
+	defer func() {
+		if p.written != nil {
+			close(p.written)
+		}
+	}()
 	t.session = p.srv.find(t.peer, messages[0].ClientID)
 	if s := t.session; s != nil && isConnect(messages[0]) {
 		// A client that asks not to be held has lost a connection, or is new.
@@ -66,6 +72,9 @@ func (p *poll) serve(messages []*Message) {
 			s.lose()
 		}
 		s.attach(nil)
+	}
+	if t.session != nil {
+		t.session.arrived(isConnect(messages[0]))
 	}
 	busy := t.session
 	if busy != nil && (isConnect(messages[0]) || !busy.begin()) {
@@ -110,8 +119,9 @@ func (p *poll) hold() bool {
 	ended := make(chan outcome, 1)
 	h := &hold{
 		reply: t.connect, until: time.Now().Add(t.wait), delivers: true,
-		release: func(o outcome) { ended <- o },
+		release: func(o outcome) { ended <- o }, written: make(chan struct{}),
 	}
+	p.written = h.written
 	if !s.hold(h) {
 		t.replies = append(t.replies, t.connect.over(s.reason()).finish(s))
 		return true
@@ -155,8 +165,14 @@ func (srv *Server) lockAdvised(s *Session) {
 func (p *poll) write() {
 	t := &p.turn
 	var queued []entry
-	if t.session != nil {
-		queued = t.session.collect(t.replies, p.callback != "")
+	if s := t.session; s != nil {
+		ordered := p.srv.opts.OrderedPolling && !t.fresh
+		if !ordered || t.restart || s.mayCarry() {
+			queued = s.collect(t.replies, p.callback != "")
+		}
+		if ordered && t.restart && len(queued) > 0 {
+			s.carriedByConnect()
+		}
 	}
 	if t.fresh && !t.peer.known {
 		http.SetCookie(p.w, p.srv.cookie(t.peer, p.r))

@@ -83,6 +83,12 @@ type Options struct {
 	// bounded as the outbox is; a session that comes back too late for the
 	// bound is ended, and its client is told to shake hands again.
 	Redeliver bool
+	// OrderedPolling keeps the order of messages over polling, where two
+	// responses on two connections can overtake each other: only one of them
+	// carries messages at a time. A publish's answer leaves its messages to a
+	// held connect, which is written first; without one it takes them along,
+	// and connects then give it a short head start.
+	OrderedPolling bool
 	// MaxSubscriptions bounds the subscriptions of one session; 0 means 1,000.
 	MaxSubscriptions int
 

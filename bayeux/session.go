@@ -52,6 +52,8 @@ type Session struct {
 	subs      map[string]struct{}
 	onClose   []func(Reason)
 	value     any
+	onItsWay  bool        // a connect's reply with messages that no connect has confirmed
+	notBefore time.Time   // connects carry no messages before: an answer has a head start
 	lazy      *time.Timer // hurries lazy messages
 	lazyDue   time.Time   // zero while none wait
 	active    time.Time   // when it last did anything but connect
@@ -67,6 +69,9 @@ type hold struct {
 	release func(outcome)
 	// delivers says that the transport can only deliver by ending the hold.
 	delivers bool
+	// written is closed when the answer has been written or given up; only for
+	// those that deliver.
+	written chan struct{}
 }
 
 // outcome says how a hold ended.
@@ -231,6 +236,10 @@ func (s *Session) wake() {
 		return
 	}
 	socket, h := s.socket, s.held
+	if h != nil && h.delivers && s.socket == nil && s.later() {
+		s.mu.Unlock()
+		return
+	}
 	if h != nil && (s.connectOnly() || socket == nil && h.delivers) {
 		s.held = nil
 	} else {

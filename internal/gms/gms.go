@@ -85,6 +85,7 @@ func New(o Options) *Edge {
 		TrustClientID: true, HoldsPerBrowser: -1,
 		MaxMessageSize: 256 << 10,
 		Redeliver:      true,
+		OrderedPolling: true,
 		CheckOrigin:    e.checkOrigin,
 		// There are no broadcast channels here.
 		Policy:      bayeux.Policy{Subscribe: refuse, Publish: refuse},

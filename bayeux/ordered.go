@@ -1,0 +1,78 @@
+package bayeux
+
+import "time"
+
+// Ordered polling (clause 13). A client may read two responses in another
+// order than they were written in. The next connect shows that the last
+// connect's reply has been read; nothing shows it of a publish's answer, which
+// therefore gets a head start.
+
+// headStart is how long connects wait behind an answer with messages.
+const headStart = 250 * time.Millisecond
+
+// later says whether a held connect must still wait behind an answer, and
+// makes sure that it is not forgotten. Caller holds mu.
+func (s *Session) later() bool {
+	wait := time.Until(s.notBefore)
+	if wait <= 0 {
+		return false
+	}
+	time.AfterFunc(wait, s.wake)
+	return true
+}
+
+// arrived notes that a request has come: a connect confirms the one before,
+// any other shows that the answer before it has been read, since clients send
+// these one after the other.
+func (s *Session) arrived(connect bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if connect {
+		s.onItsWay = false
+	} else {
+		s.notBefore = time.Time{}
+	}
+}
+
+// carriedByConnect notes that a connect's reply takes messages along.
+func (s *Session) carriedByConnect() {
+	s.mu.Lock()
+	s.onItsWay = true
+	s.mu.Unlock()
+}
+
+// mayCarry says whether the answer to something else than a connect may take
+// messages along. If a connect is held they leave with that, and mayCarry
+// waits until it has been written.
+func (s *Session) mayCarry() bool {
+	if !s.outbox.waiting() {
+		return true
+	}
+	s.mu.Lock()
+	h := s.held
+	switch {
+	case h != nil && h.delivers && time.Now().Before(s.notBefore):
+		// The connect itself waits behind an earlier answer of this kind.
+		s.mu.Unlock()
+		return false
+	case h != nil && h.delivers:
+		s.held = nil
+		s.mu.Unlock()
+		h.release(holdDeliver)
+		<-h.written
+		return false
+	case s.onItsWay:
+		s.mu.Unlock()
+		return false
+	}
+	s.notBefore = time.Now().Add(headStart)
+	s.mu.Unlock()
+	return true
+}
+
+// behind says whether a connect has to wait behind an answer.
+func (s *Session) behind() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return time.Now().Before(s.notBefore)
+}
