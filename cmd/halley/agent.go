@@ -1,0 +1,155 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+
+	"golang.org/x/term"
+
+	"github.com/halley-chat/halley/internal/app"
+	"github.com/halley-chat/halley/internal/config"
+	"github.com/halley-chat/halley/internal/staff"
+)
+
+type agentCommands struct {
+	Add     agentAdd     `cmd:"" help:"Add an account."`
+	List    agentList    `cmd:"" help:"List the accounts."`
+	Passwd  agentPasswd  `cmd:"" help:"Give an account a new password."`
+	Disable agentDisable `cmd:"" help:"Shut an account out, at once and everywhere."`
+}
+
+// place is where the accounts are.
+type place struct {
+	Data   string `help:"Directory in which everything is kept." placeholder:"DIR"`
+	Config string `help:"Configuration file (TOML), whose data directory is used." placeholder:"FILE" type:"existingfile"`
+}
+
+func (p place) directory(ctx context.Context, do func(*staff.Directory) error) error {
+	dir := config.Default().Data
+	if p.Config != "" {
+		c, err := config.Load(p.Config)
+		if err != nil {
+			return err
+		}
+		dir = c.Data
+	}
+	if p.Data != "" {
+		dir = p.Data
+	}
+	return app.WithDirectory(ctx, dir, do)
+}
+
+type agentAdd struct {
+	place
+	Login    string `arg:"" help:"Name to sign in with."`
+	Name     string `help:"Name that visitors see; the login if it is left out."`
+	Role     string `help:"What the account may do." enum:"agent,supervisor" default:"agent"`
+	Capacity int    `help:"Chats at once." default:"4"`
+}
+
+func (c agentAdd) Run(ctx context.Context) error {
+	password, err := askPassword(true)
+	if err != nil {
+		return err
+	}
+	name := c.Name
+	if name == "" {
+		name = c.Login
+	}
+	return c.directory(ctx, func(d *staff.Directory) error {
+		a, err := d.Create(ctx, staff.Account{Login: c.Login, Name: name, Role: staff.Role(c.Role), Capacity: c.Capacity}, password)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Printf("%s %s was added as number %d\n", a.Role, a.Login, a.ID)
+		return err
+	})
+}
+
+type agentList struct{ place }
+
+func (c agentList) Run(ctx context.Context) error {
+	return c.directory(ctx, func(d *staff.Directory) error {
+		w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(w, "NUMBER\tLOGIN\tNAME\tROLE\tCHATS\tSTATE")
+		for _, a := range d.Accounts() {
+			state := "enabled"
+			if a.Disabled {
+				state = "disabled"
+			}
+			fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%d\t%s\n", a.ID, a.Login, a.Name, a.Role, a.Capacity, state)
+		}
+		return w.Flush()
+	})
+}
+
+type agentPasswd struct {
+	place
+	Login string `arg:""`
+}
+
+func (c agentPasswd) Run(ctx context.Context) error {
+	password, err := askPassword(true)
+	if err != nil {
+		return err
+	}
+	return c.directory(ctx, func(d *staff.Directory) error { return d.SetPassword(ctx, c.Login, password) })
+}
+
+type agentDisable struct {
+	place
+	Login string `arg:""`
+}
+
+func (c agentDisable) Run(ctx context.Context) error {
+	return c.directory(ctx, func(d *staff.Directory) error { return d.Disable(ctx, c.Login) })
+}
+
+// passwordVariable may hold the password instead of a prompt.
+const passwordVariable = "HALLEY_PASSWORD"
+
+// askPassword takes the password from the environment, from a prompt, or from
+// standard input if that is no terminal; never from the command line, where
+// everybody could read it.
+func askPassword(twice bool) (string, error) {
+	if p, ok := os.LookupEnv(passwordVariable); ok {
+		return p, nil
+	}
+	in := int(os.Stdin.Fd())
+	if !term.IsTerminal(in) {
+		line, err := bufio.NewReader(os.Stdin).ReadString('\n')
+		if err != nil && !errors.Is(err, io.EOF) {
+			return "", err
+		}
+		line = strings.TrimRight(line, "\r\n")
+		if line == "" {
+			return "", fmt.Errorf("no password on standard input; %s can hold it as well", passwordVariable)
+		}
+		return line, nil
+	}
+	first, err := prompt(in, "Password: ")
+	if err != nil || !twice {
+		return first, err
+	}
+	second, err := prompt(in, "Once more: ")
+	if err != nil {
+		return "", err
+	}
+	if first != second {
+		return "", errors.New("the two passwords differ")
+	}
+	return first, nil
+}
+
+func prompt(in int, text string) (string, error) {
+	fmt.Fprint(os.Stderr, text)
+	b, err := term.ReadPassword(in)
+	fmt.Fprintln(os.Stderr)
+	return string(b), err
+}

@@ -1,0 +1,51 @@
+// Command halley is the chat server and the tools that belong to it.
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// version is set by the linker.
+var version = "dev"
+
+// commands is the list of what halley does; each is in a file of its own.
+type commands struct {
+	Serve     serveCommand     `cmd:"" help:"Serve chats, the desk and the sample page."`
+	Agent     agentCommands    `cmd:"" help:"Manage the accounts of agents; works beside a running server."`
+	EchoAgent echoAgentCommand `cmd:"" name:"echo-agent" help:"Be an agent who takes every chat and echoes what visitors write."`
+	Version   versionCommand   `cmd:"" help:"Print the version."`
+}
+
+type versionCommand struct{}
+
+func (versionCommand) Run() error {
+	_, err := fmt.Println("halley", version)
+	return err
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	parser := kong.Must(&commands{},
+		kong.Name("halley"),
+		kong.Description("A customer-chat server that speaks the Genesys Chat API Version 2."),
+		kong.UsageOnError(),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(log),
+	)
+	command, err := parser.Parse(os.Args[1:])
+	parser.FatalIfErrorf(err)
+	if err := command.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "halley:", err)
+		stop()
+		os.Exit(1)
+	}
+}

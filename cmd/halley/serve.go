@@ -1,0 +1,46 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/halley-chat/halley/internal/app"
+	"github.com/halley-chat/halley/internal/config"
+)
+
+type serveCommand struct {
+	Listen     string        `help:"Address to serve at, as host:port." placeholder:"ADDR"`
+	Data       string        `help:"Directory in which everything is kept." placeholder:"DIR"`
+	Config     string        `help:"Configuration file (TOML)." placeholder:"FILE" type:"existingfile"`
+	Demo       bool          `help:"Serve the demo: two services, three people and a scripted agent."`
+	DemoOffer  time.Duration `help:"How long an agent of the demo has to answer an offer." default:"20s"`
+	DemoPublic bool          `help:"Let the demo, whose passwords are public, listen on other than loopback addresses."`
+}
+
+func (c serveCommand) Run(ctx context.Context, log *slog.Logger) error {
+	settings := config.Default()
+	switch {
+	case c.Config != "":
+		var err error
+		if settings, err = config.Load(c.Config); err != nil {
+			return err
+		}
+	case c.Demo:
+		settings = config.Demo(c.DemoOffer)
+	}
+	if c.Listen != "" {
+		settings.Listen = c.Listen
+	}
+	if c.Data != "" {
+		settings.Data = c.Data
+	}
+	a, err := app.New(ctx, app.Options{
+		Config: settings, Demo: c.Demo, DemoPublic: c.DemoPublic, Version: version, Logger: log, Say: os.Stdout,
+	})
+	if err != nil {
+		return err
+	}
+	return a.Run(ctx)
+}

@@ -1,0 +1,189 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/halley-chat/halley/bayeux"
+	"github.com/halley-chat/halley/internal/config"
+	"github.com/halley-chat/halley/internal/desk"
+	"github.com/halley-chat/halley/internal/engine"
+	"github.com/halley-chat/halley/internal/gms"
+	"github.com/halley-chat/halley/internal/routing"
+	"github.com/halley-chat/halley/internal/sqlite"
+	"github.com/halley-chat/halley/internal/staff"
+)
+
+// Options are what an [App] is made of.
+type Options struct {
+	Config config.Config
+	// Demo makes the demo's accounts and runs its scripted agent; DemoPublic
+	// lets it listen on other than loopback addresses.
+	Demo       bool
+	DemoPublic bool
+	Version    string
+	Logger     *slog.Logger
+	// Say gets what a person at the terminal should read; nil means nobody.
+	Say io.Writer
+}
+
+// App is a server with everything that it needs.
+type App struct {
+	// Static after construction.
+	o         Options
+	log       *slog.Logger
+	store     *sqlite.Store
+	engine    *engine.Engine
+	directory *staff.Directory
+	router    *routing.Router
+	gms       *gms.Edge
+	desk      *desk.Desk
+	deskLine  *bayeux.Server
+	listener  net.Listener
+	web       *http.Server
+	health    health
+}
+
+// New opens the store, reads what was there, and listens. It serves nobody
+// before [App.Run]. If it fails it leaves nothing open.
+func New(ctx context.Context, o Options) (_ *App, err error) {
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.Say == nil {
+		o.Say = io.Discard
+	}
+	if o.Demo && !o.DemoPublic {
+		if err := checkLoopback(o.Config.Listen); err != nil {
+			return nil, err
+		}
+	}
+	a := &App{o: o, log: o.Logger}
+	if a.store, err = sqlite.Open(ctx, o.Config.Data, sqlite.Options{Logger: a.log}); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.store.Close())
+		}
+	}()
+	key, err := secret(o.Config.Data)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := gms.NewKeyring(key)
+	if err != nil {
+		return nil, err
+	}
+	if a.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", o.Config.Listen); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.listener.Close())
+		}
+	}()
+	a.engine = engine.New(engine.Options{Log: a.store, Bus: engine.NewLocalBus(), Logger: a.log})
+	a.directory = staff.NewDirectory(a.store, staff.Options{Logger: a.log})
+	if err := a.directory.Refresh(ctx); err != nil {
+		return nil, err
+	}
+	if o.Demo {
+		if err := demoAccounts(ctx, a.directory); err != nil {
+			return nil, err
+		}
+	}
+	if err := a.engine.Start(ctx); err != nil {
+		return nil, err
+	}
+	a.router = routing.New(routing.Options{Engine: a.engine, Queues: plans(o.Config), Logger: a.log})
+	a.gms = gms.New(gms.Options{Engine: a.engine, Keys: keys, Services: services(o.Config), Logger: a.log})
+	a.desk = desk.New(desk.Options{Engine: a.engine, Staff: a.directory, Logger: a.log})
+	a.deskLine = bayeux.New(bayeux.Options{
+		Timeout: 20 * time.Second, MaxInterval: 30 * time.Second,
+		CookieName: "HALLEY_DESK_LINE", CookiePath: "/desk/",
+		TrustClientID: true, // the sign-in's cookie is what counts
+		// A desk in several tabs holds a connect in each.
+		HoldsPerBrowser: -1,
+		MaxMessageSize:  256 << 10,
+		OutboxMessages:  4000, OutboxBytes: 8 << 20,
+		Redeliver: true, OrderedPolling: true,
+		Authenticate: a.desk.Authenticate,
+		Policy:       noBroadcasts(),
+		Logger:       a.log,
+	})
+	a.desk.Mount(a.deskLine)
+	a.web = &http.Server{
+		Handler:           a.routes(),
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    32 << 10,
+		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
+	}
+	return a, nil
+}
+
+// noBroadcasts is the policy of a Bayeux server that has only services.
+func noBroadcasts() bayeux.Policy {
+	refuse := func(context.Context, *bayeux.Session, string) error {
+		return &bayeux.Error{Code: 403, Args: "denied_by_security_policy", Text: "denied"}
+	}
+	return bayeux.Policy{Subscribe: refuse, Publish: refuse}
+}
+
+// plans are the configured queues as the router wants them.
+func plans(c config.Config) map[string]routing.Plan {
+	p := make(map[string]routing.Plan, len(c.Queues))
+	for name, q := range c.Queues {
+		p[name] = routing.Plan{
+			Members: q.Members, Reserve: q.Reserve,
+			ReserveAfter: time.Duration(q.ReserveAfter), OfferTime: time.Duration(q.OfferTime),
+		}
+	}
+	return p
+}
+
+// services are the configured services as the visitors' edge wants them.
+func services(c config.Config) map[string]gms.Service {
+	s := make(map[string]gms.Service, len(c.Services))
+	for name, v := range c.Services {
+		s[name] = gms.Service{Queue: v.Queue, Origins: v.Origins}
+	}
+	return s
+}
+
+// members are the accounts that may be given chats.
+func members(accounts []staff.Account) []routing.Member {
+	var m []routing.Member
+	for _, a := range accounts {
+		if !a.Disabled {
+			m = append(m, routing.Member{ID: a.ID, Login: a.Login, Name: a.Name, Capacity: a.Capacity})
+		}
+	}
+	return m
+}
+
+// address is the URL at which this machine reaches the server.
+func (a *App) address() string { return "http://" + a.listener.Addr().String() }
+
+func (a *App) say(format string, args ...any) {
+	// Nobody may be reading, which is no reason to stop serving.
+	_, _ = fmt.Fprintf(a.o.Say, format+"\n", args...)
+}
+
+// greet tells a person where everything is.
+func (a *App) greet() {
+	a.say("Halley %s serves at %s", a.o.Version, a.address())
+	a.say("  desk         %s/desk/", a.address())
+	a.say("  sample page  %s/sample/", a.address())
+	a.say("  chat API     %s/genesys/cometd", a.address())
+	if a.o.Demo {
+		a.say("  sign in as   anna, ben (agents) or sam (supervisor), password %s", demoPassword)
+	}
+}

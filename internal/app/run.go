@@ -1,0 +1,92 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/halley-chat/halley/internal/staff"
+)
+
+const (
+	// stopWithin is how long everybody has to go home.
+	stopWithin = 9 * time.Second
+	// drainSpread is over how long clients are sent back to whoever serves next.
+	drainSpread = 5 * time.Second
+	// drainFor is how long answers may take to leave before connections close.
+	drainFor = 2 * time.Second
+)
+
+// Run serves until ctx ends, then drains: new chats are refused, held
+// connects are answered with the advice to come back, and everything is closed
+// in the order in which it depends on each other. It returns nil if all of
+// that went well. It is called once.
+func (a *App) Run(ctx context.Context) error {
+	var work sync.WaitGroup
+	inner, stopInner := context.WithCancel(context.Background())
+	failed := make(chan error, 8)
+	start := func(what string, run func(context.Context) error) {
+		work.Go(func() {
+			if err := run(inner); err != nil {
+				failed <- fmt.Errorf("%s: %w", what, err)
+			}
+		})
+	}
+	forget := a.directory.OnChange(func(accounts []staff.Account) { a.router.SetMembers(members(accounts)) })
+	a.router.SetMembers(members(a.directory.Accounts()))
+	start("accounts", a.directory.Run)
+	start("routing", a.router.Run)
+	start("desk", a.desk.Run)
+	start("serve", func(context.Context) error {
+		if err := a.web.Serve(a.listener); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+	if a.o.Demo {
+		start("scripted agent", a.runEcho)
+	}
+	a.greet()
+
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	a.health.down.Store(true)
+	err = errors.Join(err, a.drain())
+	forget()
+	stopInner()
+	work.Wait()
+	return errors.Join(err, a.close())
+}
+
+// drain sends the clients home.
+func (a *App) drain() error {
+	a.log.Info("draining")
+	a.gms.Drain(drainSpread)
+	a.deskLine.Drain(drainSpread)
+	ctx, cancel := context.WithTimeout(context.Background(), drainFor)
+	defer cancel()
+	if err := a.web.Shutdown(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	// What still holds a connection by now has had its answer.
+	if err := a.web.Close(); err != nil {
+		return err
+	}
+	ctx, cancel = context.WithTimeout(context.Background(), stopWithin-drainFor)
+	defer cancel()
+	return errors.Join(a.gms.Close(ctx), a.deskLine.Close(ctx))
+}
+
+// close closes what is left, the store last.
+func (a *App) close() error {
+	a.desk.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), stopWithin-drainFor)
+	defer cancel()
+	return errors.Join(a.engine.Close(ctx), a.store.Close())
+}

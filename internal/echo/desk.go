@@ -1,0 +1,127 @@
+package echo
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/halley-chat/halley/bayeux/client"
+)
+
+const channel = "/service/desk"
+
+// Bounds: how many chats are written to at the same moment, how long the
+// answer to a command may take, how long to wait before a refused command is
+// tried again, and after how long the loss of a response would certainly have
+// been noticed.
+const (
+	writersAtOnce = 64
+	replyTimeout  = 10 * time.Second
+	retryDelay    = time.Second
+	tickEvery     = time.Minute
+)
+
+// desk is the agent's place at the desk: the chats it is in, and how far it
+// has followed them. It outlives connections and sign-ins.
+type desk struct {
+	log     *slog.Logger
+	writers chan struct{} // holds a token for every chat that is being written to
+	wake    chan struct{} // has room for one: something changed that the keeper looks after
+
+	mu      sync.Mutex
+	me      int64                 // guarded by mu, as everything below
+	own     int64                 // index of the last entry of the agent's own log
+	talks   map[string]*talk      // by chat
+	writing map[string]bool       // chats with a goroutine that works off what is owed
+	replies map[string]chan reply // by command id, to those who wait
+	synced  bool                  // a resume has been answered in this session
+	changed chan struct{}         // closed and replaced when synced becomes true
+	ready   bool
+	offers  map[string]offer // by chat; to be accepted
+}
+
+type offer struct {
+	Chat  string `json:"chat"`
+	Until int64  `json:"until"`
+}
+
+type agent struct {
+	Presence string  `json:"presence"`
+	Offers   []offer `json:"offers"`
+	Last     int64   `json:"last"`
+}
+
+type chatLog struct {
+	Chat struct {
+		ID string `json:"id"`
+	} `json:"chat"`
+	Events []event `json:"events"`
+}
+
+type reply struct {
+	ok   bool
+	code string
+}
+
+// push is anything that the server delivers.
+type push struct {
+	Type  string `json:"type"`
+	ID    string `json:"id"`
+	OK    bool   `json:"ok"`
+	Error struct {
+		Code string `json:"code"`
+	} `json:"error"`
+	Agent *agent    `json:"agent"`
+	Chats []chatLog `json:"chats"`
+	Left  []string  `json:"left"`
+	chatLog
+}
+
+func newDesk(log *slog.Logger) *desk {
+	return &desk{
+		log: log, writers: make(chan struct{}, writersAtOnce), wake: make(chan struct{}, 1),
+		talks: map[string]*talk{}, writing: map[string]bool{}, replies: map[string]chan reply{},
+		changed: make(chan struct{}), offers: map[string]offer{},
+	}
+}
+
+// takeSeat says who the agent is. Somebody else's chats are forgotten.
+func (d *desk) takeSeat(staff int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.me != staff {
+		d.me, d.own = staff, 0
+		clear(d.talks)
+	}
+	d.synced, d.ready = false, false
+	clear(d.offers)
+}
+
+// lostTrack says that events may have been missed.
+func (d *desk) lostTrack() {
+	d.mu.Lock()
+	d.synced = false
+	d.mu.Unlock()
+	d.nudge()
+}
+
+func (d *desk) nudge() {
+	select {
+	case d.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run works with one client until ctx or the client ends, and leaves nothing
+// running.
+func (d *desk) run(ctx context.Context, c *client.Client) error {
+	ctx, cancel := context.WithCancel(ctx)
+	s := &shift{desk: d, c: c, ctx: ctx}
+	c.Listen(channel, s.receive)
+	s.tasks.Go(s.keep)
+	err := c.Run(ctx)
+	cancel()
+	s.tasks.Wait()
+	return err
+}

@@ -1,0 +1,94 @@
+package echo
+
+import (
+	"crypto/rand"
+	"fmt"
+	"time"
+
+	"github.com/halley-chat/halley/bayeux/client"
+)
+
+// keep resumes, becomes ready and accepts offers whenever that is needed.
+func (s *shift) keep() {
+	ticker := time.NewTicker(tickEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-s.wake:
+		case <-ticker.C:
+			s.tick()
+		case <-s.ctx.Done():
+			return
+		}
+		for s.ctx.Err() == nil {
+			data := s.chore()
+			if data == nil {
+				break
+			}
+			r, err := s.command(data)
+			if r.ok {
+				s.did(data)
+				continue
+			}
+			s.log.Debug("echo: refused", "op", data["op"], "code", r.code, "error", err)
+			if data["op"] == "accept" && err == nil && !again(r.code) {
+				s.did(data) // somebody else has it, or there is no room
+				continue
+			}
+			s.pause(retryDelay)
+		}
+	}
+}
+
+// chore is the next command to send besides lines; nil if there is none.
+func (s *shift) chore() map[string]any {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case !s.synced:
+		chats := make(map[string]int64, len(s.talks))
+		for id, t := range s.talks {
+			chats[id] = t.last
+			if s.c.Transport() == client.LongPolling {
+				chats[id] = t.safe // the responses that came last may have overtaken one that was lost
+			}
+		}
+		return map[string]any{"op": "resume", "id": "resume-" + rand.Text(), "cursor": map[string]any{"own": s.own, "chats": chats}}
+	case !s.ready:
+		return map[string]any{"op": "ready", "id": "ready-" + rand.Text()}
+	}
+	for _, o := range s.offers {
+		return map[string]any{"op": "accept", "id": fmt.Sprintf("accept-%s-%d", o.Chat, o.Until), "chat": o.Chat}
+	}
+	return nil
+}
+
+func (s *shift) tick() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.synced {
+		for _, t := range s.talks {
+			t.tick()
+		}
+	}
+}
+
+// did notes that a chore has been done; what it led to may have been told
+// already.
+func (s *shift) did(data map[string]any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch data["op"] {
+	case "ready":
+		s.ready = true
+	case "accept":
+		delete(s.offers, data["chat"].(string))
+	}
+}
+
+func (s *shift) pause(d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-s.ctx.Done():
+	}
+}

@@ -1,0 +1,169 @@
+package echo
+
+import (
+	"fmt"
+	"slices"
+	"unicode/utf8"
+)
+
+// talk is what the agent knows of one chat, and what follows from it.
+type talk struct {
+	id    string
+	me    int64   // the agent's staff number
+	facts []event // what matters of the chat so far, by index
+	last  int64   // the highest index seen
+	// safe is an index up to which certainly nothing is missing, and mark the
+	// one that becomes it at the next tick.
+	safe, mark int64
+	done       map[string]bool // commands of debts that are settled
+
+	// The rest follows from facts and done.
+	in     bool         // the agent takes part
+	over   bool         // the chat has ended, or the agent has left it
+	others map[int]bool // other people of the house in the chat, by participant number
+	owed   []debt       // in the order in which it is to be said
+}
+
+// debt is a line that the agent still has to say.
+type debt struct {
+	command string // the id of the command that says it
+	text    string
+	echo    bool // it answers a visitor's line
+}
+
+const greeting = "You are talking to the echo agent."
+
+// event is an entry of a chat, or of the agent's own log, as the desk API
+// shows it and as far as the agent cares.
+type event struct {
+	Index int64  `json:"index"`
+	Type  string `json:"type"`
+	From  struct {
+		No    int    `json:"no"`
+		Role  string `json:"role"`
+		Staff int64  `json:"staff"`
+	} `json:"from"`
+	Text string `json:"text"`
+	ID   string `json:"id"`
+	Chat string `json:"chat"`
+}
+
+func newTalk(id string, me int64) *talk {
+	return &talk{id: id, me: me, done: map[string]bool{}, others: map[int]bool{}}
+}
+
+// apply takes events; those seen before change nothing. They may come out of
+// order, because on long-polling one response can overtake another.
+func (t *talk) apply(events []event) {
+	for _, e := range events {
+		switch e.Type {
+		case "joined", "left", "said", "ended":
+		default:
+			t.last = max(t.last, e.Index)
+			continue
+		}
+		at, seen := slices.BinarySearchFunc(t.facts, e.Index, func(e event, index int64) int { return int(e.Index - index) })
+		if seen {
+			continue
+		}
+		t.facts = slices.Insert(t.facts, at, e)
+		t.last = max(t.last, e.Index)
+		if at == len(t.facts)-1 {
+			t.fold(e)
+			continue
+		}
+		t.in, t.over, t.owed = false, false, nil
+		clear(t.others)
+		for _, e := range t.facts {
+			t.fold(e)
+		}
+	}
+}
+
+// fold draws the consequences of the next event.
+//
+// Lines that the visitor wrote while another agent was in the chat are not
+// the echo agent's to answer.
+func (t *talk) fold(e event) {
+	mine := e.From.Staff != 0 && e.From.Staff == t.me
+	switch e.Type {
+	case "joined":
+		switch {
+		case mine:
+			t.in, t.over = true, false
+			t.owe(debt{command: t.command(e), text: greeting})
+		case e.From.Staff != 0:
+			t.others[e.From.No] = true
+		}
+	case "left":
+		if mine {
+			t.in, t.over, t.owed = false, true, nil
+		}
+		delete(t.others, e.From.No)
+	case "said":
+		switch {
+		case mine:
+			t.settle(e.ID)
+		case e.From.Role == "visitor" && len(t.others) == 0:
+			t.owe(debt{command: t.command(e), text: "echo: " + e.Text, echo: true})
+		}
+	case "ended":
+		t.in, t.over, t.owed = false, true, nil
+	}
+}
+
+// command is the id of the command that answers an event: always the same, so
+// that the server recognises a repetition.
+func (t *talk) command(e event) string { return fmt.Sprintf("echo-%s-%d", t.id, e.Index) }
+
+// owe puts a debt into its place. A greeting comes before the answers to lines
+// that were written before the agent joined.
+func (t *talk) owe(d debt) {
+	if t.done[d.command] {
+		return
+	}
+	at := len(t.owed)
+	if !d.echo {
+		if first := slices.IndexFunc(t.owed, func(x debt) bool { return x.echo }); first >= 0 {
+			at = first
+		}
+	}
+	t.owed = slices.Insert(t.owed, at, d)
+}
+
+// settle strikes out what has been said, or cannot be.
+func (t *talk) settle(command string) {
+	t.done[command] = true
+	t.owed = slices.DeleteFunc(t.owed, func(d debt) bool { return d.command == command })
+}
+
+// shorten cuts a line that the server found too long in half, and says no when
+// too little would be left.
+func (t *talk) shorten(command string) bool {
+	at := slices.IndexFunc(t.owed, func(d debt) bool { return d.command == command })
+	if at < 0 {
+		return false
+	}
+	d := &t.owed[at]
+	n := len(d.text) / 2
+	for n > 0 && !utf8.RuneStart(d.text[n]) {
+		n--
+	}
+	if n < len("echo: ") {
+		return false
+	}
+	d.text = d.text[:n]
+	return true
+}
+
+// next is what to say now.
+func (t *talk) next() (debt, bool) {
+	if !t.in || len(t.owed) == 0 {
+		return debt{}, false
+	}
+	return t.owed[0], true
+}
+
+// tick is called now and then, while nothing has been lost since the call
+// before the last one.
+func (t *talk) tick() { t.safe, t.mark = t.mark, t.last }
