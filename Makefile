@@ -1,0 +1,79 @@
+# Halley. The two that matter: make run, make test.
+
+SHELL      := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+VERSION    := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LISTEN     ?= 127.0.0.1:8080
+GOTEST     := go test -shuffle=on
+# Packages of the black boxes are run by targets of their own.
+UNIT       = $$(go list ./... | grep -v /test/)
+
+.PHONY: build run test race e2e interop kill lint fmt web sample-zip clean chromium fuzz bench-sqlite
+
+build: web
+	@mkdir -p bin
+	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/halley ./cmd/halley
+
+run: build
+	bin/halley serve --demo --listen $(LISTEN)
+
+# Everything that must hold. It installs what it needs.
+test: lint race build web-test interop kill e2e
+	@echo "everything passed"
+
+race:
+	$(GOTEST) -race $(UNIT)
+
+# The web parts. npm ci only where the lock has changed since.
+STAMPS := web/node_modules/.halley web/sample/node_modules/.halley web/e2e/node_modules/.halley test/cometd/node_modules/.halley
+
+%/node_modules/.halley: %/package.json %/package-lock.json
+	cd $* && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+web: web/node_modules/.halley web/sample/node_modules/.halley
+	cd web && npm run --silent build
+
+.PHONY: web-test
+web-test: web/node_modules/.halley
+	cd web && npm run --silent lint && npm test --silent
+
+sample-zip: web/sample/node_modules/.halley
+	cd web && node pack-sample.mjs --zip
+
+# The official CometD clients under Node, against the demo.
+interop: build test/cometd/node_modules/.halley
+	test/with-demo.sh bash -c 'cd test/cometd && npm test --silent'
+
+# Kills the server under load and compares what was acknowledged.
+kill: build
+	HALLEY_BIN=$(CURDIR)/bin/halley $(GOTEST) -count=1 -v ./test/...
+
+# Browsers. E2E_PICTURE=1 makes the picture of the README anew.
+e2e: build chromium web/e2e/node_modules/.halley
+	cd web/e2e && HALLEY_BIN=$(CURDIR)/bin/halley npm test --silent
+
+chromium:
+	@test/chromium.sh
+
+lint:
+	go vet ./...
+	cd tools && go build -o ../bin/ honnef.co/go/tools/cmd/staticcheck mvdan.cc/gofumpt
+	@unformatted=$$(bin/gofumpt -l bayeux cmd internal test web/*.go); \
+	  if [ -n "$$unformatted" ]; then echo "not formatted, run make fmt:"; echo "$$unformatted"; exit 1; fi
+	bin/staticcheck ./...
+
+fmt:
+	cd tools && go build -o ../bin/ mvdan.cc/gofumpt
+	bin/gofumpt -w bayeux cmd internal test web/*.go
+
+# Longer than a test run wants to be.
+fuzz:
+	go test -fuzz FuzzDecode -fuzztime 60s ./bayeux
+	go test -fuzz FuzzChannel -fuzztime 30s ./bayeux
+
+bench-sqlite:
+	go test -run '^$$' -bench . -benchtime 1x -timeout 30m ./internal/sqlite
+
+clean:
+	rm -rf bin web/desk/dist
