@@ -109,6 +109,9 @@ func TestWhoImportsWhom(t *testing.T) {
 			continue // black boxes and their tools may look at anything
 		}
 		may, known := rules[name]
+		if strings.HasPrefix(name, "bayeux/examples/") || strings.HasPrefix(name, "bayeux/bench/") {
+			may, known = []string{"bayeux", "bayeux/client"}, true // as anybody who uses the library
+		}
 		if !known {
 			t.Errorf("%s is not in the table of who may import whom", name)
 			continue

@@ -114,8 +114,13 @@ func (s *logSuite) testBodies(t *testing.T, l engine.Log) {
 	}
 	var want []engine.Record
 	for i, body := range [][]byte{
-		{}, {0}, every, []byte("plain"), []byte("☎ ünï\x00côde"), {0xff, 0xfe, 0x80},
-		bytes.Repeat([]byte("long "), 100_000), bytes.Repeat(every, 40), {}, []byte("'); DROP TABLE log0; --"),
+		{},
+		{0},
+		every, []byte("plain"), []byte("☎ ünï\x00côde"),
+		{0xff, 0xfe, 0x80},
+		bytes.Repeat([]byte("long "), 100_000), bytes.Repeat(every, 40),
+		{},
+		[]byte("'); DROP TABLE log0; --"),
 	} {
 		r := record(int64(i)+1, string(body))
 		r.Live = "heard, not stored"
