@@ -1,5 +1,6 @@
 // Package bayeux is a server of the Bayeux protocol 1.0, as the CometD
-// clients speak it, over WebSocket and long-polling.
+// clients speak it, over WebSocket, long-polling and, where it is needed,
+// callback-polling.
 //
 // A [Server] is an [net/http.Handler]. It keeps a [Session] for every client
 // that shook hands; sessions survive their connections for
@@ -18,6 +19,8 @@
 // # Concurrency
 //
 // Everything exported may be used from any goroutine. There are three tiers
-// of locks, hub shard → session → outbox, and a browser's and a connection's
-// own; nobody calls out while holding one.
+// of locks, hub shard → session → outbox, besides the server's table of
+// sessions and each socket's own; nobody calls out while holding one.
+//
+// SPEC.md in this directory numbers the rules that the server keeps.
 package bayeux

@@ -44,7 +44,8 @@ type outbox struct {
 	written      []entry
 	writtenBytes int
 	mark         int     // how many of them were ahead of the last connect's reply
-	forgot       bool    // some of them had to be dropped at the bound
+	forgot       bool    // some had to be dropped at the bound since that reply
+	forgotBefore bool    // some that were ahead of it had to be dropped
 	batch        int64   // with acks: the number of the last batch
 	batches      []batch // with acks: what written is made of
 }
@@ -157,11 +158,16 @@ func (o *outbox) wrote(q []entry, reply bool) {
 	}
 	for len(o.written) > o.maxMessages || o.writtenBytes > o.maxBytes && len(o.written) > 1 {
 		o.drop(1)
-		o.mark = max(o.mark-1, 0)
-		o.forgot = true
+		if o.mark > 0 {
+			o.mark--
+			o.forgotBefore = true
+		} else {
+			o.forgot = true
+		}
 	}
 	if reply {
 		o.mark = len(o.written)
+		o.forgotBefore, o.forgot = o.forgotBefore || o.forgot, false
 	}
 }
 
@@ -173,10 +179,7 @@ func (o *outbox) confirm() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.drop(o.mark)
-	o.mark = 0
-	if len(o.written) == 0 {
-		o.forgot = false
-	}
+	o.mark, o.forgotBefore = 0, false
 }
 
 // restore puts what was written and not confirmed back in front, because the
@@ -188,14 +191,15 @@ func (o *outbox) restore() (whole bool) {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	whole = !o.forgot
+	whole = !o.forgot && !o.forgotBefore
 	if len(o.written) > 0 {
 		o.queue = append(o.written, o.queue...)
 		o.bytes += o.writtenBytes
 		o.urgent += len(o.written)
 		o.told = true
 	}
-	o.written, o.writtenBytes, o.mark, o.forgot = nil, 0, 0, false
+	o.written, o.writtenBytes, o.mark = nil, 0, 0
+	o.forgot, o.forgotBefore = false, false
 	return whole
 }
 

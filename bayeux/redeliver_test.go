@@ -117,3 +117,27 @@ func TestRedeliverBeyondTheBoundEndsTheSession(t *testing.T) {
 		}
 	})
 }
+
+// What was dropped at the bound and then shown to have arrived is no loss.
+func TestForgettingWhatHasArrivedIsNoLoss(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, bayeux.Options{Redeliver: true, OutboxMessages: 4, MaxInterval: time.Minute})
+		s := w.socket()
+		for i := range 6 {
+			w.deliver(s.ID, i, i)
+			s.Read()
+		}
+		// Two connects: the first one's reply is behind all six, and the second
+		// shows that it has been read.
+		s.Ask(`{"channel":"/meta/connect","clientId":"$","id":"3","advice":{"timeout":0}}`)
+		s.Ask(`{"channel":"/meta/connect","clientId":"$","id":"4","advice":{"timeout":0}}`)
+		w.deliver(s.ID, 7, 7)
+		s.Read()
+		again := w.dial(nil)
+		again.ID = s.ID
+		again.Send(`{"channel":"/meta/connect","clientId":"$","id":"5","advice":{"timeout":0}}`)
+		if diff := cmp.Diff([]int{7}, numbers(again.Read())); diff != "" {
+			t.Error(diff)
+		}
+	})
+}

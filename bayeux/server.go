@@ -233,7 +233,9 @@ func (srv *Server) peer(r *http.Request, transport string) (*peer, error) {
 		p.address = host
 	}
 	if u, err := url.Parse(p.origin); err == nil && u.Host != "" {
-		p.own = strings.EqualFold(u.Host, r.Host)
+		// Behind a proxy that ends TLS only the host can be compared.
+		secure := r.TLS != nil || srv.opts.CookieSecure
+		p.own = strings.EqualFold(u.Host, r.Host) && (u.Scheme == "https" || !secure)
 	}
 	if c, err := r.Cookie(srv.opts.CookieName); err == nil && len(c.Value) >= 16 && len(c.Value) <= 128 {
 		p.browser, p.known = c.Value, true

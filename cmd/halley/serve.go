@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"time"
@@ -39,6 +40,9 @@ func (c serveCommand) Run(ctx context.Context, log *slog.Logger) error {
 	a, err := app.New(ctx, app.Options{
 		Config: settings, Demo: c.Demo, DemoPublic: c.DemoPublic, Version: version, Logger: log, Say: os.Stdout,
 	})
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return nil // told to stop before it had begun
+	}
 	if err != nil {
 		return err
 	}

@@ -103,11 +103,11 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		return nil, err
 	}
 	a.router = routing.New(routing.Options{Engine: a.engine, Queues: plans(o.Config), Logger: a.log})
-	a.gms = gms.New(gms.Options{Engine: a.engine, Keys: keys, Services: services(o.Config), Logger: a.log})
-	a.desk = desk.New(desk.Options{Engine: a.engine, Staff: a.directory, Logger: a.log})
+	a.gms = gms.New(gms.Options{Engine: a.engine, Keys: keys, Services: services(o.Config), SecureCookies: o.Config.SecureCookies, Logger: a.log})
+	a.desk = desk.New(desk.Options{Engine: a.engine, Staff: a.directory, SecureCookie: o.Config.SecureCookies, Logger: a.log})
 	a.deskLine = bayeux.New(bayeux.Options{
 		Timeout: 20 * time.Second, MaxInterval: 30 * time.Second,
-		CookieName: "HALLEY_DESK_LINE", CookiePath: "/desk/",
+		CookieName: "HALLEY_DESK_LINE", CookiePath: "/desk/", CookieSecure: o.Config.SecureCookies,
 		TrustClientID: true, // the sign-in's cookie is what counts
 		// A desk in several tabs holds a connect in each.
 		HoldsPerBrowser: -1,

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// stopWithin is how long everybody has to go home.
+	// stopWithin is how long everybody has to go home, all in all.
 	stopWithin = 9 * time.Second
 	// drainSpread is over how long clients are sent back to whoever serves next.
 	drainSpread = 5 * time.Second
@@ -57,19 +57,35 @@ func (a *App) Run(ctx context.Context) error {
 	case err = <-failed:
 	}
 	a.health.down.Store(true)
-	err = errors.Join(err, a.drain())
+	stop, cancel := context.WithTimeout(context.Background(), stopWithin)
+	defer cancel()
+	err = errors.Join(err, a.drain(stop))
 	forget()
 	stopInner()
-	work.Wait()
-	return errors.Join(err, a.close())
+	return errors.Join(err, wait(stop, &work), a.close(stop))
+}
+
+// wait waits for goroutines until ctx ends.
+func wait(ctx context.Context, work *sync.WaitGroup) error {
+	done := make(chan struct{})
+	go func() {
+		work.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return errors.New("app: something did not stop in time")
+	}
 }
 
 // drain sends the clients home.
-func (a *App) drain() error {
+func (a *App) drain(stop context.Context) error {
 	a.log.Info("draining")
 	a.gms.Drain(drainSpread)
 	a.deskLine.Drain(drainSpread)
-	ctx, cancel := context.WithTimeout(context.Background(), drainFor)
+	ctx, cancel := context.WithTimeout(stop, drainFor)
 	defer cancel()
 	if err := a.web.Shutdown(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return err
@@ -78,15 +94,11 @@ func (a *App) drain() error {
 	if err := a.web.Close(); err != nil {
 		return err
 	}
-	ctx, cancel = context.WithTimeout(context.Background(), stopWithin-drainFor)
-	defer cancel()
-	return errors.Join(a.gms.Close(ctx), a.deskLine.Close(ctx))
+	return errors.Join(a.gms.Close(stop), a.deskLine.Close(stop))
 }
 
 // close closes what is left, the store last.
-func (a *App) close() error {
+func (a *App) close(stop context.Context) error {
 	a.desk.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), stopWithin-drainFor)
-	defer cancel()
-	return errors.Join(a.engine.Close(ctx), a.store.Close())
+	return errors.Join(a.engine.Close(stop), a.store.Close())
 }

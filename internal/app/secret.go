@@ -45,8 +45,18 @@ func makeSecret(path string) ([]byte, error) {
 	if err == nil {
 		err = os.Rename(f.Name(), path)
 	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("make the server's secret: %w", err), os.Remove(f.Name()))
+	if err == nil {
+		return b, syncDir(filepath.Dir(path))
 	}
-	return b, nil
+	return nil, errors.Join(fmt.Errorf("make the server's secret: %w", err), os.Remove(f.Name()))
+}
+
+// syncDir makes a rename in a directory outlast a power cut: without the
+// secret all keys given out so far would be worth nothing.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }

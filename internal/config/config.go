@@ -18,6 +18,9 @@ type Config struct {
 	Listen string `toml:"listen"`
 	// Data is the directory in which everything is kept.
 	Data string `toml:"data"`
+	// SecureCookies marks cookies as Secure although the server itself speaks
+	// plain HTTP, as it does behind a proxy that ends TLS; false by default.
+	SecureCookies bool `toml:"secure_cookies"`
 	// Services are what a client can ask a chat for, by name.
 	Services map[string]Service `toml:"services"`
 	// Queues are where chats wait, by name.

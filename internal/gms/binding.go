@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/halley-chat/halley/bayeux"
 	"github.com/halley-chat/halley/internal/chat"
@@ -26,6 +27,8 @@ type binding struct {
 	chat   chat.ID
 	watch  *engine.Watch
 	closed bool
+
+	next atomic.Int64 // the nextPosition told last
 
 	// Owned by the chat's room, which delivers.
 	cast  cast
@@ -167,6 +170,7 @@ func (b *binding) deliver(batch engine.Batch) {
 	}
 	r := b.edge.notification(sum, b.cast, batch.Events, from)
 	if len(r.Messages) > 0 || batch.Replay || r.ChatEnded {
+		b.next.Store(r.NextPosition)
 		send(b.session, b.channel, r)
 	}
 	if r.ChatEnded {

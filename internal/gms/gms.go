@@ -40,7 +40,10 @@ type Options struct {
 	// Patience is how long an operation may take before the client is told to
 	// try again; 0 means 7 s, since clients give up at 10.
 	Patience time.Duration
-	Logger   *slog.Logger
+	// SecureCookies marks the browser's cookie as Secure whatever the request
+	// came over.
+	SecureCookies bool
+	Logger        *slog.Logger
 }
 
 // Stats counts what an operator should know.
@@ -82,7 +85,7 @@ func New(o Options) *Edge {
 	refuse := func(context.Context, *bayeux.Session, string) error { return no }
 	e.bayeux = bayeux.New(bayeux.Options{
 		Timeout: connectTimeout, MaxInterval: maxInterval,
-		TrustClientID: true, HoldsPerBrowser: -1,
+		TrustClientID: true, HoldsPerBrowser: -1, CookieSecure: o.SecureCookies,
 		MaxMessageSize: 256 << 10,
 		Redeliver:      true,
 		OrderedPolling: true,
@@ -143,7 +146,7 @@ func (e *Edge) checkOrigin(r *http.Request) bool {
 }
 
 // onHandshake tells a browser that comes back the key of its live chat: if its
-// cookie ties it to exactly one, and if the page may know (contract 1.6).
+// cookie ties it to exactly one, and if the page may know.
 func (e *Edge) onHandshake(_ context.Context, s *bayeux.Session, _ *bayeux.Message, r *bayeux.Reply) {
 	if !s.BrowserKnown() {
 		return
@@ -212,6 +215,9 @@ func (c *call) refuse(err error) {
 	r := response{StatusCode: v.status, ChatEnded: v.ended, Alias: alias, Messages: []message{}, NextPosition: 1}
 	if v.status == statusPermanent {
 		r.Errors = []failure{v.failure}
+	}
+	if b, ok := c.session.Value().(*binding); ok && c.chat != 0 && b.chatID() == c.chat {
+		r.NextPosition = max(b.next.Load(), 1)
 	}
 	if c.chat != 0 {
 		r.ChatID, r.UserID = c.chat.String(), userID(c.chat, chat.VisitorNo)

@@ -68,7 +68,7 @@ func text(v jsontext.Value) (string, bool) {
 
 // position is transcriptPosition, a number or a numeric string: the index of
 // the first event wanted. Missing, empty or unreadable means all of them; -1
-// means the last one only (contract 1.6).
+// means the last one only.
 func (r request) position() int64 {
 	v := r["transcriptPosition"]
 	s, isText := text(v)

@@ -8,7 +8,7 @@ import (
 )
 
 // response is the object that answers every operation and carries every
-// notification (contract 3.1).
+// notification.
 type response struct {
 	StatusCode   int       `json:"statusCode"`
 	ChatEnded    bool      `json:"chatEnded"`
@@ -21,7 +21,7 @@ type response struct {
 	Errors       []failure `json:"errors,omitempty"`
 }
 
-// message is one event as a visitor sees it (contract 3.2).
+// message is one event as a visitor sees it.
 type message struct {
 	From            party           `json:"from"`
 	Index           int64           `json:"index"`

@@ -6,14 +6,14 @@ import (
 	"github.com/halley-chat/halley/internal/chat"
 )
 
-// The values of statusCode (contract 3.1).
+// The values of statusCode.
 const (
 	statusOK        = 0
 	statusTemporary = 1 // repeat the request
 	statusPermanent = 2 // repeating is useless
 )
 
-// Error codes (contract 3.3).
+// Error codes.
 const (
 	codeTooLong   = 204
 	codeNoNewChat = 240
