@@ -80,6 +80,19 @@ type (
 		On      bool
 		Preview string
 	}
+	// Rename gives the actor another name.
+	Rename struct{ Name string }
+	// Push shows the others an http or https address.
+	Push struct{ URL string }
+	// Notify sends a notice to the programs on the other side.
+	Notify struct {
+		Text       string
+		Attributes json.RawMessage // a JSON object or nothing
+	}
+	// SetData adds to the chat's data; what is there already stays.
+	SetData struct{ Data map[string]string }
+	// MarkRead tells that the actor has read everything up to an index.
+	MarkRead struct{ Upto int64 }
 	// Bind makes a channel the one through which the visitor listens.
 	Bind struct{ Channel, Browser string }
 	// Unbind tells that a channel is gone. It does nothing unless that
@@ -119,6 +132,11 @@ type (
 func (Open) action()     {}
 func (Say) action()      {}
 func (Type) action()     {}
+func (Rename) action()   {}
+func (Push) action()     {}
+func (Notify) action()   {}
+func (SetData) action()  {}
+func (MarkRead) action() {}
 func (Bind) action()     {}
 func (Unbind) action()   {}
 func (Leave) action()    {}

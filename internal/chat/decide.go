@@ -74,6 +74,8 @@ func (d *decider) do(a Action) error {
 		return d.say(a)
 	case Type:
 		return d.typed(a)
+	case Rename, Push, Notify, SetData, MarkRead:
+		return d.aside(a)
 	case Leave:
 		return d.leave()
 	case End:
@@ -141,15 +143,8 @@ func checkOpening(a Open) error {
 	if err := checkText(a.Opening.Subject, MaxSubject, "the subject"); err != nil {
 		return err
 	}
-	size := 0
-	for k, v := range a.Opening.Data {
-		size += len(k) + len(v)
-		if !utf8.ValidString(k) || !utf8.ValidString(v) {
-			return Refuse(Invalid, "the data is not UTF-8")
-		}
-	}
-	if size > MaxData {
-		return Refuse(TooLong, "the data is too long")
+	if err := checkData(a.Opening.Data); err != nil {
+		return err
 	}
 	return checkText(a.Text, MaxText, "the text")
 }

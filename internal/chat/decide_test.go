@@ -42,6 +42,7 @@ func mustDecide(t *testing.T, s *State, c Command) []Event {
 func TestVisibility(t *testing.T) {
 	want := map[string]bool{
 		"joined": true, "left": true, "said": true, "typed": true,
+		"renamed": true, "pushed": true, "noticed": true, "data": false, "seen": false,
 		"queued": false, "offered": false, "accepted": false, "declined": false, "missed": false,
 		"withdrawn": false, "bound": false, "unbound": false, "away": false, "ended": false,
 	}
@@ -135,6 +136,7 @@ func TestExclusion(t *testing.T) {
 		_, err := Decide(s, Command{At: at, Do: Offer{Agent: agent, Until: at.Add(time.Minute)}})
 		return err
 	}
+	noon := noon.Add(time.Minute) // the one who left may have it again
 	mustDecide(t, s, Command{At: noon, Do: Offer{Agent: 7, Until: noon.Add(time.Minute)}})
 	mustDecide(t, s, Command{At: noon, By: Staff(7), Do: Decline{}})
 	if err := offer(noon.Add(59*time.Second), 7); KindOf(err) != Conflict {
@@ -200,5 +202,68 @@ func TestKinds(t *testing.T) {
 	}
 	if KindOf(nil) != 0 {
 		t.Error("no error has a kind")
+	}
+}
+
+func TestAsides(t *testing.T) {
+	s := talk(t)
+	visitor, agent := TheVisitor(), Staff(7)
+	for _, c := range []struct {
+		name string
+		by   Actor
+		do   Action
+		want []Fact
+		kind Kind
+	}{
+		{"rename", visitor, Rename{"Ada L"}, []Fact{Renamed{1, "Ada L"}}, 0},
+		{"rename to the same", visitor, Rename{"Ada L"}, nil, 0},
+		{"rename to nothing", visitor, Rename{""}, nil, Invalid},
+		{"push", agent, Push{"https://example.org/x"}, []Fact{Pushed{2, "https://example.org/x"}}, 0},
+		{"push a script", agent, Push{"javascript:alert(1)"}, nil, Invalid},
+		{"push a path", visitor, Push{"/x"}, nil, Invalid},
+		{"push too much", visitor, Push{"https://example.org/" + strings.Repeat("x", MaxURL)}, nil, TooLong},
+		{"notify", visitor, Notify{Text: "n", Attributes: json.RawMessage(`{ "a": 1 }`)}, []Fact{Noticed{1, "n", json.RawMessage(`{"a":1}`)}}, 0},
+		{"notify with a list", visitor, Notify{Attributes: json.RawMessage(`[]`)}, nil, Invalid},
+		{"data", visitor, SetData{map[string]string{"a": "1", "b": "2"}}, []Fact{DataSet{1, map[string]string{"a": "1", "b": "2"}}}, 0},
+		{"data, half of it new", visitor, SetData{map[string]string{"a": "1", "b": "3"}}, []Fact{DataSet{1, map[string]string{"b": "3"}}}, 0},
+		{"data, nothing new", visitor, SetData{map[string]string{"a": "1"}}, nil, 0},
+		{"too much data", visitor, SetData{map[string]string{"c": strings.Repeat("x", MaxData)}}, nil, TooLong},
+		{"read", visitor, MarkRead{2}, []Fact{Seen{1, 2}}, 0},
+		{"read less", visitor, MarkRead{1}, nil, 0},
+		{"a stranger", Staff(9), Rename{"x"}, nil, Forbidden},
+	} {
+		d, err := Decide(s, Command{At: noon, By: c.by, Do: c.do})
+		if KindOf(err) != c.kind {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		var facts []Fact
+		for _, e := range d.Events {
+			facts = append(facts, e.Fact)
+			s.Apply(e)
+		}
+		if diff := cmp.Diff(c.want, facts); diff != "" {
+			t.Errorf("%s: %s", c.name, diff)
+		}
+	}
+	if s.Summary().Name != "Ada L" || s.Opening.Data["b"] != "3" {
+		t.Errorf("%+v", s.Summary())
+	}
+	// Nobody reads the future.
+	d, err := Decide(s, Command{At: noon, By: visitor, Do: MarkRead{1 << 40}})
+	if err != nil || d.Events[0].Fact.(Seen).Upto != s.Last {
+		t.Errorf("%+v %v", d, err)
+	}
+}
+
+// An agent who leaves is not offered the chat again at once.
+func TestLeavingExcludes(t *testing.T) {
+	s := talk(t)
+	mustDecide(t, s, Command{At: noon, By: Staff(7), Do: Leave{}})
+	offer := Offer{Agent: 7, Name: "Ben", Role: RoleAgent, Until: noon.Add(time.Hour)}
+	if _, err := Decide(s, Command{At: noon.Add(59 * time.Second), Do: offer}); KindOf(err) != Conflict {
+		t.Errorf("%v", err)
+	}
+	if _, err := Decide(s, Command{At: noon.Add(time.Minute), Do: offer}); err != nil {
+		t.Errorf("%v", err)
 	}
 }

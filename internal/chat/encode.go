@@ -67,6 +67,7 @@ func (r registry) decode(body []byte) (fact any, command string, err error) {
 var chatFacts = register(
 	Joined{}, Left{}, Said{}, Typed{}, Queued{}, Offered{}, Accepted{}, Declined{},
 	Missed{}, Withdrawn{}, Bound{}, Unbound{}, Away{}, Finished{},
+	Renamed{}, Pushed{}, Noticed{}, DataSet{}, Seen{},
 )
 
 // Encode is the event's body as it is stored; index and time are stored beside

@@ -107,6 +107,39 @@ type Typed struct {
 	On bool `json:"on"`
 }
 
+// Renamed says that a participant goes by another name from now on.
+type Renamed struct {
+	No   int    `json:"no"`
+	Name string `json:"name"`
+}
+
+// Pushed says that a participant showed the others an address to open.
+type Pushed struct {
+	No  int    `json:"no"`
+	URL string `json:"url"`
+}
+
+// Noticed is a notice between programs on both sides, which people do not
+// see: a participant's program sent it.
+type Noticed struct {
+	No         int             `json:"no"`
+	Text       string          `json:"text,omitempty"`
+	Attributes json.RawMessage `json:"attr,omitempty"`
+}
+
+// DataSet says that a participant added to the chat's data or replaced some of
+// it. Only what changed is said.
+type DataSet struct {
+	No   int               `json:"no"`
+	Data map[string]string `json:"data"`
+}
+
+// Seen says that a participant has read everything up to an index.
+type Seen struct {
+	No   int   `json:"no"`
+	Upto int64 `json:"upto"`
+}
+
 // Queued says that the chat waits in a queue for an agent.
 type Queued struct {
 	Queue string `json:"queue"`
@@ -184,6 +217,11 @@ func (Joined) fact() string    { return "joined" }
 func (Left) fact() string      { return "left" }
 func (Said) fact() string      { return "said" }
 func (Typed) fact() string     { return "typed" }
+func (Renamed) fact() string   { return "renamed" }
+func (Pushed) fact() string    { return "pushed" }
+func (Noticed) fact() string   { return "noticed" }
+func (DataSet) fact() string   { return "data" }
+func (Seen) fact() string      { return "seen" }
 func (Queued) fact() string    { return "queued" }
 func (Offered) fact() string   { return "offered" }
 func (Accepted) fact() string  { return "accepted" }
@@ -196,11 +234,11 @@ func (Away) fact() string      { return "away" }
 func (Finished) fact() string  { return "ended" }
 
 // VisibleToVisitor says whether the visitor may see the event. Routing,
-// binding and staff-only lines are hidden; the end itself has no event of its
+// binding, data, read marks and staff-only lines are hidden; the end itself has no event of its
 // own on the visitor's side, it shows as a flag beside the last one.
 func (e Event) VisibleToVisitor() bool {
 	switch f := e.Fact.(type) {
-	case Joined, Left, Typed:
+	case Joined, Left, Typed, Renamed, Pushed, Noticed:
 		return true
 	case Said:
 		return f.Audience != AudienceStaff

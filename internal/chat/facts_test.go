@@ -55,7 +55,16 @@ var chatDraws = map[string]func(*rapid.T) Fact{
 			Attributes: someJSON.Draw(t, "attributes"), Audience: rapid.SampledFrom([]Audience{"", AudienceStaff}).Draw(t, "to"),
 		}
 	},
-	"typed":  func(t *rapid.T) Fact { return Typed{someNo.Draw(t, "no"), rapid.Bool().Draw(t, "on")} },
+	"typed":   func(t *rapid.T) Fact { return Typed{someNo.Draw(t, "no"), rapid.Bool().Draw(t, "on")} },
+	"renamed": func(t *rapid.T) Fact { return Renamed{someNo.Draw(t, "no"), someText.Draw(t, "name")} },
+	"pushed":  func(t *rapid.T) Fact { return Pushed{someNo.Draw(t, "no"), someText.Draw(t, "url")} },
+	"noticed": func(t *rapid.T) Fact {
+		return Noticed{someNo.Draw(t, "no"), someText.Draw(t, "text"), someJSON.Draw(t, "attributes")}
+	},
+	"data": func(t *rapid.T) Fact {
+		return DataSet{someNo.Draw(t, "no"), rapid.MapOfN(someText, someText, 0, 3).Draw(t, "data")}
+	},
+	"seen":   func(t *rapid.T) Fact { return Seen{someNo.Draw(t, "no"), rapid.Int64Range(1, 1<<40).Draw(t, "upto")} },
 	"queued": func(t *rapid.T) Fact { return Queued{someText.Draw(t, "queue")} },
 	"offered": func(t *rapid.T) Fact {
 		return Offered{
@@ -200,6 +209,11 @@ func TestRecordFormat(t *testing.T) {
 		Event{Fact: Away{}},
 		Event{Fact: Finished{By: 1, Reason: EndedByVisitor}},
 		Event{Fact: Finished{Reason: EndedGone}},
+		Event{Fact: Renamed{No: 1, Name: "Ada L"}},
+		Event{Fact: Pushed{No: 2, URL: "https://example.org/?a=1&b=2"}},
+		Event{Fact: Noticed{No: 1, Text: "n1", Attributes: json.RawMessage(`{"purpose":"cancel-idle-timer"}`)}},
+		Event{Fact: DataSet{No: 1, Data: map[string]string{"a": "2", "b": "3"}}},
+		Event{Fact: Seen{No: 1, Upto: 12}},
 		AgentEvent{Command: "9", Fact: PresenceChanged{To: NotReady, Reason: "lunch"}},
 		AgentEvent{Fact: OfferMade{
 			Chat: 0x1A2B3C4D5E6F7081, Until: until, Queue: "people", Name: "Ada", Subject: "a bill", Since: since, Reason: "waited 41 s",

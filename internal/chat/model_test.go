@@ -75,7 +75,17 @@ var drawAttributes = rapid.SampledFrom([]string{
 // drawAction draws any action, with arguments that are often the right ones.
 func drawAction(t *rapid.T, s *State, now time.Time) Action {
 	channel := rapid.SampledFrom([]string{"", "c1", "c2", s.Channel, s.Channel}).Draw(t, "channel")
-	switch rapid.IntRange(0, 21).Draw(t, "action") {
+	switch rapid.IntRange(0, 26).Draw(t, "action") {
+	case 22:
+		return Rename{drawText.Draw(t, "name")}
+	case 23:
+		return Push{rapid.SampledFrom([]string{"https://example.org/", "ftp://x", "\xff"}).Draw(t, "url")}
+	case 24:
+		return Notify{Text: drawText.Draw(t, "text"), Attributes: json.RawMessage(drawAttributes.Draw(t, "attributes"))}
+	case 25:
+		return SetData{map[string]string{rapid.SampledFrom([]string{"a", "b", "\xff"}).Draw(t, "key"): drawText.Draw(t, "value")}}
+	case 26:
+		return MarkRead{rapid.Int64Range(-1, 30).Draw(t, "upto")}
 	case 0, 1:
 		return Open{
 			Name: rapid.SampledFrom([]string{"Ada", "Ada", "Ada", ""}).Draw(t, "name"),

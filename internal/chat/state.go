@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"maps"
 	"slices"
 	"time"
 )
@@ -72,6 +73,7 @@ type State struct {
 	UnboundSince time.Time
 	IsAway       bool
 
+	seen     map[int]int64    // how far each participant has read
 	typing   map[int]Typing   // the latest typing record of each participant
 	commands map[string]int64 // command key → index of the first event it caused
 	order    []string         // the keys of commands, oldest first
@@ -153,10 +155,7 @@ func (s *State) Apply(e Event) {
 	case Joined:
 		s.join(f, e.At)
 	case Left:
-		if f.No >= 1 && f.No <= len(s.Participants) {
-			s.Participants[f.No-1].Present = false
-		}
-		delete(s.typing, f.No)
+		s.leave(f, e.At)
 	case Said:
 		delete(s.typing, f.No)
 	case Typed:
@@ -164,6 +163,20 @@ func (s *State) Apply(e Event) {
 			s.typing = make(map[int]Typing)
 		}
 		s.typing[f.No] = Typing{On: f.On, At: e.At}
+	case Renamed:
+		if f.No >= 1 && f.No <= len(s.Participants) {
+			s.Participants[f.No-1].Name = f.Name
+		}
+	case DataSet:
+		data := make(map[string]string, len(s.Opening.Data)+len(f.Data))
+		maps.Copy(data, s.Opening.Data)
+		maps.Copy(data, f.Data)
+		s.Opening.Data = data
+	case Seen:
+		if s.seen == nil {
+			s.seen = make(map[int]int64)
+		}
+		s.seen[f.No] = f.Upto
 	case Queued:
 		s.Phase, s.WaitingSince = PhaseWaiting, e.At
 	case Offered:
@@ -203,6 +216,20 @@ func (s *State) join(f Joined, at time.Time) {
 		}
 	}
 	s.Participants = append(s.Participants, Participant{No: f.No, Role: f.Role, Name: f.Name, Staff: f.Staff, Present: true})
+}
+
+// leave takes a participant out. An agent who goes while the chat goes on is
+// spared it for a while, or it might be offered to the same one at once.
+func (s *State) leave(f Left, at time.Time) {
+	delete(s.typing, f.No)
+	if f.No < 1 || f.No > len(s.Participants) {
+		return
+	}
+	p := &s.Participants[f.No-1]
+	p.Present = false
+	if p.Staff != 0 && f.Reason == LeftByChoice {
+		s.exclude(p.Staff, at.Add(s.Rules.ExcludeFor), at)
+	}
 }
 
 func (s *State) exclude(agent StaffID, until, now time.Time) {

@@ -97,6 +97,18 @@ type (
 		On      bool   `json:"on"`
 		Preview string `json:"preview,omitempty"`
 	}
+	renamedEvent struct {
+		chatHead
+		Name string `json:"name"`
+	}
+	pushedEvent struct {
+		chatHead
+		URL string `json:"url"`
+	}
+	dataEvent struct {
+		chatHead
+		Data map[string]string `json:"data"`
+	}
 	queuedEvent struct {
 		chatHead
 		Queue string `json:"queue"`
@@ -158,6 +170,14 @@ func (v *view) feed(e chat.Event) any {
 		return said
 	case chat.Typed:
 		return typedEvent{by("typed", f.No), f.On, e.Preview}
+	case chat.Renamed:
+		e := renamedEvent{by("renamed", f.No), f.Name}
+		v.rename(f)
+		return e
+	case chat.Pushed:
+		return pushedEvent{by("pushed", f.No), f.URL}
+	case chat.DataSet:
+		return dataEvent{by("data", f.No), f.Data}
 	case chat.Queued:
 		return queuedEvent{as("queued"), f.Queue}
 	case chat.Offered:
@@ -184,6 +204,13 @@ func (v *view) feed(e chat.Event) any {
 		return endedEvent{as("ended"), f.Reason, f.By}
 	}
 	return nil
+}
+
+// rename lets a participant go by another name from the next event on.
+func (v *view) rename(f chat.Renamed) {
+	if f.No >= 1 && f.No <= len(v.who) {
+		v.who[f.No-1].Name = f.Name
+	}
 }
 
 func joined(f chat.Joined, h chatHead) joinedEvent {

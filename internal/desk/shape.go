@@ -140,6 +140,6 @@ func infoOf(s chat.Summary) chatInfo {
 // JSON when they were stored; that they may hold a key twice is their
 // sender's affair.
 func encode(v any) (jsontext.Value, error) {
-	b, err := json.Marshal(v, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true), json.FormatNilSliceAsNull(false))
+	b, err := json.Marshal(v, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true), json.FormatNilSliceAsNull(false), json.Deterministic(true))
 	return b, err
 }

@@ -3,6 +3,7 @@ package gms
 import (
 	"context"
 	"encoding/json"
+	"math"
 	"strings"
 	"time"
 
@@ -140,6 +141,64 @@ func (c *call) startTyping(ctx context.Context) error {
 
 func (c *call) stopTyping(ctx context.Context) error {
 	return c.command(ctx, "", chat.Type{Preview: c.request.text("message")})
+}
+
+func (c *call) updateNickname(ctx context.Context) error {
+	return c.command(ctx, "", chat.Rename{Name: strings.TrimSpace(c.request.text("nickname"))})
+}
+
+// updateData has no event that a visitor could see, so its answer is a
+// notification without events.
+func (c *call) updateData(ctx context.Context) error {
+	data, err := c.request.userData()
+	if err != nil {
+		return err
+	}
+	if err := c.command(ctx, "", chat.SetData{Data: data}); err != nil {
+		return err
+	}
+	c.confirm()
+	return nil
+}
+
+func (c *call) pushURL(ctx context.Context) error {
+	return c.command(ctx, "", chat.Push{URL: c.request.text("pushUrl")})
+}
+
+func (c *call) customNotice(ctx context.Context) error {
+	attributes, id, err := c.request.attributes()
+	if err != nil {
+		return err
+	}
+	return c.command(ctx, id, chat.Notify{Text: c.request.text("message"), Attributes: json.RawMessage(attributes)})
+}
+
+// readReceipt says how far the visitor has read; without a position, all.
+func (c *call) readReceipt(ctx context.Context) error {
+	upto := c.request.position()
+	if _, said := c.request["transcriptPosition"]; !said || upto < 0 {
+		upto = math.MaxInt64
+	}
+	if err := c.command(ctx, "", chat.MarkRead{Upto: upto}); err != nil {
+		return err
+	}
+	c.confirm()
+	return nil
+}
+
+// confirm answers an operation that causes nothing to see.
+func (c *call) confirm() {
+	b, ok := c.session.Value().(*binding)
+	if !ok || b.chatID() != c.chat {
+		return // another session listens
+	}
+	sum, ok := c.edge.o.Engine.Board().Get(c.chat)
+	if !ok {
+		return
+	}
+	r := c.edge.notification(sum, make(cast), nil, 1)
+	r.NextPosition = max(b.next.Load(), 1)
+	c.send(r)
 }
 
 // disconnect takes the visitor out of the chat, which ends it.

@@ -195,6 +195,12 @@ var operations = map[string]func(*call, context.Context) error{
 	"startTyping":          (*call).startTyping,
 	"stopTyping":           (*call).stopTyping,
 	"disconnect":           (*call).disconnect,
+	"refresh":              (*call).requestNotifications,
+	"updateNickname":       (*call).updateNickname,
+	"updateData":           (*call).updateData,
+	"pushUrl":              (*call).pushURL,
+	"customNotice":         (*call).customNotice,
+	"readReceipt":          (*call).readReceipt,
 }
 
 func (c *call) do(ctx context.Context) error {

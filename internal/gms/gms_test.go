@@ -68,6 +68,63 @@ func TestConversation(t *testing.T) {
 	})
 }
 
+func TestTheOtherOperations(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t)
+		v := h.chatting("support")
+		anna := h.agent(v.chat, 7, "Anna")
+		v.wait()
+		got := v.do("updateNickname", map[string]any{"nickname": "Vera K"})
+		got = append(got, v.do("pushUrl", map[string]any{"pushUrl": "https://example.org/a"})...)
+		got = append(got, v.do("customNotice", map[string]any{"message": "n1", "eventAttributes": map[string]any{"purpose": "cancel-idle-timer"}})...)
+		anna(chat.Push{URL: "https://example.org/b"})
+		got = append(got, v.wait())
+		want := []string{"6 NicknameUpdated Vera K", "7 PushUrl Vera K: https://example.org/a", "8 CustomNotice Vera K: n1", "9 PushUrl Anna: https://example.org/b"}
+		if diff := cmp.Diff(want, lines(got...)); diff != "" {
+			t.Error(diff)
+		}
+		// These two change nothing that a visitor could see, and say so.
+		for op, fields := range map[string]map[string]any{
+			"updateData":  {"userData": map[string]any{"k": "v", "n": 5}},
+			"readReceipt": {"transcriptPosition": "8"},
+		} {
+			got := v.do(op, fields)
+			if len(got) != 1 || got[0]["statusCode"] != 0.0 || len(lines(got...)) != 0 || got[0]["nextPosition"] != 10.0 {
+				t.Errorf("%s: %v", op, got)
+			}
+		}
+		var data map[string]string
+		var seen int64
+		for _, e := range h.events(v.chat) {
+			switch f := e.Fact.(type) {
+			case chat.DataSet:
+				data = f.Data
+			case chat.Seen:
+				seen = f.Upto
+			}
+		}
+		if diff := cmp.Diff(map[string]string{"k": "v", "n": "5"}, data); diff != "" || seen != 8 {
+			t.Errorf("%s, read up to %d", diff, seen)
+		}
+		// refresh answers as requestNotifications does.
+		if diff := cmp.Diff([]string{want[3]}, lines(v.do("refresh", map[string]any{"transcriptPosition": -1})...)); diff != "" {
+			t.Error(diff)
+		}
+		if diff := cmp.Diff(want[1:], lines(v.do("refresh", map[string]any{"transcriptPosition": 7})...)); diff != "" {
+			t.Error(diff)
+		}
+		for op, fields := range map[string]map[string]any{
+			"updateNickname": {"nickname": " "},
+			"pushUrl":        {"pushUrl": "javascript:alert(1)"},
+			"customNotice":   {"message": strings.Repeat("x", chat.MaxText+1)},
+		} {
+			if got := v.do(op, fields); len(got) != 1 || got[0]["statusCode"] != 2.0 {
+				t.Errorf("%s: %v", op, got)
+			}
+		}
+	})
+}
+
 func TestAgentEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t)

@@ -51,12 +51,18 @@ func userID(id chat.ID, no int) string {
 	return fmt.Sprintf("%012X%04X", uint64(id)&(1<<48-1), no)
 }
 
-// cast is who takes part in a chat, by number, as told by its joins.
+// cast is who takes part in a chat, by number, as told by its joins and changes
+// of name.
 type cast map[int]party
 
 func (c cast) see(e chat.Event) {
-	if j, ok := e.Fact.(chat.Joined); ok {
-		c[j.No] = party{Nickname: j.Name, ParticipantID: j.No, Type: partyTypes[j.Role]}
+	switch f := e.Fact.(type) {
+	case chat.Joined:
+		c[f.No] = party{Nickname: f.Name, ParticipantID: f.No, Type: partyTypes[f.Role]}
+	case chat.Renamed:
+		p := c[f.No]
+		p.Nickname = f.Name
+		c[f.No] = p
 	}
 }
 
@@ -83,6 +89,12 @@ func (c cast) render(e chat.Event) (m message, ok bool) {
 		if e.Preview != "" {
 			m.Text = &e.Preview
 		}
+	case chat.Renamed:
+		m.Type, m.From = "NicknameUpdated", c[f.No]
+	case chat.Pushed:
+		m.Type, m.From, m.Text = "PushUrl", c[f.No], &f.URL
+	case chat.Noticed:
+		m.Type, m.From, m.Text, m.EventAttributes = "CustomNotice", c[f.No], &f.Text, f.Attributes
 	default:
 		return message{}, false
 	}

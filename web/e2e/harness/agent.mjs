@@ -26,6 +26,12 @@ export class Agent {
         await this.isConnected();
     }
 
+    /** The cookie of the signed-in agent. */
+    async cookie() {
+        const cookies = await this.#page.context().cookies();
+        return cookies.find((one) => one.name === 'HALLEY_DESK').value;
+    }
+
     part(name) {
         return this.#page.locator(`[data-test="${name}"]`);
     }
@@ -106,7 +112,9 @@ export class Agent {
 
     /** Every acknowledged line that somebody wrote: {index, text}. */
     async said() {
-        return (await this.lines()).filter((line) => line.from !== 'system').map(({ index, text }) => ({ index, text }));
+        return (await this.lines())
+            .filter((line) => line.from !== 'system')
+            .map(({ index, text }) => ({ index, text }));
     }
 
     /** Waits for a line with this text, and returns it. */

@@ -83,17 +83,21 @@ export class Bayeux {
     }
 }
 
-/** Signs in to the desk API and resumes, as every desk does first; returns the connection. */
-export async function openDesk(base, login, password) {
-    const response = await fetch(`${base}/api/v1/session`, {
-        method: 'POST',
-        headers: { 'Content-Type': 'application/json' },
-        body: JSON.stringify({ login, password }),
-    });
-    if (!response.ok) throw new Error(`${login} cannot sign in: ${response.status} ${await response.text()}`);
-    const cookies = new Map();
-    keepCookies(response, cookies);
-    const desk = await Bayeux.open(`${base}/desk/cometd`, '/service/desk', cookies);
+/** Starts a chat as a visitor without a page; opening is what requestChat takes besides the operation. */
+export async function openVisitor(base, service, opening) {
+    const bayeux = await Bayeux.open(`${base}/genesys/cometd`, `/service/chatV2/${service}`);
+    await bayeux.publish({ operation: 'requestChat', text: '', ...opening });
+    const { secureKey } = await bayeux.first('the chat', (one) => one.statusCode === 0 && one.secureKey);
+    return {
+        say: (message) => bayeux.publish({ operation: 'sendMessage', secureKey, message }),
+        types: (message) => bayeux.publish({ operation: 'startTyping', secureKey, message }),
+        close: () => bayeux.close(),
+    };
+}
+
+/** Connects to the desk API with the cookie of somebody who is signed in, and resumes as every desk does first. */
+export async function openDesk(base, cookie) {
+    const desk = await Bayeux.open(`${base}/desk/cometd`, '/service/desk', new Map([['HALLEY_DESK', cookie]]));
     await command(desk, { op: 'resume' }, 'resumed');
     return desk;
 }

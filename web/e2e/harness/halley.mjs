@@ -13,14 +13,18 @@ const HOME = fileURLToPath(new URL('..', import.meta.url));
 /** The binary under test: HALLEY_BIN, or bin/halley of this repository. */
 export const binary = resolve(HOME, process.env.HALLEY_BIN || '../../bin/halley');
 
-/** Throws unless there is a binary to test. */
-export function checkBinary() {
-    if (existsSync(binary)) return;
-    throw new Error(`There is no server to test at ${binary}. Run "make build" first, or set HALLEY_BIN.`);
+/** Says what to do if there is no binary to test; empty if there is one. */
+export function missingBinary() {
+    if (existsSync(binary)) return '';
+    return `There is no server to test at ${binary}. Run "make build" first, or set HALLEY_BIN.`;
 }
 
 /** The longest that a server may take to exit after SIGTERM. */
 const DRAIN = 10_000;
+
+// A run that is broken off leaves no server behind.
+const running = new Set();
+process.on('exit', () => running.forEach((server) => server.kill('SIGKILL')));
 
 export class Halley {
     #offer;
@@ -57,6 +61,8 @@ export class Halley {
         const started = spawn(binary, flags, { cwd: this.#folder, stdio: ['ignore', 'pipe', 'pipe'] });
         started.stdout.pipe(log, { end: false });
         started.stderr.pipe(log, { end: false });
+        running.add(started);
+        started.once('close', () => running.delete(started));
         this.#process = started;
         this.#exited = new Promise((done) => {
             started.once('error', (error) => done({ error }));

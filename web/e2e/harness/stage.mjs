@@ -16,7 +16,6 @@ const RESULTS = fileURLToPath(new URL('../results', import.meta.url));
 
 export class Stage {
     #browser;
-    #name;
     #servers = [];
     #proxies = [];
     #contexts = [];
@@ -24,14 +23,13 @@ export class Stage {
     #faults = [];
     #secrets = new Set();
 
-    constructor(browser, name) {
+    constructor(browser) {
         this.#browser = browser;
-        this.#name = name;
     }
 
     /** Plays a scenario on a stage of its own. */
     static async play(browser, name, scenario) {
-        const stage = new Stage(browser, name);
+        const stage = new Stage(browser);
         const folder = join(RESULTS, name.replaceAll(/[^a-z0-9]+/gi, '-').toLowerCase());
         await rm(folder, { recursive: true, force: true });
         try {

@@ -1,11 +1,10 @@
 /* Transcripts: as the server holds them, and whether two viewers have the same one. */
 import assert from 'node:assert/strict';
-import { PASSWORD } from './agent.mjs';
 import { Bayeux, command, openDesk } from './bayeux.mjs';
 
 /** The events of a chat as the server gives them to an agent who is or was in it. */
-export async function transcript(server, login, chat) {
-    const desk = await openDesk(server.base, login, PASSWORD);
+export async function transcript(server, agent, chat) {
+    const desk = await openDesk(server.base, await agent.cookie());
     try {
         return (await command(desk, { op: 'open', chat }, 'transcript')).events;
     } finally {
@@ -17,7 +16,12 @@ export async function transcript(server, login, chat) {
 export async function visitorTranscript(server, key, service = 'customer-support') {
     const visitor = await Bayeux.open(`${server.base}/genesys/cometd`, `/service/chatV2/${service}`);
     try {
-        await visitor.publish({ operation: 'requestNotifications', secureKey: key, transcriptPosition: 1, message: '' });
+        await visitor.publish({
+            operation: 'requestNotifications',
+            secureKey: key,
+            transcriptPosition: 1,
+            message: '',
+        });
         return await visitor.first('the answer to requestNotifications', () => true);
     } finally {
         await visitor.close();
@@ -38,23 +42,32 @@ export function assertRising(lines, whose) {
 
 /**
  * Fails unless visitor, agent and server hold the same transcript of a chat: every line with the same
- * index and text in the same order, and for both viewers the same people joined and left.
+ * index and text in the same order, and for both viewers the same people joined and left. Returns the
+ * server's events.
  */
 export async function assertSame(server, visitor, agent, chat) {
-    const [events, seen, shown] = [await transcript(server, agent.login, chat), await visitor.lines(), await agent.lines()];
+    const events = await transcript(server, agent, chat);
+    const [seen, shown] = [await visitor.lines(), await agent.lines()];
     assertRising(events, 'the server');
     assertRising(seen, visitor.name);
     assertRising(shown, agent.login);
-    const written = (lines) => lines.filter((line) => line.from !== 'system').map(({ index, text }) => ({ index, text }));
-    const facts = (lines) => lines.filter((line) => line.from === 'system').map((line) => line.index);
     assert.deepEqual(written(seen), saidIn(events), `${visitor.name} and the server`);
     assert.deepEqual(written(shown), saidIn(events), `${agent.login} and the server`);
-    const moves = events.filter((event) => event.type === 'joined' || event.type === 'left').map((event) => event.index);
+
+    const facts = (lines) => lines.filter((line) => line.from === 'system').map((line) => line.index);
+    const indexes = (rule) => events.filter(rule).map((event) => event.index);
+    const moves = indexes(({ type }) => type === 'joined' || type === 'left');
     assert.deepEqual(facts(seen), moves, `${visitor.name} and the server: who joined and left`);
-    const others = moves.filter((index) => !facts(shown).includes(index));
-    assert.deepEqual(others, [], `${agent.login} and the server: who joined and left`);
+    // Of somebody who leaves to end the chat, the desk tells by the line about the end.
+    const told = indexes(
+        ({ type, reason }) => type === 'joined' || type === 'ended' || (type === 'left' && reason !== 'end'),
+    );
+    const untold = told.filter((index) => !facts(shown).includes(index));
+    assert.deepEqual(untold, [], `${agent.login} and the server: who joined and left`);
     return events;
 }
+
+const written = (lines) => lines.filter((line) => line.from !== 'system').map(({ index, text }) => ({ index, text }));
 
 /** Fails unless every one of these texts stands in the lines exactly once. */
 export function assertOnce(lines, texts, whose) {

@@ -1,7 +1,8 @@
 /* Waiting for what is to become true, and for what is to stay true. */
 import { setTimeout as pause } from 'node:timers/promises';
 
-const PACE = 50;
+// Milliseconds between two questions, at first and at most: asking often would slow the pages down.
+const PACE = { first: 20, most: 400, growth: 1.4 };
 
 /** How long anything may take that has no reason to take long; it only bounds failures, on a slow machine too. */
 export const PATIENCE = 20_000;
@@ -13,6 +14,7 @@ export const PATIENCE = 20_000;
  */
 export async function until(what, ask, { timeout = PATIENCE } = {}) {
     const deadline = Date.now() + timeout;
+    let pace = PACE.first;
     let last;
     for (;;) {
         try {
@@ -26,7 +28,8 @@ export async function until(what, ask, { timeout = PATIENCE } = {}) {
             const because = last ? ` (${last.message})` : '';
             throw new Error(`Waited ${timeout / 1000} s in vain for this: ${what}${because}`, { cause: last });
         }
-        await pause(PACE);
+        await pause(pace);
+        pace = Math.min(pace * PACE.growth, PACE.most);
     }
 }
 
@@ -35,7 +38,7 @@ export async function throughout(what, span, ask) {
     const deadline = Date.now() + span;
     while (Date.now() < deadline) {
         if (!(await ask())) throw new Error(`This did not hold for ${span / 1000} s: ${what}`);
-        await pause(PACE);
+        await pause(PACE.most);
     }
 }
 

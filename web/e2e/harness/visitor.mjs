@@ -74,7 +74,9 @@ export class Visitor {
 
     /** Every acknowledged line that somebody wrote: {index, text}. */
     async said() {
-        return (await this.lines()).filter((line) => line.from !== 'system').map(({ index, text }) => ({ index, text }));
+        return (await this.lines())
+            .filter((line) => line.from !== 'system')
+            .map(({ index, text }) => ({ index, text }));
     }
 
     /** The own lines that are not acknowledged. */

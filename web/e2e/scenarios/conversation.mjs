@@ -55,7 +55,10 @@ async function bothWays(stage) {
     await anna.isSettled();
 
     const events = await assertSame(server, vera, anna, chat);
-    assert.ok(events.every((event) => event.preview === undefined), 'no preview is kept');
+    assert.ok(
+        events.every((event) => event.preview === undefined),
+        'no preview is kept',
+    );
     assert.equal(events[0].index, 1);
     assert.equal(events.filter((event) => event.type === 'said').length, 4);
 }

@@ -60,7 +60,10 @@ async function killed(stage) {
         acknowledged.push(...(await lines()).flat());
     }
 
-    await until('both have the same number of lines', async () => (await vera.said()).length === (await anna.said()).length);
+    await until(
+        'both have the same number of lines',
+        async () => (await vera.said()).length === (await anna.said()).length,
+    );
     const [seen, shown] = [await vera.said(), await anna.said()];
     assertOnce(seen, texts, 'Vera');
     assertOnce(shown, texts, 'anna');
@@ -75,7 +78,7 @@ async function killed(stage) {
     // What the database holds shows after a clean stop, in the answer of another process.
     assert.equal(await server.stop(), 0, 'the exit code within ten seconds of SIGTERM');
     await server.run();
-    assert.deepEqual(saidIn(await transcript(server, 'anna', chat)), seen, 'the database');
+    assert.deepEqual(saidIn(await transcript(server, anna, chat)), seen, 'the database');
     assert.deepEqual(await anna.said(), seen);
     assert.deepEqual(await vera.said(), seen);
 }

@@ -13,12 +13,14 @@ async function annaThenBen(stage, server) {
 }
 
 const routing = (events) =>
-    events.filter((event) => ['offered', 'declined', 'missed', 'accepted'].includes(event.type)).map((event) => event.type);
+    events
+        .filter((event) => ['offered', 'declined', 'missed', 'accepted'].includes(event.type))
+        .map((event) => event.type);
 
 const asked = (events) => events.filter((event) => event.type === 'offered').map((event) => event.agent);
 
 async function declined(stage) {
-    const server = await stage.server({ offer: '5s' });
+    const server = await stage.server({ offer: '10s' });
     const { anna, ben } = await annaThenBen(stage, server);
     const vera = await stage.visitor(server.base, 'Vera');
     const card = await anna.isOffered('Vera');
@@ -40,7 +42,7 @@ async function declined(stage) {
     // It was about this chat only.
     await stage.visitor(server.base, 'Walter');
     const chat = await anna.accept('Walter');
-    assert.deepEqual(routing(await transcript(server, 'anna', chat)), ['offered', 'accepted']);
+    assert.deepEqual(routing(await transcript(server, anna, chat)), ['offered', 'accepted']);
 }
 
 async function declinedOnce(stage) {
@@ -51,14 +53,17 @@ async function declinedOnce(stage) {
     await card.locator('[data-test="offer-decline"]').click();
     const chat = await ben.accept('Vera');
     await vera.sees('Ben joined');
-    const events = await transcript(server, 'ben', chat);
+    const events = await transcript(server, ben, chat);
     assert.deepEqual(routing(events), ['offered', 'declined', 'offered', 'accepted']);
     assert.equal(new Set(asked(events)).size, 2, 'another agent was asked');
-    assert.ok(events.filter((event) => event.type === 'offered').every((event) => event.reason), 'with a reason');
+    assert.ok(
+        events.filter((event) => event.type === 'offered').every((event) => event.reason),
+        'with a reason',
+    );
 }
 
 async function timedOut(stage) {
-    const server = await stage.server({ offer: '3s' });
+    const server = await stage.server({ offer: '5s' });
     const { anna, ben } = await annaThenBen(stage, server);
     const vera = await stage.visitor(server.base, 'Vera');
     await anna.isOffered('Vera');
@@ -78,7 +83,7 @@ async function timedOut(stage) {
     // Ben lets this one pass; it is Anna's turn again.
     await anna.accept('Walter');
     await ben.hasPresence('Not responding');
-    const events = await transcript(server, 'ben', chat);
+    const events = await transcript(server, ben, chat);
     assert.deepEqual(routing(events), ['offered', 'missed', 'offered', 'accepted']);
     assert.equal(new Set(asked(events)).size, 2);
 }

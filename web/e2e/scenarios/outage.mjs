@@ -9,6 +9,7 @@ const OUTAGE = 20_000;
 // made again.
 const NOTICED = 45_000;
 
+const TUNNEL = 'Written in the tunnel';
 const LINES = ['You there?', 'I found your parcel.', 'It arrives tomorrow.'];
 
 /* Two people in a chat, the visitor behind a network of his own. */
@@ -33,9 +34,16 @@ async function away(anna, vera, during = () => {}) {
     for (const line of LINES) await anna.say(line);
     await anna.isSettled();
     await during();
-    await throughout('nothing reaches the visitor', 2_000, async () => (await vera.lines()).every((line) => !LINES.includes(line.text)));
+    await throughout('nothing reaches the visitor', 2_000, async () =>
+        (await vera.lines()).every((line) => !LINES.includes(line.text)),
+    );
     await over;
     assertOnce(await anna.said(), LINES, 'anna');
+}
+
+async function writeInTheTunnel(vera) {
+    await vera.say(TUNNEL);
+    assert.deepEqual(await vera.pending(), [TUNNEL]);
 }
 
 async function backAgain({ server, anna, vera, chat }, mine) {
@@ -61,30 +69,27 @@ async function cut(stage) {
     const { proxy, anna, vera } = scene;
     proxy.cut();
     await vera.hasStatus('Reconnecting');
-    await away(anna, vera, async () => {
-        await vera.say('Written in the tunnel');
-        assert.deepEqual(await vera.pending(), ['Written in the tunnel']);
-    });
+    await away(anna, vera, () => writeInTheTunnel(vera));
     proxy.mend();
-    await backAgain(scene, 'Written in the tunnel');
+    await backAgain(scene, TUNNEL);
 }
 
 async function halfOpen(stage) {
     const scene = await chatBehind(stage);
     const { proxy, anna, vera } = scene;
     proxy.swallow();
-    await away(anna, vera, () => vera.say('Written in the tunnel'));
+    await away(anna, vera, () => writeInTheTunnel(vera));
     proxy.mend();
-    await backAgain(scene, 'Written in the tunnel');
+    await backAgain(scene, TUNNEL);
 }
 
 async function browserOffline(stage, options) {
     const scene = await chatBehind(stage, options);
     const { anna, vera } = scene;
     await vera.page.context().setOffline(true);
-    await away(anna, vera, () => vera.say('Written in the tunnel'));
+    await away(anna, vera, () => writeInTheTunnel(vera));
     await vera.page.context().setOffline(false);
-    await backAgain(scene, 'Written in the tunnel');
+    await backAgain(scene, TUNNEL);
 }
 
 /* The agent writes and ends the chat while the visitor's network is away. */
@@ -110,7 +115,10 @@ async function endedMeanwhile(stage, breakIt) {
     assert.equal(answer.statusCode, 0);
     assert.equal(answer.chatEnded, true);
     const messages = answer.messages.filter((event) => event.type === 'Message');
-    assert.deepEqual(messages.map(({ index, text }) => ({ index, text })), await vera.said());
+    assert.deepEqual(
+        messages.map(({ index, text }) => ({ index, text })),
+        await vera.said(),
+    );
 }
 
 /* It is the agent's network this time. */
@@ -146,10 +154,19 @@ async function deskOutage(stage) {
 
 export const outage = [
     { name: "outage: the visitor's connection swallows everything", run: halfOpen },
-    { name: 'outage: the agent ends the chat, the connection swallows everything', run: (stage) => endedMeanwhile(stage, (proxy) => proxy.swallow()) },
+    {
+        name: 'outage: the agent ends the chat, the connection swallows everything',
+        run: (stage) => endedMeanwhile(stage, (proxy) => proxy.swallow()),
+    },
     { name: "outage: the visitor's connection is cut and refused", run: cut },
-    { name: 'outage: the agent ends the chat, the connection is cut and refused', run: (stage) => endedMeanwhile(stage, (proxy) => proxy.cut()) },
+    {
+        name: 'outage: the agent ends the chat, the connection is cut and refused',
+        run: (stage) => endedMeanwhile(stage, (proxy) => proxy.cut()),
+    },
     { name: "outage: the visitor's browser is offline, over WebSocket", run: (stage) => browserOffline(stage) },
-    { name: "outage: the visitor's browser is offline, over long-polling", run: (stage) => browserOffline(stage, { websocket: false }) },
+    {
+        name: "outage: the visitor's browser is offline, over long-polling",
+        run: (stage) => browserOffline(stage, { websocket: false }),
+    },
     { name: "outage: the agent's connection is cut and refused", run: deskOutage },
 ];

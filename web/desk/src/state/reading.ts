@@ -64,6 +64,15 @@ export function openingOf(chat: Chat): Joined | undefined {
     return chat.events.find((event): event is Joined => event.type === 'joined');
 }
 
+/** What the page sent along, and what it added or changed since. */
+export function dataOf(chat: Chat): Readonly<Record<string, unknown>> {
+    const all: Record<string, unknown> = {};
+    for (const event of chat.events) {
+        if (event.type === 'joined' || event.type === 'data') Object.assign(all, event.data);
+    }
+    return all;
+}
+
 /** Why nothing can be written any more, if so. */
 export type Closed = 'ended' | 'left' | null;
 

@@ -53,6 +53,10 @@ export function sentence(event: ChatEvent, names: Names): string | null {
             return left(event, names);
         case 'ended':
             return ended(event, names);
+        case 'renamed':
+            return `${names.participant(event.from?.no) ?? 'Somebody'} is now called ${event.name}`;
+        case 'pushed':
+            return `${names.participant(event.from?.no) ?? 'Somebody'} showed ${event.url}`;
         case 'away':
             return names.away ? null : `${names.visitor()} lost the connection and may come back`;
         case 'back':

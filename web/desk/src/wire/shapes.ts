@@ -119,7 +119,12 @@ export type Routed = Happened &
 export type Bound = Happened & { readonly type: 'away' | 'back' | 'gone' };
 export type Ended = Happened & { readonly type: 'ended'; readonly reason?: string; readonly by?: number };
 
-export type ChatEvent = Joined | Left | Said | Typed | Routed | Bound | Ended;
+export type Renamed = Happened & { readonly type: 'renamed'; readonly name: string };
+export type Pushed = Happened & { readonly type: 'pushed'; readonly url: string };
+/** Attached data that came later, or changed. */
+export type DataSet = Happened & { readonly type: 'data'; readonly data?: Readonly<Record<string, unknown>> };
+
+export type ChatEvent = Joined | Left | Said | Typed | Renamed | Pushed | DataSet | Routed | Bound | Ended;
 
 export interface ChatLog {
     readonly chat: ChatInfo;
