@@ -115,14 +115,20 @@ func (p *poll) hold() bool {
 		t.replies = append(t.replies, t.connect.finish(s))
 		return true
 	}
-	defer p.srv.unhold(t.peer)
 	ended := make(chan outcome, 1)
 	h := &hold{
 		reply: t.connect, until: time.Now().Add(t.wait), delivers: true,
-		release: func(o outcome) { ended <- o }, written: make(chan struct{}),
+		release: func(o outcome) {
+			// Not by the request's own goroutine, which comes too late for a
+			// connect that takes this one's place.
+			p.srv.unhold(t.peer)
+			ended <- o
+		},
+		written: make(chan struct{}),
 	}
 	p.written = h.written
 	if !s.hold(h) {
+		p.srv.unhold(t.peer)
 		t.replies = append(t.replies, t.connect.over(s.reason()).finish(s))
 		return true
 	}
@@ -132,7 +138,9 @@ func (p *poll) hold() bool {
 	case <-p.r.Context().Done():
 		// The client has gone: what is queued stays queued, and the session's
 		// clock runs from now (7.8).
-		if !s.unhold(h) {
+		if s.unhold(h) {
+			p.srv.unhold(t.peer)
+		} else {
 			<-ended
 			s.answered()
 		}

@@ -60,6 +60,7 @@ func TestOrderedPolling(t *testing.T) {
 		held = p.connect("c")
 		synctest.Wait()
 		expect("the answer while a connect is held", nil, publish())
+		synctest.Wait() // it has been written; this lets the client read it
 		select {
 		case f := <-held:
 			expect("the held connect", []int{4}, numbers(f))

@@ -185,7 +185,7 @@ func (t *turn) doConnect(m *Message, r *Reply) *Reply {
 		return r
 	}
 	polls := t.peer.transport != transportWebSocket
-	if polls && !t.alone || (polls || s.connectOnly()) && s.outbox.waiting() && !(polls && s.behind()) {
+	if polls && !t.alone || (polls || s.connectOnly()) && s.pressing() && !(polls && s.behind()) {
 		return r
 	}
 	t.connect, t.wait = r, wait

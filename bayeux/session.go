@@ -256,6 +256,16 @@ func (s *Session) wake() {
 	}
 }
 
+// pressing says whether there is something that a connect must not be held
+// for. What a body that is being processed delivers goes with that body's
+// answer: two answers could overtake each other (clause 7.1, open batch).
+func (s *Session) pressing() bool {
+	s.mu.Lock()
+	busy := s.busy > 0
+	s.mu.Unlock()
+	return !busy && s.outbox.waiting()
+}
+
 // begin marks a body of this session as being processed, so that what is
 // delivered meanwhile rides home with the replies (clause 5.2). It extends
 // the session's life (clause 9) and says whether the session still lives.
