@@ -71,7 +71,9 @@ func (l *Local) Publish(channel string, data jsontext.Value) error {
 	case l.session.reason() != "":
 		return ErrGone
 	}
-	l.session.srv.fanOut(l.session, name, NewDelivery(channel, data))
+	var later []*Session
+	l.session.srv.fanOut(l.session, name, NewDelivery(channel, data), &later)
+	wakeAll(later)
 	return nil
 }
 

@@ -32,7 +32,8 @@ type turn struct {
 	wait    time.Duration
 	// restart says that a reply was made whose writing starts the expiry anew.
 	restart bool
-	fresh   bool // a handshake made the session
+	fresh   bool       // a handshake made the session
+	later   []*Session // have something new and are woken when the body is done
 }
 
 // run processes the messages.
@@ -44,6 +45,7 @@ func (t *turn) run(ctx context.Context, messages []*Message) error {
 		}
 	}
 	t.srv.stats.Messages.Add(int64(len(messages)))
+	defer func() { wakeAll(t.later) }()
 	for _, m := range messages {
 		r := t.one(ctx, m)
 		if r == nil {
@@ -288,7 +290,7 @@ func (t *turn) broadcast(ctx context.Context, name string, m *Message, r *Reply)
 	if e := t.srv.mayUse(ctx, t.session, Publish, name); e != nil {
 		return r.fail(e)
 	}
-	t.srv.fanOut(t.session, name, m.broadcast())
+	t.srv.fanOut(t.session, name, m.broadcast(), &t.later)
 	return r
 }
 

@@ -119,16 +119,39 @@ func (srv *Server) Publish(channel string, data []byte) error {
 	if !ok || wild || isMeta(name) || isService(name) {
 		return errChannelInvalid
 	}
-	srv.fanOut(nil, name, NewDelivery(channel, data))
+	var later []*Session
+	srv.fanOut(nil, name, NewDelivery(channel, data), &later)
+	wakeAll(later)
 	return nil
+}
+
+// wakeAtOnce is how many sessions are woken by one goroutine: waking one mostly
+// means to write to it.
+const wakeAtOnce = 64
+
+// wakeAll wakes the sessions that have something new.
+func wakeAll(list []*Session) {
+	for len(list) > wakeAtOnce {
+		go wakeSome(list[:wakeAtOnce:wakeAtOnce])
+		list = list[wakeAtOnce:]
+	}
+	wakeSome(list)
+}
+
+func wakeSome(list []*Session) {
+	for _, s := range list {
+		s.wake()
+	}
 }
 
 // receivers are lists of subscribers on their way through a publish.
 var receivers = sync.Pool{New: func() any { return new([]*Session) }}
 
 // fanOut queues a message for all subscribers, encoded once. from is the
-// session that published it, nil if it was the application.
-func (srv *Server) fanOut(from *Session, channel string, d *Delivery) {
+// session that published it, nil if it was the application. Sessions to be
+// woken are appended to later: when all of a body has been published, so that
+// what it brings to one session leaves in one write.
+func (srv *Server) fanOut(from *Session, channel string, d *Delivery, later *[]*Session) {
 	if !srv.outgoing(nil, d) {
 		return
 	}
@@ -145,7 +168,9 @@ func (srv *Server) fanOut(from *Session, channel string, d *Delivery) {
 			continue
 		}
 		// A session that is over or overflows has been told; the others go on.
-		_ = s.deliver(e, set.lazy)
+		if wake, _ := s.enqueue(e, set.lazy); wake {
+			*later = append(*later, s)
+		}
 	}
 	srv.observe(Event{Kind: Published, Session: from, Channel: channel, N: len(*list)})
 	clear(*list)

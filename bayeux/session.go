@@ -158,15 +158,22 @@ func (s *Session) Send(d *Delivery) error {
 	return s.deliver(entry{body: d.append(nil)}, 0)
 }
 
-// deliver queues an encoded message; a lazy one waits at most for lazy.
+// deliver queues an encoded message and sees to it that it leaves.
 func (s *Session) deliver(e entry, lazy time.Duration) error {
-	wake, err := s.outbox.push(e)
-	if err == ErrOverflow {
-		s.overflow()
-		return err
-	}
+	wake, err := s.enqueue(e, lazy)
 	if wake {
 		s.wake()
+	}
+	return err
+}
+
+// enqueue queues an encoded message; a lazy one waits at most for lazy. wake
+// says that the caller must call wake.
+func (s *Session) enqueue(e entry, lazy time.Duration) (wake bool, err error) {
+	wake, err = s.outbox.push(e)
+	if err == ErrOverflow {
+		s.overflow()
+		return false, err
 	}
 	if e.lazy && err == nil {
 		s.armLazy(lazy)
@@ -174,7 +181,7 @@ func (s *Session) deliver(e entry, lazy time.Duration) error {
 	if s.srv.opts.ActiveByDelivery && s.srv.opts.MaxInactivity > 0 {
 		s.act()
 	}
-	return err
+	return wake, err
 }
 
 // armLazy makes sure that lazy messages leave within d.

@@ -229,10 +229,22 @@ func (c *socket) sendRaw(frame []byte) {
 	c.writeAll()
 }
 
-// flush writes what there is in a goroutine of its own. It never blocks.
+// flush writes what there is. It never blocks: what the system does not take
+// at once is written by a goroutine of its own.
 func (c *socket) flush() {
-	if c.claim() {
+	if !c.claim() {
+		return
+	}
+	if c.wire.raw == nil {
 		go c.drainClaimed()
+		return
+	}
+	if rest, more := c.drainNow(); more {
+		go func() {
+			if c.finish(rest) {
+				c.drainClaimed()
+			}
+		}()
 	}
 }
 
@@ -259,26 +271,95 @@ func (c *socket) claim() bool {
 // drainClaimed writes until there is nothing left. Caller has claimed.
 func (c *socket) drainClaimed() {
 	for {
+		rest, more := c.drainNow()
+		if !more || !c.finish(rest) {
+			return
+		}
+	}
+}
+
+// take is what leaves in one write.
+type take struct {
+	session  *Session
+	raw      []byte // control frames
+	queued   []entry
+	replies  []*Reply
+	buf      *[]byte // the frames, from a pool
+	written  int     // how much of them is out
+	messages int     // where the messages' frames end
+}
+
+// next takes what there is to write; nil means nothing, and then the claim is
+// given up. Caller has claimed.
+func (c *socket) next() *take {
+	for {
 		c.mu.Lock()
-		replies, raw, s := c.out, c.raw, c.session
+		t := &take{replies: c.out, raw: c.raw, session: c.session}
 		c.out, c.raw, c.again = nil, nil, false
 		closed := c.closed
 		c.mu.Unlock()
-		var queued []entry
-		if s != nil && !closed {
-			queued = s.collect(replies, false)
+		if !closed && t.session != nil {
+			t.queued = t.session.collect(t.replies, false)
 		}
-		if len(replies) == 0 && len(queued) == 0 && len(raw) == 0 || closed {
-			c.mu.Lock()
-			if c.again && !closed {
-				c.mu.Unlock()
-				continue
-			}
-			c.writing = false
-			c.mu.Unlock()
+		if !closed && (len(t.replies) > 0 || len(t.queued) > 0 || len(t.raw) > 0) {
+			return t
+		}
+		c.mu.Lock()
+		again := c.again && !c.closed
+		c.writing = again
+		c.mu.Unlock()
+		if !again {
+			return nil
+		}
+	}
+}
+
+// drainNow writes what the system takes at once. With more, rest is the write
+// that it stopped in, and the claim is kept; otherwise there is nothing left.
+// Caller has claimed.
+func (c *socket) drainNow() (rest *take, more bool) {
+	for {
+		t := c.next()
+		if t == nil {
+			return nil, false
+		}
+		c.encode(t)
+		if t.written = c.wire.try(*t.buf); t.written < len(*t.buf) {
+			return t, true
+		}
+		c.done(t)
+	}
+}
+
+// finish writes the rest of a take and waits for it. It is false if that was
+// not possible; then the socket is closed.
+func (c *socket) finish(t *take) bool {
+	n, err := c.wire.write((*t.buf)[t.written:], c.srv.opts.WriteTimeout)
+	if t.written += n; err == nil {
+		c.done(t)
+		return true
+	}
+	if t.session != nil && t.written < t.messages {
+		// The last frame of them is not whole, so the client cannot have read
+		// it: they go out again on the next connection, at least once.
+		t.session.outbox.failed(t.queued)
+	}
+	putBuffer(&frames, t.buf)
+	c.close(0, "")
+	return false
+}
+
+// done is called when all of a take is out.
+func (c *socket) done(t *take) {
+	putBuffer(&frames, t.buf)
+	if t.session == nil {
+		return
+	}
+	for _, r := range t.replies {
+		if r.channel == metaConnect || r.channel == metaHandshake {
+			t.session.answered()
 			return
 		}
-		c.writeOut(s, raw, queued, replies)
 	}
 }
 
@@ -286,60 +367,40 @@ func (c *socket) drainClaimed() {
 // no more than 64 KiB in one.
 const maxFrame = 32 << 10
 
-// writeOut writes one take: leading replies, messages, other replies, each
-// kind in frames of its own, in one write.
-func (c *socket) writeOut(s *Session, raw []byte, queued []entry, replies []*Reply) {
-	buf := frames.Get().(*[]byte)
-	defer putBuffer(&frames, buf)
-	b := append((*buf)[:0], raw...)
-	var lead, rest []*Reply
-	for _, r := range replies {
-		if r.lead {
-			lead = append(lead, r)
-		} else {
+// encode makes the frames of a take: leading replies, messages, other replies,
+// each kind in frames of its own.
+func (c *socket) encode(t *take) {
+	t.buf = frames.Get().(*[]byte)
+	b := append((*t.buf)[:0], t.raw...)
+	connect := false
+	rest := t.replies[:0:0]
+	for _, r := range t.replies {
+		connect = connect || r.channel == metaConnect
+		if !r.lead {
 			rest = append(rest, r)
+			continue
 		}
-	}
-	for _, r := range lead {
 		b = c.wire.appendText(b, func(b []byte) []byte { return append(r.append(append(b, '[')), ']') })
 	}
-	for from := 0; from < len(queued); {
+	for from := 0; from < len(t.queued); {
 		size, to := 0, from
-		for to < len(queued) && (to == from || size+len(queued[to].body) < maxFrame) {
-			size += len(queued[to].body) + 1
+		for to < len(t.queued) && (to == from || size+len(t.queued[to].body) < maxFrame) {
+			size += len(t.queued[to].body) + 1
 			to++
 		}
-		part := queued[from:to]
+		part := t.queued[from:to]
 		b = c.wire.appendText(b, func(b []byte) []byte { return appendArray(b, part, nil) })
 		from = to
 	}
-	messagesEnd := len(b)
+	t.messages = len(b)
 	if len(rest) > 0 {
 		b = c.wire.appendText(b, func(b []byte) []byte { return appendArray(b, nil, rest) })
 	}
-	*buf = b
-	connect, handshake := false, false
-	for _, r := range replies {
-		connect = connect || r.channel == metaConnect
-		handshake = handshake || r.channel == metaHandshake
-	}
-	if s != nil {
-		// Before the write: the client may answer before write returns.
-		s.outbox.wrote(queued, connect)
-		c.srv.wrote(s, len(queued))
-	}
-	n, err := c.wire.write(b, c.srv.opts.WriteTimeout)
-	if err != nil {
-		if s != nil && n < messagesEnd {
-			// The last frame of them is not whole, so the client cannot have
-			// read it: they go out again on the next connection, at least once.
-			s.outbox.failed(queued)
-		}
-		c.close(0, "")
-		return
-	}
-	if s != nil && (connect || handshake) {
-		s.answered()
+	*t.buf = b
+	if t.session != nil {
+		// Before the write: the client may answer before the write returns.
+		t.session.outbox.wrote(t.queued, connect)
+		c.srv.wrote(t.session, len(t.queued))
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"syscall"
 	"time"
 
 	"github.com/gobwas/ws"
@@ -38,7 +39,8 @@ type wire struct {
 	// Static after construction.
 	conn    net.Conn
 	in      *bufio.Reader
-	deflate bool // permessage-deflate was agreed on
+	deflate bool            // permessage-deflate was agreed on
+	raw     syscall.RawConn // nil if the connection is no socket of the system
 }
 
 // wireError is a reason to close with a code.
@@ -76,7 +78,13 @@ func upgrade(w http.ResponseWriter, r *http.Request, cookie *http.Cookie, deflat
 		from = io.MultiReader(bytes.NewReader(bytes.Clone(early)), conn)
 	}
 	_, agreed := extension.Accepted()
-	return &wire{conn: conn, in: bufio.NewReaderSize(from, readBuffer), deflate: agreed}, nil
+	c := &wire{conn: conn, in: bufio.NewReaderSize(from, readBuffer), deflate: agreed}
+	if sc, ok := conn.(syscall.Conn); ok {
+		if c.raw, err = sc.SyscallConn(); err != nil {
+			c.raw = nil // then every write may block
+		}
+	}
+	return c, nil
 }
 
 // readMessage reads the next text message into buf, growing it as needed up
@@ -187,6 +195,20 @@ func (c *wire) linger(within time.Duration, most int64) {
 	}
 	// However it ends, the connection closes next.
 	_, _ = io.CopyN(io.Discard, c.in, most)
+}
+
+// try writes what the system takes at once, without waiting, and says how much
+// that was: 0 also if it cannot be tried.
+func (c *wire) try(frames []byte) (n int) {
+	if c.raw == nil {
+		return 0
+	}
+	// An error shows again in the write that follows.
+	_ = c.raw.Write(func(fd uintptr) bool {
+		n = writeAtOnce(fd, frames)
+		return true
+	})
+	return max(n, 0)
 }
 
 func closeCode(err error) (ws.StatusCode, string, bool) {
