@@ -8,7 +8,7 @@ GOTEST     := go test -shuffle=on
 # Packages of the black boxes are run by targets of their own.
 UNIT       = $$(go list ./... | grep -v /test/)
 
-.PHONY: build run test race e2e interop kill lint fmt web sample-zip clean chromium fuzz bench-sqlite
+.PHONY: build run test race e2e interop kill lint fmt web sample-zip clean chromium fuzz bench-bayeux bench-sqlite
 
 build: web
 	@mkdir -p bin
@@ -25,7 +25,7 @@ race:
 	$(GOTEST) -race $(UNIT)
 
 # The web parts. npm ci only where the lock has changed since.
-STAMPS := web/node_modules/.halley web/sample/node_modules/.halley web/e2e/node_modules/.halley test/cometd/node_modules/.halley
+STAMPS := web/node_modules/.halley web/sample/node_modules/.halley web/e2e/node_modules/.halley test/cometd/node_modules/.halley test/bayeuxjs/node_modules/.halley
 
 %/node_modules/.halley: %/package.json %/package-lock.json
 	cd $* && npm ci --no-audit --no-fund --loglevel=error
@@ -41,16 +41,19 @@ web-test: web/node_modules/.halley
 sample-zip: web/sample/node_modules/.halley
 	cd web && node pack-sample.mjs --zip
 
-# The official CometD clients under Node, against the demo.
-interop: build test/cometd/node_modules/.halley
+# The official CometD clients and Faye's under Node: against the demo, and
+# against the library's example.
+interop: build test/cometd/node_modules/.halley test/bayeuxjs/node_modules/.halley
 	test/with-demo.sh bash -c 'cd test/cometd && npm test --silent'
+	go build -o bin/bayeux-echo ./bayeux/examples/echo
+	cd test/bayeuxjs && BAYEUX_BIN=$(CURDIR)/bin/bayeux-echo npm test --silent
 
 # Kills the server under load and compares what was acknowledged.
 kill: build
 	HALLEY_BIN=$(CURDIR)/bin/halley $(GOTEST) -count=1 -v ./test/...
 
 # Browsers. E2E_PICTURE=1 makes the picture of the README anew.
-e2e: build chromium web/e2e/node_modules/.halley
+e2e: build chromium web/e2e/node_modules/.halley web/sample/node_modules/.halley
 	cd web/e2e && HALLEY_BIN=$(CURDIR)/bin/halley npm test --silent
 
 chromium:
@@ -71,6 +74,10 @@ fmt:
 fuzz:
 	go test -fuzz FuzzDecode -fuzztime 60s ./bayeux
 	go test -fuzz FuzzChannel -fuzztime 30s ./bayeux
+
+# The Bayeux server beside others, in one run; FULL=-full takes half an hour.
+bench-bayeux:
+	bayeux/bench/run.sh $(FULL) bin/bench-bayeux.md
 
 bench-sqlite:
 	go test -run '^$$' -bench . -benchtime 1x -timeout 30m ./internal/sqlite

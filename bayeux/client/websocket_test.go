@@ -35,8 +35,12 @@ func rawPeer(t *testing.T, opts Options) (*Client, <-chan net.Conn) {
 // frame reads one frame, which must be masked, and returns it unmasked.
 func frame(t *testing.T, conn net.Conn) ws.Frame {
 	t.Helper()
-	f, err := ws.ReadFrame(conn)
+	h, err := ws.ReadHeader(conn)
 	if err != nil {
+		t.Fatal(err)
+	}
+	f := ws.Frame{Header: h, Payload: make([]byte, h.Length)}
+	if _, err := io.ReadFull(conn, f.Payload); err != nil {
 		t.Fatal(err)
 	}
 	if !f.Header.Masked {

@@ -49,8 +49,7 @@ func TestBoard(t *testing.T) {
 		far := start(t, engine.Options{Log: log, Bus: bus})
 		var mu sync.Mutex
 		told := make(map[chat.ID][]chat.Phase)
-		var cancel func()
-		cancel = far.Board().Watch(func(s chat.Summary) {
+		cancel := far.Board().Watch(func(s chat.Summary) {
 			mu.Lock()
 			defer mu.Unlock()
 			told[s.Chat] = append(told[s.Chat], s.Phase)

@@ -183,7 +183,7 @@ func TestRecoverTriesAgain(t *testing.T) {
 		}
 		closing(t, e)
 		log.Fail(func(engine.Append) error { return errBroken })
-		e = start(t, engine.Options{Log: log})
+		start(t, engine.Options{Log: log})
 		time.Sleep(time.Minute)
 		log.Fail(nil)
 		time.Sleep(20 * time.Second)

@@ -64,7 +64,6 @@ var (
 	edges    = []string{"internal/gms", "internal/desk"}
 	middle   = []string{"internal/routing", "internal/staff"}
 	adapters = []string{"internal/sqlite"}
-	scripted = []string{"internal/echo"}
 )
 
 // allowed says which packages of ours a package may import, besides those
