@@ -10,6 +10,7 @@ import (
 // and not an [Extension] because it is about what the outbox keeps.
 
 // wantsAck says whether a handshake asks for the extension: literally true.
+// spec:11.1
 func wantsAck(m *Message) bool { return string(m.ExtField("ack")) == "true" }
 
 // acknowledged takes the batch number of a connect.
@@ -24,6 +25,7 @@ func (s *Session) acknowledged(m *Message) {
 
 // connectOnly says whether messages leave only together with a connect's
 // reply.
+// spec:7.4
 func (s *Session) connectOnly() bool { return s.outbox.acks || s.srv.opts.ConnectOnly }
 
 // collect takes what may leave together with replies. only says that the
@@ -36,6 +38,7 @@ func (s *Session) collect(replies []*Reply, only bool) []entry {
 		}
 	}
 	switch {
+	// spec:7.4 spec:10.3.2
 	case connect == nil && (only || s.connectOnly()):
 		return nil
 	case s.outbox.acks:

@@ -103,6 +103,7 @@ func TestAckOverWebSocket(t *testing.T) {
 	})
 }
 
+// spec:14.12
 func TestAckHasABound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, bayeux.Options{Ack: true, OutboxMessages: 3})
@@ -136,6 +137,7 @@ func TestConnectOnly(t *testing.T) {
 	})
 }
 
+// spec:7.5
 func TestLazy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, bayeux.Options{HoldsPerBrowser: -1})
@@ -172,6 +174,7 @@ func TestLazy(t *testing.T) {
 	})
 }
 
+// spec:10.3.3
 func TestCallbackPolling(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, bayeux.Options{CallbackPolling: true, TrustClientID: true})

@@ -3,11 +3,13 @@ package bayeux
 import "strings"
 
 // Kinds of channels, by their name (clause 4.3).
+// spec:4.3
 func isMeta(channel string) bool    { return strings.HasPrefix(channel, "/meta/") }
 func isService(channel string) bool { return strings.HasPrefix(channel, "/service/") }
 
 // legalChannelByte holds the characters that CometD accepts in a channel name
 // after the leading slash (clause 4.1).
+// spec:4.1 spec:4.6
 var legalChannelByte = func() (legal [256]bool) {
 	for c := '0'; c <= '9'; c++ {
 		legal[c] = true
@@ -26,6 +28,7 @@ const maxChannelLength = 512
 // normalChannel is a channel name without surrounding blanks and one trailing
 // slash (clause 4.2); ok is false if it is no channel name. wild says whether
 // it is a pattern, which may only be the whole last segment.
+// spec:4.2 spec:4.2.1
 func normalChannel(name string) (channel string, wild, ok bool) {
 	name = strings.Trim(name, " ")
 	if len(name) < 2 || len(name) > maxChannelLength || name[0] != '/' {
@@ -57,6 +60,7 @@ func normalChannel(name string) (channel string, wild, ok bool) {
 // patterns calls yield with every name under which a session may have
 // subscribed to receive what is published on the channel (clause 4.4): the
 // channel itself, its parent with /*, and every ancestor with /**.
+// spec:4.4
 func patterns(channel string, yield func(name string) bool) {
 	if !yield(channel) {
 		return

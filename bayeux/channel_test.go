@@ -25,6 +25,7 @@ func matches(name, channel string) bool {
 	return len(n) == len(c)
 }
 
+// spec:4.4
 func TestPatternsAgreeWithTheContract(t *testing.T) {
 	segment := rapid.SampledFrom([]string{"a", "b", "c", "foo*"})
 	rapid.Check(t, func(t *rapid.T) {
@@ -49,6 +50,7 @@ func TestPatternsAgreeWithTheContract(t *testing.T) {
 	})
 }
 
+// spec:4.1 spec:4.2 spec:4.2.1
 func TestNormalChannel(t *testing.T) {
 	for in, want := range map[string]struct {
 		name     string

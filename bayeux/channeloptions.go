@@ -92,6 +92,7 @@ func (srv *Server) settings(channel string) (s settings) {
 }
 
 // authorize asks the authorizers of a channel; an empty reason means yes.
+// spec:12.2
 func (s *settings) authorize(ctx context.Context, session *Session, op Operation, channel string) (reason string) {
 	granted := len(s.deciders) == 0
 	for _, ask := range s.deciders {
@@ -109,6 +110,7 @@ func (s *settings) authorize(ctx context.Context, session *Session, op Operation
 
 // mayUse asks policy and authorizers whether a session may do something with
 // a broadcast channel, and first whether it may create it if it is not there.
+// spec:12.1
 func (srv *Server) mayUse(ctx context.Context, s *Session, op Operation, channel string) *Error {
 	set := srv.settings(channel)
 	ask := func(op Operation, policy func(context.Context, *Session, string) error, refusal *Error) *Error {

@@ -29,6 +29,7 @@ var deflaters = sync.Pool{New: func() any {
 
 // inflate unpacks a message; it may have at most limit bytes when it is
 // unpacked.
+// spec:10.2 spec:10.6
 func inflate(packed []byte, limit int) ([]byte, error) {
 	r := inflaters.Get().(io.ReadCloser)
 	defer inflaters.Put(r)

@@ -15,6 +15,7 @@ import (
 	"github.com/halley-chat/halley/bayeux"
 )
 
+// spec:10.6 spec:10.2
 func TestDeflate(t *testing.T) {
 	for _, on := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {

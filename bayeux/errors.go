@@ -16,10 +16,12 @@ type Error struct {
 
 // Error is the wire form.
 func (e *Error) Error() string {
+	// spec:3.1
 	return strconv.Itoa(e.Code) + ":" + strings.ReplaceAll(e.Args, ":", "_") + ":" + e.Text
 }
 
 // The refusals that the server itself makes.
+// spec:3.3
 var (
 	errChannelMissing  = &Error{400, "", "channel_missing"}
 	errDuplicateKey    = &Error{400, "", "duplicate_key"}
@@ -36,6 +38,7 @@ var (
 	errNoData          = &Error{400, "", "data_missing"}
 	errDeleted         = &Error{404, "", "message_deleted"}
 	errTooManySessions = &Error{403, "too_many_sessions", "handshake_denied"}
+	errTooManyConnects = &Error{403, "too_many_sessions", "connect_denied"}
 	errCreate          = &Error{403, "denied_by_security_policy", "create_denied"}
 	errChannelInvalid  = &Error{405, "", "channel_invalid"}
 	errIDInvalid       = &Error{405, "", "message_id_invalid"}
@@ -44,6 +47,7 @@ var (
 
 // asError is err as it may be shown to a client: an [*Error] as it is, and
 // otherwise for anything else.
+// spec:3.5
 func asError(err error, otherwise *Error) *Error {
 	var e *Error
 	if errors.As(err, &e) {

@@ -70,6 +70,7 @@ type Delivery struct {
 // With an id, and successful set to true or false, it is the answer to a
 // remote call (clause 6).
 func NewDelivery(channel string, data jsontext.Value) *Delivery {
+	// spec:6.9.1
 	return &Delivery{Channel: channel, fields: []field{{"data", data}}}
 }
 
@@ -106,6 +107,7 @@ func (d *Delivery) append(b []byte) []byte {
 }
 
 // incoming runs the extensions over a message.
+// spec:11.7
 func (srv *Server) incoming(ctx context.Context, s *Session, m *Message) *Error {
 	for i := range srv.opts.Extensions {
 		if f := srv.opts.Extensions[i].Incoming; f != nil {
@@ -119,6 +121,7 @@ func (srv *Server) incoming(ctx context.Context, s *Session, m *Message) *Error 
 
 // outgoing runs the extensions over a delivery; false means that it goes
 // nowhere.
+// spec:11.7
 func (srv *Server) outgoing(s *Session, d *Delivery) bool {
 	for i := len(srv.opts.Extensions) - 1; i >= 0; i-- {
 		if f := srv.opts.Extensions[i].Outgoing; f != nil && !f(s, d) {

@@ -30,6 +30,7 @@ func mustRead(t testing.TB, r io.Reader) string {
 	return string(b)
 }
 
+// spec:11.7
 func TestExtensionsSeeWholeMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
@@ -93,6 +94,7 @@ func TestExtensionsSeeWholeMessages(t *testing.T) {
 	})
 }
 
+// spec:11.2 spec:11.3
 func TestTimesyncAndTimestamp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, bayeux.Options{Extensions: []bayeux.Extension{bayeux.Timesync(), bayeux.Timestamp()}})
@@ -117,6 +119,7 @@ func TestTimesyncAndTimestamp(t *testing.T) {
 	})
 }
 
+// spec:11.5
 func TestZ85(t *testing.T) {
 	if got := string(bayeux.AppendZ85(nil, []byte{0x86, 0x4F, 0xD2, 0x6F, 0xB5, 0x59, 0xF7, 0x5B})); got != "HelloWorld" {
 		t.Errorf("%q", got)
@@ -136,6 +139,7 @@ func TestZ85(t *testing.T) {
 	}
 }
 
+// spec:12.1 spec:12.2
 func TestAuthorizersAndCreate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, bayeux.Options{Policy: bayeux.Policy{Create: func(_ context.Context, _ *bayeux.Session, channel string) error {
@@ -177,6 +181,7 @@ func TestAuthorizersAndCreate(t *testing.T) {
 	})
 }
 
+// spec:6.7
 func TestNoEcho(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, bayeux.Options{})
@@ -193,6 +198,7 @@ func TestNoEcho(t *testing.T) {
 	})
 }
 
+// spec:12.7
 func TestSessionsAreLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, bayeux.Options{MaxSessionsPerBrowser: 2, MaxSessionsPerAddress: 3, Address: func(r *http.Request) string { return "one" }})
@@ -216,6 +222,7 @@ func TestSessionsAreLimited(t *testing.T) {
 	})
 }
 
+// spec:14.18
 func TestLocal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, bayeux.Options{})
@@ -281,6 +288,7 @@ func TestInactivity(t *testing.T) {
 	}
 }
 
+// spec:14.21
 func TestObserve(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
@@ -313,6 +321,7 @@ func TestObserve(t *testing.T) {
 	})
 }
 
+// spec:6.9.1
 func TestRemoteCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, bayeux.Options{})

@@ -8,6 +8,7 @@ import (
 // FuzzDecode feeds arbitrary bodies: nothing panics, what is accepted is a
 // message or an array of messages, and what would be published is JSON
 // without the sender's clientId and id.
+// spec:1.4.1
 func FuzzDecode(f *testing.F) {
 	for _, seed := range []string{
 		`[{"channel":"/meta/handshake","version":"1.0","minimumVersion":"1.0beta","supportedConnectionTypes":["long-polling","callback-polling","iframe","websocket"]}]`,
@@ -54,6 +55,7 @@ func FuzzDecode(f *testing.F) {
 
 // FuzzChannel checks that an accepted name stays what it is when it is
 // normalised again, and that its own patterns are accepted names.
+// spec:4.2
 func FuzzChannel(f *testing.F) {
 	for _, s := range []string{"/a", "/a/b/", " /a ", "/a/*", "/**", "/a//b", "/service/chatV2/customer-support", "/ä"} {
 		f.Add(s)

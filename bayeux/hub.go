@@ -48,6 +48,7 @@ func (h *hub) remove(name string, s *Session) {
 	defer sh.mu.Unlock()
 	set := sh.members[name]
 	delete(set, s)
+	// spec:4.7
 	if len(set) == 0 {
 		delete(sh.members, name)
 	}
@@ -63,6 +64,7 @@ func (h *hub) has(name string) bool {
 
 // members appends every session that receives what is published on the
 // channel, each once (clause 4.4).
+// spec:4.4.1
 func (h *hub) members(to []*Session, channel string) []*Session {
 	var seen map[*Session]struct{} // only made when a second name has members
 	patterns(channel, func(name string) bool {

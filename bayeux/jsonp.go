@@ -10,6 +10,7 @@ const maxCallback = 64
 
 // legalCallback says whether a name can stand in a script without meaning
 // anything else (clause 10).
+// spec:10.3.1
 func legalCallback(name string) bool {
 	if name == "" || len(name) > maxCallback {
 		return false
@@ -26,6 +27,7 @@ func legalCallback(name string) bool {
 
 // serveCallbackPolling answers one GET ?jsonp=name&message=[…]. It does what a
 // POST does, but delivers with connects only.
+// spec:10.3 spec:10.3.2
 func (srv *Server) serveCallbackPolling(w http.ResponseWriter, r *http.Request) {
 	p, err := srv.peer(r, transportCallback)
 	if err != nil {
@@ -59,6 +61,7 @@ func (srv *Server) serveCallbackPolling(w http.ResponseWriter, r *http.Request) 
 
 // callbackBody wraps an answer into a call. U+2028 and U+2029 are legal in
 // JSON but ended lines in JavaScript before 2019.
+// spec:1.4.4
 func callbackBody(name string, array []byte) []byte {
 	array = bytes.ReplaceAll(array, []byte("\u2028"), []byte(`\u2028`))
 	array = bytes.ReplaceAll(array, []byte("\u2029"), []byte(`\u2029`))

@@ -24,6 +24,7 @@ type Local struct {
 // while messages wait up to the bounds of the outbox, after which the session
 // is ended. It fails if the server is closed.
 func (srv *Server) NewLocal(deliver func(message jsontext.Value)) (*Local, error) {
+	// spec:14.18
 	l := &Local{deliver: deliver}
 	l.session = &Session{
 		srv: srv, id: newID(), transport: transportLocal, local: l.run, connected: true,

@@ -9,6 +9,7 @@ import (
 )
 
 // serveLongPolling answers one POST (clause 10).
+// spec:10.1 spec:10.10
 func (srv *Server) serveLongPolling(w http.ResponseWriter, r *http.Request) {
 	p, err := srv.peer(r, transportLongPolling)
 	if err != nil {
@@ -20,6 +21,7 @@ func (srv *Server) serveLongPolling(w http.ResponseWriter, r *http.Request) {
 		srv.stats.BadBodies.Add(1)
 		var tooLarge *http.MaxBytesError
 		if errors.As(err, &tooLarge) {
+			// spec:10.2
 			http.Error(w, "the body is too large", http.StatusRequestEntityTooLarge)
 		} else {
 			http.Error(w, "the body cannot be read", http.StatusBadRequest)
@@ -34,6 +36,7 @@ func (srv *Server) serveLongPolling(w http.ResponseWriter, r *http.Request) {
 	(&poll{srv: srv, turn: turn{srv: srv, peer: p}, w: w, r: r}).serve(messages)
 }
 
+// spec:3.4
 func (srv *Server) badBody(w http.ResponseWriter, err error) {
 	srv.stats.BadBodies.Add(1)
 	http.Error(w, err.Error(), http.StatusBadRequest)
@@ -76,21 +79,11 @@ func (p *poll) serve(messages []*Message) {
 	if t.session != nil {
 		t.session.arrived(isConnect(messages[0]))
 	}
-	busy := t.session
-	if busy != nil && (isConnect(messages[0]) || !busy.begin()) {
-		busy = nil
+	defer t.end(false)
+	if t.session != nil && !isConnect(messages[0]) {
+		t.begin(t.session)
 	}
-	err := t.run(p.r.Context(), messages)
-	if t.fresh {
-		if busy != nil {
-			busy.finish(false)
-		}
-		busy = t.session // the handshake began it
-	}
-	if err != nil {
-		if busy != nil {
-			busy.finish(false)
-		}
+	if err := t.run(p.r.Context(), messages); err != nil {
 		p.srv.badBody(p.w, err)
 		return
 	}
@@ -98,9 +91,7 @@ func (p *poll) serve(messages []*Message) {
 		return
 	}
 	p.write()
-	if busy != nil {
-		busy.finish(true)
-	}
+	t.end(true)
 }
 
 // hold keeps the connect until something happens. It reports whether there is
@@ -108,8 +99,13 @@ func (p *poll) serve(messages []*Message) {
 func (p *poll) hold() bool {
 	t, s := &p.turn, p.turn.session
 	if !p.srv.mayHold(t.peer) {
+		// spec:8.4
 		a := p.srv.normalAdvice()
 		a.interval, a.multiple = p.srv.opts.MultiSessionInterval, true
+		if a.interval < 0 {
+			a.reconnect, a.interval = "none", 0
+			t.connect.fail(errTooManyConnects)
+		}
 		t.connect.advice = a
 		p.srv.lockAdvised(s)
 		t.replies = append(t.replies, t.connect.finish(s))
@@ -117,7 +113,7 @@ func (p *poll) hold() bool {
 	}
 	ended := make(chan outcome, 1)
 	h := &hold{
-		reply: t.connect, until: time.Now().Add(t.wait), delivers: true,
+		cycle: t.cycle, reply: t.connect, until: time.Now().Add(t.wait), delivers: true,
 		release: func(o outcome) {
 			// Not by the request's own goroutine, which comes too late for a
 			// connect that takes this one's place.
@@ -148,6 +144,7 @@ func (p *poll) hold() bool {
 	}
 	switch o {
 	case holdReplaced:
+		// spec:7.6.1
 		// The newer connect is the one that counts; this one must touch neither
 		// the queue nor the expiry (7.6).
 		http.Error(p.w, "a newer connect took this one's place", http.StatusInternalServerError)
@@ -163,6 +160,7 @@ func (p *poll) hold() bool {
 
 // lockAdvised makes the next connect of a session bring fresh advice, because
 // this one was told something unusual (8, Java quirk).
+// spec:8.5
 func (srv *Server) lockAdvised(s *Session) {
 	s.mu.Lock()
 	s.advised = ""
@@ -170,6 +168,7 @@ func (srv *Server) lockAdvised(s *Session) {
 }
 
 // write sends what the outbox holds and the replies.
+// spec:1.2 spec:7.2 spec:14.2
 func (p *poll) write() {
 	t := &p.turn
 	var queued []entry
@@ -183,6 +182,7 @@ func (p *poll) write() {
 		}
 	}
 	if t.fresh && !t.peer.known {
+		// spec:8.1 spec:14.10
 		http.SetCookie(p.w, p.srv.cookie(t.peer, p.r))
 	}
 	size := 2
@@ -221,6 +221,9 @@ func (p *poll) write() {
 	if err != nil {
 		t.session.outbox.failed(queued)
 		t.session.lose()
+		if t.session.outbox.waiting() {
+			t.session.wake() // a connect may have come meanwhile
+		}
 	}
 	if t.restart {
 		t.session.answered()

@@ -55,6 +55,7 @@ var (
 
 // decode reads a body: one message or an array of them (clause 1.1). The
 // messages point into body.
+// spec:1.1 spec:1.4.1 spec:14.13
 func decode(body []byte, maxBatch, maxDepth int) ([]*Message, error) {
 	if tooDeep(body, maxDepth) {
 		return nil, errTooDeep
@@ -100,6 +101,7 @@ func decode(body []byte, maxBatch, maxDepth int) ([]*Message, error) {
 }
 
 // tooDeep says whether brackets outside of strings nest deeper than limit.
+// spec:14.13
 func tooDeep(body []byte, limit int) bool {
 	depth, inString := 0, false
 	for i := 0; i < len(body); i++ {
@@ -141,6 +143,7 @@ func decodeMessage(dec *jsontext.Decoder) (*Message, error) {
 		if err != nil {
 			return nil, errMalformed
 		}
+		// spec:1.4
 		if m.Field(key) != nil {
 			m.err = errDuplicateKey
 			continue
@@ -167,6 +170,7 @@ func (m *Message) interpret() {
 		switch f.key {
 		case "channel":
 			m.Channel, _ = unquote(f.value)
+		// spec:1.4.2
 		case "clientId":
 			s, ok := unquote(f.value)
 			if m.ClientID = s; !ok && !null {
@@ -176,6 +180,7 @@ func (m *Message) interpret() {
 			if null {
 				continue
 			}
+			// spec:1.3.2
 			if !legalID(f.value) {
 				fail(errIDInvalid)
 				continue
@@ -194,6 +199,7 @@ func (m *Message) interpret() {
 				continue
 			}
 			if hasDuplicateKeys(f.value) {
+				// spec:1.4
 				fail(errDuplicateKey)
 			}
 			if f.key == "ext" {
@@ -204,6 +210,7 @@ func (m *Message) interpret() {
 		}
 	}
 	if m.Channel == "" {
+		// spec:1.3.1
 		fail(errChannelMissing)
 	}
 }
@@ -212,6 +219,7 @@ const maxIDLength = 128
 
 // legalID says whether a message id is a number, or a string of the
 // characters that the clients use (clause 1.3).
+// spec:1.3.2
 func legalID(v jsontext.Value) bool {
 	if len(v) > maxIDLength+2 {
 		return false
@@ -238,6 +246,7 @@ func legalID(v jsontext.Value) bool {
 // milliseconds; a negative number means that it did not say.
 type clientAdvice struct{ timeout, interval int64 }
 
+// spec:2.3
 func (m *Message) clientAdvice() clientAdvice {
 	a := clientAdvice{-1, -1}
 	eachField(m.Advice, func(key string, v jsontext.Value) bool {
@@ -257,6 +266,7 @@ func (m *Message) clientAdvice() clientAdvice {
 }
 
 // subscriptions are the channels that a subscribe or unsubscribe names.
+// spec:6.3 spec:6.5
 func (m *Message) subscriptions() ([]string, *Error) {
 	switch m.Subscription.Kind() {
 	case '"':

@@ -25,6 +25,7 @@ const (
 	Written   // messages went out in one write; those that carry none are not told
 )
 
+// spec:14.21
 func (srv *Server) observe(e Event) {
 	if srv.opts.Observe != nil {
 		srv.opts.Observe(e)

@@ -44,6 +44,7 @@ func (s *Session) carriedByConnect() {
 // mayCarry says whether the answer to something else than a connect may take
 // messages along. If a connect is held they leave with that, and mayCarry
 // waits until it has been written.
+// spec:13.5
 func (s *Session) mayCarry() bool {
 	if !s.outbox.waiting() {
 		return true

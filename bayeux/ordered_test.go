@@ -13,6 +13,7 @@ import (
 
 // Over polling two responses can overtake each other, so no two of them may
 // carry messages at once.
+// spec:13.5
 func TestOrderedPolling(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, bayeux.Options{OrderedPolling: true, HoldsPerBrowser: -1})

@@ -58,6 +58,7 @@ type batch struct {
 
 // push queues a message. wake says that the reader must be told. The errors
 // are [ErrGone] and [ErrOverflow]; after an overflow nothing more is queued.
+// spec:13.2 spec:14.12
 func (o *outbox) push(e entry) (wake bool, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -108,6 +109,7 @@ func (o *outbox) empty() []entry {
 
 // takeBatch closes a batch for a connect's reply. It returns everything that
 // is not acknowledged, what is new last, and the number for the reply.
+// spec:11.1.1 spec:11.1.2
 func (o *outbox) takeBatch() ([]entry, int64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -124,6 +126,7 @@ func (o *outbox) takeBatch() ([]entry, int64) {
 }
 
 // acknowledge forgets the batches up to a number.
+// spec:11.1.2
 func (o *outbox) acknowledge(id int64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -185,6 +188,7 @@ func (o *outbox) confirm() {
 // restore puts what was written and not confirmed back in front, because the
 // client has come back on another connection. whole is false if some of it is
 // no longer known.
+// spec:14.17
 func (o *outbox) restore() (whole bool) {
 	if !o.redeliver || o.acks {
 		return true
@@ -206,6 +210,7 @@ func (o *outbox) restore() (whole bool) {
 // failed returns what take gave and could not be written to the front, unless
 // it is remembered anyway. It may exceed the bound: what was accepted is not
 // dropped.
+// spec:9.4
 func (o *outbox) failed(q []entry) {
 	if len(q) == 0 || o.redeliver || o.acks {
 		return

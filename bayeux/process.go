@@ -3,7 +3,6 @@ package bayeux
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 )
 
@@ -30,15 +29,33 @@ type turn struct {
 	// connect is the reply of a connect that shall be held for at most wait.
 	connect *Reply
 	wait    time.Duration
+	cycle   uint64 // of that connect
 	// restart says that a reply was made whose writing starts the expiry anew.
 	restart bool
 	fresh   bool       // a handshake made the session
+	begun   []*Session // marked as busy until the answer is on its way
 	later   []*Session // have something new and are woken when the body is done
+}
+
+// begin marks a session as busy until end.
+func (t *turn) begin(s *Session) {
+	if s.begin() {
+		t.begun = append(t.begun, s)
+	}
+}
+
+// end undoes begin. Callers defer it, because a handler may panic.
+func (t *turn) end(carried bool) {
+	for _, s := range t.begun {
+		s.finish(carried)
+	}
+	t.begun = nil
 }
 
 // run processes the messages.
 func (t *turn) run(ctx context.Context, messages []*Message) error {
 	t.alone = len(messages) == 1
+	// spec:5.1.1
 	for _, m := range messages {
 		if m.Channel == metaHandshake && !t.alone {
 			return errBatchedHandshake
@@ -46,6 +63,7 @@ func (t *turn) run(ctx context.Context, messages []*Message) error {
 	}
 	t.srv.stats.Messages.Add(int64(len(messages)))
 	defer func() { wakeAll(t.later) }()
+	// spec:5.4 spec:13.1 spec:14.1
 	for _, m := range messages {
 		r := t.one(ctx, m)
 		if r == nil {
@@ -60,12 +78,18 @@ func (t *turn) run(ctx context.Context, messages []*Message) error {
 }
 
 // one processes a message. A nil reply means that the connect is to be held.
+// spec:5.3
 func (t *turn) one(ctx context.Context, m *Message) *Reply {
 	if m.err != nil {
 		return replyTo(m).fail(m.err)
 	}
 	name, wild, ok := normalChannel(m.Channel)
 	if !ok {
+		return replyTo(m).fail(errChannelInvalid)
+	}
+	if isMeta(name) && name != m.Channel {
+		// Whoever looks at a reply or at a body's first message must be able to
+		// tell by the name as it was written.
 		return replyTo(m).fail(errChannelInvalid)
 	}
 	var known *Session
@@ -80,9 +104,11 @@ func (t *turn) one(ctx context.Context, m *Message) *Reply {
 	if name == metaHandshake {
 		return t.handshake(ctx, m, r)
 	}
+	// spec:5.1 spec:1.3.3
 	if t.session == nil || m.ClientID != t.session.id || t.session.reason() != "" {
 		r.fail(errUnknownClient)
 		if name == metaConnect {
+			// spec:2.4 spec:14.4
 			r.advice = &advice{reconnect: "handshake", bare: true}
 		}
 		return r
@@ -94,11 +120,14 @@ func (t *turn) one(ctx context.Context, m *Message) *Reply {
 		return t.subscribe(ctx, m, r)
 	case name == metaUnsubscribe:
 		return t.unsubscribe(m, r)
+	// spec:6.6
 	case name == metaDisconnect:
 		t.session.end(Disconnected)
 		return r
+	// spec:6.10
 	case isMeta(name):
 		return r.fail(errCreateDenied)
+	// spec:4.5
 	case wild:
 		return r.fail(errChannelInvalid)
 	case isService(name):
@@ -108,6 +137,7 @@ func (t *turn) one(ctx context.Context, m *Message) *Reply {
 	}
 }
 
+// spec:6.1
 func (t *turn) handshake(ctx context.Context, m *Message, r *Reply) *Reply {
 	s := &Session{
 		srv: t.srv, id: newID(), browser: t.peer.browser, principal: t.peer.principal,
@@ -118,6 +148,7 @@ func (t *turn) handshake(ctx context.Context, m *Message, r *Reply) *Reply {
 	s.outbox.acks = t.srv.opts.Ack && wantsAck(m)
 	r.lead, r.transports = true, t.srv.types
 	deny := func(e *Error) *Reply {
+		// spec:2.6
 		r.advice = &advice{reconnect: "none", bare: true}
 		return r.fail(e)
 	}
@@ -133,9 +164,10 @@ func (t *turn) handshake(ctx context.Context, m *Message, r *Reply) *Reply {
 		}
 		return deny(asError(err, errHandshakeDenied))
 	}
+	// spec:14.9
 	// Marked as busy until the reply is on its way, so that nothing reaches
 	// the client before it (clause 14.9).
-	s.begin()
+	t.begin(s)
 	t.session, t.fresh, t.restart = s, true, true
 	r.clientID, r.advice = s.id, t.srv.normalAdvice()
 	s.advised = t.peer.transport
@@ -153,12 +185,14 @@ func (t *turn) handshake(ctx context.Context, m *Message, r *Reply) *Reply {
 // doConnect decides whether a connect is answered at once or held (7.1).
 func (t *turn) doConnect(m *Message, r *Reply) *Reply {
 	s, srv := t.session, t.srv
+	// spec:7.6 spec:7.6.3 spec:14.7
 	s.releaseHeld(holdReplaced)
 	asked := m.clientAdvice()
 	wait := srv.opts.Timeout
 	if asked.timeout >= 0 {
 		wait = min(wait, time.Duration(asked.timeout)*time.Millisecond)
 	}
+	// spec:11.6
 	if s.idle() {
 		s.Disconnect()
 		return r.over(Kicked).fail(errUnknownClient)
@@ -166,26 +200,35 @@ func (t *turn) doConnect(m *Message, r *Reply) *Reply {
 	s.outbox.confirm()
 	s.acknowledged(m)
 	s.mu.Lock()
+	s.cycle++
+	t.cycle = s.cycle
 	first := !s.connected
 	s.connected = true
 	s.interval = 0
 	if asked.interval > 0 {
 		s.interval = min(time.Duration(asked.interval)*time.Millisecond, srv.opts.MaxInterval)
 	}
+	// spec:2.2 spec:2.2.1
 	if m.Advice != nil || s.advised != t.peer.transport {
 		r.advice = srv.normalAdvice()
+		if asked.interval >= 0 {
+			r.advice.interval = s.interval
+		}
 		s.advised = t.peer.transport
 	}
 	s.mu.Unlock()
 
 	t.restart = true
+	// spec:14.15
 	if srv.draining.Load() > 0 {
 		r.advice = srv.drainAdvice()
 		return r
 	}
+	// spec:7.1 spec:7.1.1 spec:14.3
 	if first || wait == 0 {
 		return r
 	}
+	// spec:7.1.2 spec:7.1.3 spec:11.1.3
 	polls := t.peer.transport != transportWebSocket
 	if polls && !t.alone || (polls || s.connectOnly()) && s.pressing() && !(polls && s.behind()) {
 		return r
@@ -194,6 +237,7 @@ func (t *turn) doConnect(m *Message, r *Reply) *Reply {
 	return nil
 }
 
+// spec:6.2 spec:6.3 spec:6.4
 func (t *turn) subscribe(ctx context.Context, m *Message, r *Reply) *Reply {
 	names, e := m.subscriptions()
 	if e != nil {
@@ -225,6 +269,7 @@ func (s *Session) subscribe(name string) *Error {
 		s.mu.Unlock()
 		return errUnknownClient
 	}
+	// spec:14.14
 	if _, already := s.subs[name]; !already && len(s.subs) >= s.srv.opts.MaxSubscriptions {
 		s.mu.Unlock()
 		return errSubTooMany
@@ -243,6 +288,7 @@ func (s *Session) subscribe(name string) *Error {
 	return nil
 }
 
+// spec:6.5
 func (t *turn) unsubscribe(m *Message, r *Reply) *Reply {
 	names, e := m.subscriptions()
 	if e != nil {
@@ -272,6 +318,7 @@ func (s *Session) unsubscribe(name string) {
 	}
 }
 
+// spec:6.9 spec:12.3
 func (t *turn) service(ctx context.Context, name string, m *Message, r *Reply) *Reply {
 	h := t.srv.handler(name)
 	if h == nil {
@@ -284,17 +331,20 @@ func (t *turn) service(ctx context.Context, name string, m *Message, r *Reply) *
 }
 
 func (t *turn) broadcast(ctx context.Context, name string, m *Message, r *Reply) *Reply {
+	// spec:1.3.5
 	if m.Data == nil {
 		return r.fail(errNoData)
 	}
 	if e := t.srv.mayUse(ctx, t.session, Publish, name); e != nil {
 		return r.fail(e)
 	}
+	// spec:6.7
 	t.srv.fanOut(t.session, name, m.broadcast(), &t.later)
 	return r
 }
 
 // over completes the reply of a connect whose session has ended (2.5).
+// spec:2.5
 func (r *Reply) over(reason Reason) *Reply {
 	switch reason {
 	case Disconnected, Kicked:
@@ -308,4 +358,5 @@ func (r *Reply) over(reason Reason) *Reply {
 
 // isConnect says whether a body begins with a connect, which is not a reason
 // to keep messages back (5.2).
-func isConnect(m *Message) bool { return strings.TrimRight(m.Channel, "/ ") == metaConnect }
+// spec:5.2
+func isConnect(m *Message) bool { return m.Channel == metaConnect }

@@ -33,6 +33,7 @@ func (w *world) deliver(id string, from, to int) {
 // A socket that is dead without anybody knowing swallows what is written to
 // it. The client comes back on another one and must miss nothing, and what
 // happened meanwhile must not overtake what was lost.
+// spec:14.17
 func TestRedeliverAfterADeadSocket(t *testing.T) {
 	for _, on := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
@@ -99,6 +100,7 @@ func TestRedeliverToAPoller(t *testing.T) {
 	})
 }
 
+// spec:14.17
 func TestRedeliverBeyondTheBoundEndsTheSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, bayeux.Options{Redeliver: true, OutboxMessages: 4, MaxInterval: time.Minute})

@@ -8,6 +8,7 @@ import (
 	"github.com/halley-chat/halley/bayeux"
 )
 
+// spec:1.4.1 spec:3.4 spec:10.2 spec:14.13
 func TestBadBodies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, bayeux.Options{MaxMessageSize: 4096})
@@ -51,6 +52,7 @@ func TestBadBodies(t *testing.T) {
 	})
 }
 
+// spec:1.3.1 spec:3.3 spec:14.14
 func TestBadMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, bayeux.Options{MaxSubscriptions: 2})

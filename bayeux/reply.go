@@ -26,7 +26,8 @@ type Reply struct {
 // protocol knows cannot be set.
 func (r *Reply) Set(key string, value jsontext.Value) {
 	switch key {
-	case "channel", "id", "clientId", "successful", "error", "advice", "data", "subscription", "ext":
+	case "channel", "id", "clientId", "successful", "error", "advice", "data", "subscription", "ext",
+		"version", "minimumVersion", "supportedConnectionTypes":
 		return
 	}
 	r.extra = setField(r.extra, key, value)
@@ -34,6 +35,7 @@ func (r *Reply) Set(key string, value jsontext.Value) {
 
 // replyTo begins the answer to a message. It shares no memory with it: a
 // reply may be written after the body's buffer has gone on to other uses.
+// spec:1.3 spec:1.3.2 spec:1.3.4
 func replyTo(m *Message) *Reply {
 	return &Reply{channel: m.Channel, id: m.ID.Clone(), subscription: m.Subscription.Clone(), onReply: m.onReply}
 }
@@ -53,6 +55,7 @@ type advice struct {
 	multiple  bool
 }
 
+// spec:2.1
 func (a *advice) append(b []byte) []byte {
 	b = append(b, `{"reconnect":"`...)
 	b = append(b, a.reconnect...)
@@ -91,6 +94,7 @@ func appendString(b []byte, s string) []byte {
 }
 
 // append writes the reply as JSON.
+// spec:1.3 spec:1.3.3 spec:1.3.5 spec:1.3.7 spec:3.2 spec:14.5
 func (r *Reply) append(b []byte) []byte {
 	b = append(b, '{')
 	if r.id != nil {
@@ -153,6 +157,7 @@ func appendDelivery(b []byte, channel string, data []byte) []byte {
 
 // broadcast is a client's message for the subscribers: whatever the client
 // sent but its clientId and its id (clause 6). The channel is as published.
+// spec:1.3.6 spec:1.4.3 spec:6.8 spec:11.5 spec:12.4
 func (m *Message) broadcast() *Delivery {
 	d := &Delivery{Channel: m.Channel, fields: make([]field, 0, len(m.fields))}
 	for _, f := range m.fields {
@@ -167,6 +172,7 @@ func (m *Message) broadcast() *Delivery {
 
 // appendArray joins encoded messages and replies to one JSON array. Order:
 // leading replies, messages, other replies (clause 7.2).
+// spec:1.1 spec:7.2 spec:13.4
 func appendArray(b []byte, messages []entry, replies []*Reply) []byte {
 	b = append(b, '[')
 	for _, r := range replies {

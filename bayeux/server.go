@@ -63,6 +63,7 @@ type Server struct {
 // New makes a server.
 func New(o Options) *Server {
 	base, stop := context.WithCancel(context.Background())
+	// spec:1.3.7 spec:10.3.3 spec:14.11
 	types := `["websocket","long-polling"]`
 	if o.CallbackPolling {
 		types = `["websocket","long-polling","callback-polling"]`
@@ -116,6 +117,7 @@ func (srv *Server) Session(id string) *Session {
 // channel. It encodes once and never blocks.
 func (srv *Server) Publish(channel string, data []byte) error {
 	name, wild, ok := normalChannel(channel)
+	// spec:4.5
 	if !ok || wild || isMeta(name) || isService(name) {
 		return errChannelInvalid
 	}
@@ -151,6 +153,7 @@ var receivers = sync.Pool{New: func() any { return new([]*Session) }}
 // session that published it, nil if it was the application. Sessions to be
 // woken are appended to later: when all of a body has been published, so that
 // what it brings to one session leaves in one write.
+// spec:13.3 spec:14.19
 func (srv *Server) fanOut(from *Session, channel string, d *Delivery, later *[]*Session) {
 	if !srv.outgoing(nil, d) {
 		return
@@ -181,6 +184,7 @@ func (srv *Server) fanOut(from *Session, channel string, d *Delivery, later *[]*
 // the advice to try again after a random time of at most spread, so that the
 // clients do not all come back together. Sessions stay.
 func (srv *Server) Drain(spread time.Duration) {
+	// spec:14.15
 	srv.draining.Store(int64(max(spread, time.Millisecond)))
 	for _, s := range srv.all() {
 		s.releaseHeld(holdDrain)
@@ -192,6 +196,7 @@ func (srv *Server) Drain(spread time.Duration) {
 // try to connect again.
 func (srv *Server) Close(ctx context.Context) error {
 	srv.mu.Lock()
+	// spec:14.16
 	srv.closed = true
 	srv.mu.Unlock()
 	for _, s := range srv.all() {
@@ -204,7 +209,7 @@ func (srv *Server) Close(ctx context.Context) error {
 	}
 	srv.mu.RUnlock()
 	for _, c := range sockets {
-		c.close(closeGoingAway, "the server is closing")
+		go c.close(closeGoingAway, "the server is closing")
 	}
 	srv.stop()
 	done := make(chan struct{})
@@ -267,6 +272,7 @@ func (srv *Server) peer(r *http.Request, transport string) (*peer, error) {
 	} else {
 		p.browser = newID()
 	}
+	// spec:3.4
 	if srv.opts.Authenticate != nil {
 		principal, err := srv.opts.Authenticate(r)
 		if err != nil {
@@ -278,6 +284,7 @@ func (srv *Server) peer(r *http.Request, transport string) (*peer, error) {
 }
 
 // cookie is what ties the browser to its sessions.
+// spec:8.1
 func (srv *Server) cookie(p *peer, r *http.Request) *http.Cookie {
 	return &http.Cookie{
 		Name: srv.opts.CookieName, Value: p.browser, Path: srv.opts.CookiePath,
@@ -286,6 +293,7 @@ func (srv *Server) cookie(p *peer, r *http.Request) *http.Cookie {
 }
 
 // newID is a name that nobody can guess: 130 random bits.
+// spec:12.4
 func newID() string { return strings.ToLower(rand.Text()) }
 
 // find is the session that a message of the peer may belong to (clause 8).
@@ -295,8 +303,10 @@ func (srv *Server) find(p *peer, clientID string) *Session {
 	}
 	s := srv.Session(clientID)
 	switch {
+	// spec:12.5
 	case s == nil, s.principal != p.principal:
 		return nil
+	// spec:8.2
 	case p.transport != transportWebSocket && !srv.opts.TrustClientID && s.browser != p.browser:
 		return nil
 	}
@@ -314,6 +324,7 @@ func (srv *Server) register(s *Session) error {
 		return errServerClosed
 	}
 	o := &srv.opts
+	// spec:12.7
 	if o.MaxSessionsPerBrowser > 0 && s.browser != "" && srv.browsers[s.browser] >= o.MaxSessionsPerBrowser ||
 		o.MaxSessionsPerAddress > 0 && s.address != "" && srv.address[s.address] >= o.MaxSessionsPerAddress {
 		return errTooManySessions
@@ -358,6 +369,7 @@ func (srv *Server) forget(s *Session, subs map[string]struct{}) {
 
 // mayHold counts a held connect of a browser; false means that its limit is
 // reached. A true one is paid back with unhold.
+// spec:8.4
 func (srv *Server) mayHold(p *peer) bool {
 	if srv.opts.HoldsPerBrowser < 0 || !p.limited {
 		return true
@@ -383,6 +395,7 @@ func (srv *Server) unhold(p *peer) {
 }
 
 // normalAdvice is what clients are advised when all is well.
+// spec:2.1
 func (srv *Server) normalAdvice() *advice {
 	return &advice{reconnect: "retry", interval: srv.opts.Interval, timeout: srv.opts.Timeout}
 }
@@ -404,9 +417,13 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		srv.serveLongPolling(w, r)
 	case r.Method == http.MethodGet && srv.opts.CallbackPolling && r.URL.Query().Has("jsonp"):
 		srv.serveCallbackPolling(w, r)
+	case r.Method == http.MethodOptions:
+		// The headers of CORS are the business of whoever allows origins.
+		w.Header().Set("Allow", "GET, POST, OPTIONS")
 	default:
 		srv.stats.BadBodies.Add(1)
 		w.Header().Set("Allow", "GET, POST")
+		// spec:3.4 spec:10.7
 		http.Error(w, "no Bayeux transport fits this request", http.StatusBadRequest)
 	}
 }

@@ -42,6 +42,7 @@ func TestHandshakeReply(t *testing.T) {
 	})
 }
 
+// spec:8.2
 func TestCookieGuardsTheSession(t *testing.T) {
 	for _, trust := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -70,6 +71,7 @@ func TestUnknownClientAdvice(t *testing.T) {
 	})
 }
 
+// spec:1.3 spec:7.7
 func TestConnectIsHeldForTheTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, bayeux.Options{})
@@ -134,6 +136,7 @@ func TestBroadcast(t *testing.T) {
 	})
 }
 
+// spec:3.5 spec:13.4
 func TestHandlerDeliversAheadOfTheAcknowledgement(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, bayeux.Options{HoldsPerBrowser: -1})
@@ -180,6 +183,7 @@ func TestHandlerDeliversAheadOfTheAcknowledgement(t *testing.T) {
 	})
 }
 
+// spec:9.3 spec:9.4
 func TestSessionSurvivesItsConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, bayeux.Options{MaxInterval: 90 * time.Second})
@@ -220,6 +224,7 @@ func TestSessionSurvivesItsConnection(t *testing.T) {
 	})
 }
 
+// spec:9.2 spec:7.8
 func TestPollerExpires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, bayeux.Options{})
@@ -303,6 +308,7 @@ func TestHoldsPerBrowser(t *testing.T) {
 	})
 }
 
+// spec:6.6.1 spec:14.8
 func TestDisconnectOverWebSocket(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, bayeux.Options{})
@@ -323,6 +329,7 @@ func TestDisconnectOverWebSocket(t *testing.T) {
 	})
 }
 
+// spec:6.11
 func TestKick(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, bayeux.Options{})
@@ -347,6 +354,7 @@ func TestKick(t *testing.T) {
 	})
 }
 
+// spec:14.12
 func TestOverflowEndsTheSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, bayeux.Options{OutboxMessages: 3})
@@ -369,6 +377,7 @@ func TestOverflowEndsTheSession(t *testing.T) {
 	})
 }
 
+// spec:14.15
 func TestDrain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, bayeux.Options{})
@@ -403,6 +412,7 @@ func TestBatchIsAnsweredInOrder(t *testing.T) {
 	})
 }
 
+// spec:8.3
 func TestSetCookieOnUpgrade(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, bayeux.Options{})
@@ -424,6 +434,7 @@ func TestSetCookieOnUpgrade(t *testing.T) {
 	})
 }
 
+// spec:12.5 spec:12.6
 func TestAuthenticateAndOrigin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, bayeux.Options{
@@ -462,6 +473,7 @@ func TestAuthenticateAndOrigin(t *testing.T) {
 	})
 }
 
+// spec:12.1 spec:14.9
 func TestPolicyAndHandshakeHook(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		deny := func(context.Context, *bayeux.Session, string) error { return errors.New("no") }
@@ -505,6 +517,7 @@ func TestPolicyAndHandshakeHook(t *testing.T) {
 	})
 }
 
+// spec:14.20
 func TestPanicInAHandlerClosesOneSocket(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, bayeux.Options{})
@@ -520,6 +533,7 @@ func TestPanicInAHandlerClosesOneSocket(t *testing.T) {
 	})
 }
 
+// spec:13.2 spec:13.3
 func TestEverybodyReceivesOnceAndInOrder(t *testing.T) {
 	// Many sessions at once, both transports, everything published arrives at
 	// everybody exactly once and in order.

@@ -43,6 +43,7 @@ type Session struct {
 	socket    *socket       // the WebSocket it was last heard on, if that is open
 	lost      bool          // its last connection was lost since it was heard
 	held      *hold         // the connect that is being held
+	cycle     uint64        // counts connects, over all transports
 	timer     *time.Timer   // ends the hold, or the session when none is held
 	due       time.Time     // when the timer's purpose falls due
 	interval  time.Duration // the client's transient interval, 0 if it gave none
@@ -61,6 +62,7 @@ type Session struct {
 
 // hold is a /meta/connect that waits for its answer.
 type hold struct {
+	cycle uint64
 	reply *Reply
 	// until is when it is answered at the latest.
 	until time.Time
@@ -185,6 +187,7 @@ func (s *Session) enqueue(e entry, lazy time.Duration) (wake bool, err error) {
 }
 
 // armLazy makes sure that lazy messages leave within d.
+// spec:7.5
 func (s *Session) armLazy(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -230,6 +233,7 @@ func (s *Session) idle() bool {
 // Disconnect ends the session from the server's side: the client is told to
 // stop, see clause 6, server-side kick.
 func (s *Session) Disconnect() {
+	// spec:6.11 spec:14.8
 	_, _ = s.outbox.push(entry{body: []byte(`{"channel":"/meta/disconnect","successful":true}`)})
 	s.end(Kicked)
 }
@@ -237,6 +241,7 @@ func (s *Session) Disconnect() {
 // wake tells whoever can carry messages to the client that there are some.
 func (s *Session) wake() {
 	s.mu.Lock()
+	// spec:5.2
 	if s.busy > 0 {
 		s.tell = true
 		s.mu.Unlock()
@@ -247,6 +252,7 @@ func (s *Session) wake() {
 		s.mu.Unlock()
 		return
 	}
+	// spec:7.2 spec:7.4
 	if h != nil && (s.connectOnly() || socket == nil && h.delivers) {
 		s.held = nil
 	} else {
@@ -283,8 +289,9 @@ func (s *Session) begin() bool {
 		return false
 	}
 	s.busy++
+	// spec:9.2
 	if s.held == nil {
-		s.expireIn(s.srv.opts.MaxInterval + s.interval)
+		s.expireIn(s.srv.opts.Interval + s.interval + s.srv.opts.MaxInterval)
 	}
 	s.active = time.Now()
 	return true
@@ -308,6 +315,7 @@ func (s *Session) finish(carried bool) {
 func (s *Session) expireIn(d time.Duration) { s.setTimer(time.Now().Add(d)) }
 
 // setTimer makes the timer fire at t at the latest. Caller holds mu.
+// spec:9.6
 func (s *Session) setTimer(t time.Time) {
 	s.due = t
 	if s.timer == nil {
@@ -345,6 +353,7 @@ func (s *Session) onTimer() {
 	}
 	s.mu.Unlock()
 	if h != nil {
+		// spec:7.7
 		h.release(holdTimeout)
 		return
 	}
@@ -358,6 +367,12 @@ func (s *Session) hold(h *hold) bool {
 	if s.gone != "" {
 		s.mu.Unlock()
 		return false
+	}
+	if h.cycle < s.cycle {
+		// A newer connect came while this one was being processed.
+		s.mu.Unlock()
+		h.release(holdReplaced)
+		return true
 	}
 	old := s.held
 	s.held = h
@@ -375,6 +390,7 @@ func (s *Session) hold(h *hold) bool {
 
 // unhold takes a hold back whose transport has lost its client. It reports
 // whether the hold was still there.
+// spec:7.8
 func (s *Session) unhold(h *hold) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -404,6 +420,7 @@ func (s *Session) releaseHeld(o outcome) {
 
 // answered starts the expiry when a connect's or a handshake's reply has been
 // written (clause 9).
+// spec:9.1
 func (s *Session) answered() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -415,6 +432,7 @@ func (s *Session) answered() {
 // attach makes a WebSocket the one through which the session is reached; nil
 // means that it polls. On a change of connection what may have been lost with
 // the old one goes out again.
+// spec:7.3.3 spec:9.4 spec:10.8 spec:11.4 spec:14.6
 func (s *Session) attach(c *socket) {
 	s.mu.Lock()
 	moved := s.socket != c || s.lost
@@ -433,6 +451,7 @@ func (s *Session) lose() {
 }
 
 // overflow ends a session for which more waited than may be kept.
+// spec:14.12
 func (s *Session) overflow() {
 	s.srv.stats.Overflows.Add(1)
 	s.srv.opts.Logger.Warn("bayeux: too much waits for a client, its session is ended", "transport", s.transport)
@@ -441,6 +460,7 @@ func (s *Session) overflow() {
 
 // detach forgets a WebSocket that has closed, ends the hold that it carried,
 // and starts the expiry.
+// spec:9.3
 func (s *Session) detach(c *socket) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -457,6 +477,7 @@ func (s *Session) detach(c *socket) {
 }
 
 // end ends the session once; later calls do nothing.
+// spec:9.5
 func (s *Session) end(reason Reason) {
 	s.mu.Lock()
 	if s.gone != "" {

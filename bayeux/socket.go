@@ -30,6 +30,7 @@ type socket struct {
 	writing bool     // somebody is in writeAll
 	again   bool     // and must look once more before leaving
 	closed  bool
+	room    chan struct{} // closed when replies have been taken; nil unless the reader waits
 }
 
 // bodies are read buffers; those that grew large are not kept.
@@ -50,6 +51,7 @@ func putBuffer(p *sync.Pool, buf *[]byte) {
 // serveWebSocket upgrades a request and leaves the connection to a goroutine
 // of its own.
 func (srv *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
+	// spec:12.6
 	if srv.opts.CheckOrigin != nil && !srv.opts.CheckOrigin(r) {
 		srv.stats.BadBodies.Add(1)
 		http.Error(w, "pages of this origin may not connect", http.StatusForbidden)
@@ -62,6 +64,7 @@ func (srv *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 	}
 	var cookie *http.Cookie
 	if !p.known {
+		// spec:8.3
 		cookie = srv.cookie(p, r)
 	}
 	conn, err := upgrade(w, r, cookie, srv.opts.Deflate)
@@ -89,6 +92,7 @@ func (srv *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 func (c *socket) read() {
 	defer c.srv.sockets.Done()
 	defer c.gone()
+	// spec:14.20
 	defer func() {
 		if v := recover(); v != nil {
 			c.srv.opts.Logger.Error("bayeux: a handler panicked", "panic", v, "stack", string(debug.Stack()))
@@ -101,6 +105,7 @@ func (c *socket) read() {
 
 // silence is how long a socket may say nothing before it counts as dead: a
 // client with a session sends a connect at least this often.
+// spec:10.9
 func (c *socket) silence() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -135,41 +140,35 @@ func (c *socket) readOne() bool {
 	return c.process(messages)
 }
 
+// spec:10.5
 func (c *socket) process(messages []*Message) bool {
 	t := turn{srv: c.srv, peer: c.peer, session: c.srv.find(c.peer, messages[0].ClientID)}
-	busy := t.session
-	if busy != nil && (isConnect(messages[0]) || !busy.begin()) {
-		busy = nil
+	defer t.end(false)
+	if t.session != nil && !isConnect(messages[0]) {
+		t.begin(t.session)
 	}
 	if t.session != nil {
 		c.carry(t.session)
 	}
 	err := t.run(c.ctx, messages)
 	if t.fresh {
-		if busy != nil {
-			busy.finish(false)
-		}
-		busy = t.session
 		c.queue(t.replies...)
 		t.replies = nil
 		c.carry(t.session)
 	}
 	if err != nil {
-		if busy != nil {
-			busy.finish(false)
-		}
 		c.srv.stats.BadBodies.Add(1)
 		c.refuse(closeProtocol, err.Error())
 		return false
 	}
+	// spec:7.3.2
 	if t.connect != nil {
 		c.hold(&t)
 	}
 	c.queue(t.replies...)
-	if busy != nil {
-		busy.finish(true)
-	}
+	t.end(true)
 	c.writeAll()
+	c.pause()
 	for _, r := range t.replies {
 		if r.channel == metaDisconnect && r.err == nil {
 			c.closeLater(t.session)
@@ -194,10 +193,11 @@ func (c *socket) carry(s *Session) {
 // hold keeps the connect: nothing waits for it but the session's timer.
 func (c *socket) hold(t *turn) {
 	s, r := t.session, t.connect
-	h := &hold{reply: r, until: time.Now().Add(t.wait)}
+	h := &hold{cycle: t.cycle, reply: r, until: time.Now().Add(t.wait)}
 	h.release = func(o outcome) {
 		switch o {
 		case holdReplaced:
+			// spec:7.6.2
 			return // the newer connect's reply is the only one (7.6)
 		case holdOver:
 			r.over(s.reason())
@@ -227,6 +227,35 @@ func (c *socket) sendRaw(frame []byte) {
 	c.raw = append(c.raw, frame...)
 	c.mu.Unlock()
 	c.writeAll()
+	c.pause()
+}
+
+// maxReplies and maxRaw, in bytes, bound what waits while somebody is stuck in
+// a write.
+const (
+	maxReplies = 1000
+	maxRaw     = 16 << 10
+)
+
+// pause keeps the reader from reading on while too much waits to be written:
+// a client that does not read is not read from.
+func (c *socket) pause() {
+	c.mu.Lock()
+	var room chan struct{}
+	if c.writing && !c.closed && (len(c.out) > maxReplies || len(c.raw) > maxRaw) {
+		if c.room == nil {
+			c.room = make(chan struct{})
+		}
+		room = c.room
+	}
+	c.mu.Unlock()
+	if room == nil {
+		return
+	}
+	select {
+	case <-room:
+	case <-c.ctx.Done():
+	}
 }
 
 // flush writes what there is. It never blocks: what the system does not take
@@ -295,6 +324,10 @@ func (c *socket) next() *take {
 	for {
 		c.mu.Lock()
 		t := &take{replies: c.out, raw: c.raw, session: c.session}
+		if c.room != nil {
+			close(c.room)
+			c.room = nil
+		}
 		c.out, c.raw, c.again = nil, nil, false
 		closed := c.closed
 		c.mu.Unlock()
@@ -369,6 +402,7 @@ const maxFrame = 32 << 10
 
 // encode makes the frames of a take: leading replies, messages, other replies,
 // each kind in frames of its own.
+// spec:7.3 spec:7.3.1 spec:14.8
 func (c *socket) encode(t *take) {
 	t.buf = frames.Get().(*[]byte)
 	b := append((*t.buf)[:0], t.raw...)
@@ -408,7 +442,9 @@ func (c *socket) encode(t *take) {
 func (c *socket) sessionEnded(s *Session, reason Reason) {
 	switch reason {
 	case ServerClosed:
-		c.close(closeGoingAway, "the server is closing")
+		// A client that does not read must not keep the others waiting.
+		go c.close(closeGoingAway, "the server is closing")
+	// spec:9.5
 	case Expired:
 		c.closeIf(s)
 	case Kicked:
@@ -419,6 +455,7 @@ func (c *socket) sessionEnded(s *Session, reason Reason) {
 
 // closeGrace is how long a client has to close its WebSocket after a
 // disconnect before the server does.
+// spec:6.6.1
 const closeGrace = 5 * time.Second
 
 func (c *socket) closeLater(s *Session) {

@@ -58,6 +58,7 @@ func upgrade(w http.ResponseWriter, r *http.Request, cookie *http.Cookie, deflat
 	// Without context each message stands alone, and an idle connection keeps
 	// no window.
 	extension := wsflate.Extension{Parameters: wsflate.Parameters{ServerNoContextTakeover: true, ClientNoContextTakeover: true}}
+	// spec:10.6
 	if deflate {
 		u.Negotiate = extension.Negotiate
 	}
@@ -90,6 +91,7 @@ func upgrade(w http.ResponseWriter, r *http.Request, cookie *http.Cookie, deflat
 // readMessage reads the next text message into buf, growing it as needed up
 // to limit bytes, and answers pings through control. It returns [io.EOF]
 // after a close frame and a *wireError for what the client did wrong.
+// spec:10.2 spec:10.4
 func (c *wire) readMessage(buf []byte, limit int, control func(frame []byte)) ([]byte, error) {
 	buf = buf[:0]
 	fragmented, packed := false, false

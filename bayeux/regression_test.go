@@ -1,0 +1,242 @@
+package bayeux_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/halley-chat/halley/bayeux"
+)
+
+// 1. "/meta/handshake/" is normalised after the check that a handshake stands
+// alone: two in a body leave a session that is busy for ever.
+func TestRegressionBatchedHandshakeBySpelling(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, bayeux.Options{})
+		m := `{"channel":"/meta/handshake/"}`
+		w.post(t.Context(), "", "["+m+","+m+","+m+"]")
+		time.Sleep(time.Hour)
+		if n := w.srv.Sessions(); n != 0 {
+			t.Errorf("%d sessions never expire", n)
+		}
+	})
+}
+
+// 2. A panic in a handler leaves its session busy: it never expires and its
+// held connect is never woken.
+func TestRegressionPanicLeavesTheSessionBusy(t *testing.T) {
+	for _, over := range []string{"polling", "websocket", "handshake"} {
+		t.Run(over, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				boom := func(context.Context, *bayeux.Session, *bayeux.Message, *bayeux.Reply) {}
+				if over == "handshake" {
+					boom = func(context.Context, *bayeux.Session, *bayeux.Message, *bayeux.Reply) { panic(http.ErrAbortHandler) }
+				}
+				w := newWorld(t, bayeux.Options{OnHandshake: boom})
+				w.srv.Handle("/service/boom", func(context.Context, *bayeux.Session, *bayeux.Message) error { panic(http.ErrAbortHandler) })
+				switch over {
+				case "polling":
+					p := w.poller()
+					w.post(t.Context(), p.cookie, `{"channel":"/service/boom","clientId":"`+p.id+`","data":1}`)
+				case "websocket":
+					s := w.socket()
+					s.Send(`{"channel":"/service/boom","clientId":"$","data":1}`)
+					s.ReadFrame()
+				case "handshake":
+					w.post(t.Context(), "", `{"channel":"/meta/handshake"}`)
+				}
+				time.Sleep(time.Hour)
+				if n := w.srv.Sessions(); n != 0 {
+					t.Errorf("%d sessions never expire", n)
+				}
+			})
+		})
+	}
+}
+
+// 3. With an Interval, any message but a connect shortens the session's life
+// to MaxInterval: begin forgets Interval.
+func TestRegressionMessageShortensTheLife(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, bayeux.Options{Interval: time.Minute, MaxInterval: 10 * time.Second})
+		p := w.poller()
+		p.send(`{"channel":"/service/none","clientId":"$","data":1}`)
+		time.Sleep(30 * time.Second) // half of what the client was told to wait
+		if w.srv.Session(p.id) == nil {
+			t.Error("it expired before the client may connect")
+		}
+	})
+}
+
+// 4. The advice does not show the interval that the client asked for, as the
+// reference's does (contract 2.2).
+func TestRegressionTransientIntervalIsNotAdvised(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, bayeux.Options{})
+		f := w.poller().send(`{"channel":"/meta/connect","clientId":"$","advice":{"timeout":0,"interval":4000}}`)
+		if f[0].At("advice", "interval") != 4000.0 {
+			t.Errorf("%v", f)
+		}
+	})
+}
+
+// 5. Reply.Set lets an application write a field of the handshake twice.
+func TestRegressionReplySetDoublesAKey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := bayeux.New(bayeux.Options{OnHandshake: func(_ context.Context, _ *bayeux.Session, _ *bayeux.Message, r *bayeux.Reply) {
+			r.Set("version", []byte(`"2.0"`))
+			r.Set("supportedConnectionTypes", []byte(`[]`))
+		}})
+		w := httptest.NewRecorder()
+		srv.ServeHTTP(w, httptest.NewRequest("POST", "/", strings.NewReader(`{"channel":"/meta/handshake"}`)))
+		if n := strings.Count(w.Body.String(), `"version"`); n != 1 {
+			t.Errorf("version is there %d times: %s", n, w.Body)
+		}
+		time.Sleep(time.Minute)
+	})
+}
+
+// broken fails to write bodies.
+type broken struct{ http.ResponseWriter }
+
+func (b broken) Write([]byte) (int, error)   { return 0, errors.New("the client has gone") }
+func (b broken) Unwrap() http.ResponseWriter { return b.ResponseWriter }
+
+// 6. What an answer could not carry goes back to the outbox without anybody
+// being told: a connect that came meanwhile holds it for its whole timeout.
+func TestRegressionFailedAnswerWakesNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, bayeux.Options{HoldsPerBrowser: -1})
+		p := w.poller()
+		w.deliver(p.id, 1, 1) // waits, and nobody is there to be told
+		var held <-chan []frame
+		w.srv.Handle("/service/slow", func(context.Context, *bayeux.Session, *bayeux.Message) error {
+			return nil
+		})
+		// The publish's answer takes it; while it is written a connect comes.
+		rec := httptest.NewRecorder()
+		req := httptest.NewRequest("POST", "/", strings.NewReader(`{"channel":"/service/slow","clientId":"`+p.id+`","data":1}`))
+		req.AddCookie(&http.Cookie{Name: "BAYEUX_BROWSER", Value: p.cookie})
+		w.srv.ServeHTTP(&during{broken{rec}, func() {
+			held = p.connect("7")
+			synctest.Wait()
+		}}, req)
+		start := time.Now()
+		if f := <-held; len(numbers(f)) != 1 || time.Since(start) != 0 {
+			t.Errorf("after %v: %v", time.Since(start), f)
+		}
+	})
+}
+
+// during calls back before it fails to write.
+type during struct {
+	broken
+	then func()
+}
+
+func (d *during) Write(b []byte) (int, error) {
+	d.then()
+	return d.broken.Write(b)
+}
+
+// 7. A plain OPTIONS is 400; the reference says 200 (contract 10, CORS).
+func TestRegressionOptions(t *testing.T) {
+	srv := bayeux.New(bayeux.Options{})
+	w := httptest.NewRecorder()
+	srv.ServeHTTP(w, httptest.NewRequest("OPTIONS", "/cometd", nil))
+	if w.Code != 200 {
+		t.Errorf("status %d", w.Code)
+	}
+}
+
+// 8. A negative MultiSessionInterval goes out as it is; the reference refuses
+// such a connect for good (contract 8).
+func TestRegressionNegativeMultiSessionInterval(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, bayeux.Options{MultiSessionInterval: -1, MaxInterval: time.Minute})
+		a := w.poller()
+		_, _, f := w.post(t.Context(), a.cookie, `{"channel":"/meta/handshake"}`)
+		b := &poller{w, a.cookie, f[0]["clientId"].(string)}
+		b.send(`{"channel":"/meta/connect","clientId":"$","advice":{"timeout":0}}`)
+		a.connect("5")
+		synctest.Wait()
+		f = <-b.connect("6")
+		if f[0]["successful"] != false || f[0].At("advice", "reconnect") != "none" || f[0].At("advice", "multiple-clients") != true {
+			t.Errorf("%v", f)
+		}
+	})
+}
+
+// 9. Close writes to one socket after the other and waits for each that does
+// not read, whatever its context says.
+func TestRegressionCloseWaitsForEachStuckSocket(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, bayeux.Options{})
+		for range 30 {
+			w.socket() // and never reads
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		start := time.Now()
+		err := w.srv.Close(ctx)
+		if d := time.Since(start); d > 3*time.Second {
+			t.Errorf("it took %v: %v", d, err)
+		}
+	})
+}
+
+// 10. Replies queue up without bound while another goroutine is stuck in a
+// write to the same socket.
+func TestRegressionRepliesAreNotBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, bayeux.Options{})
+		s := w.socket()
+		w.deliver(s.ID, 1, 1) // somebody is now stuck in writing this
+		synctest.Wait()
+		sent := make(chan int)
+		go func() {
+			n := 0
+			_ = s.Conn.SetWriteDeadline(time.Now().Add(time.Second))
+			for ; n < 100_000; n++ {
+				if s.TrySend(fmt.Sprintf(`{"channel":"/service/x","clientId":"$","id":"%d"}`, n)) != nil {
+					break
+				}
+			}
+			sent <- n
+		}()
+		if n := <-sent; n > 20_000 {
+			t.Errorf("%d messages were read and answered to a client that reads nothing", n)
+		}
+		_ = s.Conn.Close()
+	})
+}
+
+// 11. A connect that is still being processed replaces a newer one that is
+// held already (contract 7.6: a stale hold may never replace a newer one).
+func TestRegressionStaleConnectReplacesANewerOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, bayeux.Options{HoldsPerBrowser: -1})
+		p := w.poller()
+		var newer <-chan []frame
+		w.srv.Handle("/service/meanwhile", func(context.Context, *bayeux.Session, *bayeux.Message) error {
+			newer = p.connect("new")
+			time.Sleep(time.Millisecond)
+			return nil
+		})
+		s := w.dial(nil)
+		s.ID = p.id
+		s.Send(`[{"channel":"/meta/connect","clientId":"$","id":"old"},{"channel":"/service/meanwhile","clientId":"$","id":"x"}]`)
+		s.Read()
+		synctest.Wait()
+		start := time.Now()
+		if f := <-newer; len(f) != 1 || f[0]["id"] != "new" || time.Since(start) < 19*time.Second {
+			t.Errorf("after %v: %v", time.Since(start), f)
+		}
+	})
+}
