@@ -93,11 +93,19 @@ type (
 	SetData struct{ Data map[string]string }
 	// MarkRead tells that the actor has read everything up to an index.
 	MarkRead struct{ Upto int64 }
-	// Bind makes a channel the one through which the visitor listens.
-	Bind struct{ Channel, Browser string }
+	// Bind makes a channel the one through which the visitor listens. With
+	// Yield it does nothing while another channel is bound.
+	Bind struct {
+		Channel, Browser string
+		Yield            bool
+	}
 	// Unbind tells that a channel is gone. It does nothing unless that
-	// channel is the one bound.
-	Unbind struct{ Channel string }
+	// channel is the one bound. Since is when the visitor was last heard
+	// through it; zero means now, and so does the future.
+	Unbind struct {
+		Channel string
+		Since   time.Time
+	}
 	// Leave takes the actor out of the chat. A visitor who leaves ends it; a
 	// chat whose last agent leaves goes back to its queue.
 	Leave struct{}

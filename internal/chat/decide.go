@@ -83,9 +83,7 @@ func (d *decider) do(a Action) error {
 	case Bind:
 		return d.bind(a)
 	case Unbind:
-		if d.s.Channel == a.Channel && a.Channel != "" {
-			d.emit(Unbound(a))
-		}
+		d.unbind(a)
 		return nil
 	case Offer:
 		return d.offer(a)
@@ -267,10 +265,23 @@ func (d *decider) bind(a Bind) error {
 	if a.Channel == "" {
 		return Refuse(Invalid, "the channel has no name")
 	}
-	if a.Channel != d.s.Channel || !d.s.UnboundSince.IsZero() {
-		d.emit(Bound(a))
+	bound := d.s.UnboundSince.IsZero()
+	if bound && (a.Yield || a.Channel == d.s.Channel) {
+		return nil
 	}
+	d.emit(Bound{Channel: a.Channel, Browser: a.Browser})
 	return nil
+}
+
+func (d *decider) unbind(a Unbind) {
+	if d.s.Channel != a.Channel || a.Channel == "" {
+		return
+	}
+	f := Unbound{Channel: a.Channel}
+	if since := a.Since.UTC().Truncate(time.Millisecond); !a.Since.IsZero() && since.Before(d.at) {
+		f.Since = since
+	}
+	d.emit(f)
 }
 
 func (d *decider) offer(a Offer) error {

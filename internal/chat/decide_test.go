@@ -267,3 +267,34 @@ func TestLeavingExcludes(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// Who yields takes no channel away from anybody, and whoever was found missing
+// late counts as missing from the time at which it was heard last.
+func TestListening(t *testing.T) {
+	s := talk(t)
+	v := TheVisitor()
+	at := func(after time.Duration, a Action) []Event {
+		return mustDecide(t, s, Command{At: noon.Add(after), By: v, Do: a})
+	}
+	at(0, Bind{Channel: "a"})
+	if e := at(0, Bind{Channel: "b", Yield: true}); len(e) != 0 || s.Channel != "a" {
+		t.Errorf("%v %q", e, s.Channel)
+	}
+	at(40*time.Second, Unbind{Channel: "a", Since: noon.Add(5 * time.Second)})
+	if got := s.Deadline(); !got.Equal(noon.Add(15 * time.Second)) {
+		t.Errorf("away at %v", got)
+	}
+	at(40*time.Second, Tick{})
+	if got := s.Deadline(); !s.IsAway || !got.Equal(noon.Add(50*time.Second)) {
+		t.Errorf("away: %v, gone at %v", s.IsAway, got)
+	}
+	at(41*time.Second, Bind{Channel: "b", Yield: true})
+	if s.Channel != "b" || s.IsAway || !s.Deadline().IsZero() {
+		t.Errorf("%+v", s)
+	}
+	// The future is now.
+	at(42*time.Second, Unbind{Channel: "b", Since: noon.Add(time.Hour)})
+	if got := s.Deadline(); !got.Equal(noon.Add(52 * time.Second)) {
+		t.Errorf("away at %v", got)
+	}
+}

@@ -189,8 +189,11 @@ type Bound struct {
 }
 
 // Unbound says that the visitor's channel went away, so that nobody listens.
+// Since is when the visitor was last heard through it, if that was earlier
+// than the event: a visitor who polls is found missing only afterwards.
 type Unbound struct {
-	Channel string `json:"channel,omitempty"`
+	Channel string    `json:"channel,omitempty"`
+	Since   time.Time `json:"since,omitzero"`
 }
 
 // Away says that the visitor has been unbound for a while.

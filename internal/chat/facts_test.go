@@ -78,8 +78,10 @@ var chatDraws = map[string]func(*rapid.T) Fact{
 	"missed":    func(t *rapid.T) Fact { return Missed{someStaff.Draw(t, "agent"), someTime.Draw(t, "until")} },
 	"withdrawn": func(t *rapid.T) Fact { return Withdrawn{someStaff.Draw(t, "agent"), someText.Draw(t, "reason")} },
 	"bound":     func(t *rapid.T) Fact { return Bound{someText.Draw(t, "channel"), someText.Draw(t, "browser")} },
-	"unbound":   func(t *rapid.T) Fact { return Unbound{someText.Draw(t, "channel")} },
-	"away":      func(*rapid.T) Fact { return Away{} },
+	"unbound": func(t *rapid.T) Fact {
+		return Unbound{Channel: someText.Draw(t, "channel"), Since: someTime.Draw(t, "since")}
+	},
+	"away": func(*rapid.T) Fact { return Away{} },
 	"ended": func(t *rapid.T) Fact {
 		return Finished{someNo.Draw(t, "by"), rapid.SampledFrom([]EndReason{EndedByVisitor, EndedByAgent, EndedGone}).Draw(t, "reason")}
 	},

@@ -100,7 +100,7 @@ func drawAction(t *rapid.T, s *State, now time.Time) Action {
 	case 4, 5:
 		return Type{On: rapid.Bool().Draw(t, "on"), Preview: drawText.Draw(t, "preview")}
 	case 6, 7:
-		return Bind{Channel: channel, Browser: "b"}
+		return Bind{Channel: channel, Browser: "b", Yield: rapid.Bool().Draw(t, "yield")}
 	case 8, 9:
 		return Unbind{Channel: channel}
 	case 10:

@@ -196,6 +196,9 @@ func (s *State) Apply(e Event) {
 		s.UnboundSince, s.IsAway = time.Time{}, false
 	case Unbound:
 		s.Channel, s.UnboundSince, s.IsAway = "", e.At, false
+		if !f.Since.IsZero() {
+			s.UnboundSince = f.Since
+		}
 	case Away:
 		s.IsAway = true
 	case Finished:
