@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"sync/atomic"
 
+	"github.com/halley-chat/halley/internal/gms"
 	"github.com/halley-chat/halley/internal/httpx"
 	"github.com/halley-chat/halley/web"
 )
@@ -28,6 +29,7 @@ func (a *App) routes() http.Handler {
 	visitors := httpx.CORS{Allow: a.gms.AllowsOrigin, Methods: "GET, POST, OPTIONS"}.Wrap(a.gms)
 	mux.Handle("/genesys/cometd", visitors)
 	mux.Handle("/genesys/cometd/", visitors)
+	mux.Handle(gms.RESTPath, httpx.CORS{Allow: a.gms.AllowsOrigin, Methods: "POST, OPTIONS"}.Wrap(a.gms.REST()))
 	mux.Handle("/desk/cometd", a.deskLine)
 	mux.Handle("/desk/cometd/", a.deskLine)
 	a.desk.Register(mux)

@@ -3,9 +3,9 @@ package gms
 import (
 	"context"
 	"crypto/rand"
-	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/halley-chat/halley/bayeux"
 	"github.com/halley-chat/halley/internal/chat"
@@ -97,40 +97,7 @@ func (b *binding) end(unbind bool) {
 		watch.Close()
 	}
 	if unbind {
-		go e.unbind(id, b.name)
-	}
-}
-
-// unbind tells a chat that a channel is gone. It waits for the room, so it has
-// a goroutine of its own, which unbinding counts.
-func (e *Edge) unbind(id chat.ID, name string) {
-	defer e.unbinding.Done()
-	ctx, cancel := context.WithTimeout(context.Background(), e.o.Patience)
-	defer cancel()
-	_, err := e.o.Engine.Do(ctx, id, chat.Command{By: chat.TheVisitor(), Do: chat.Unbind{Channel: name}})
-	if err != nil && chat.KindOf(err) != chat.Ended {
-		// The chat still counts as listened to, until its next change of
-		// summary or the next start finds that it is not; see adopt.
-		e.o.Logger.Warn("gms: a chat could not be told that its channel is gone", "chat", id.String(), "err", err)
-	}
-}
-
-// adopt hears of every change on the board. A chat may be bound to a channel
-// of this process that is not there: its requestChat seemed to fail, or the
-// session went while it was bound. Such a chat is told.
-func (e *Edge) adopt(s chat.Summary) {
-	if !s.Live() || !s.Bound || !strings.HasPrefix(s.Channel, e.node) {
-		return
-	}
-	e.mu.Lock()
-	_, known := e.bindings[s.Channel]
-	orphan := !known && !e.closed
-	if orphan {
-		e.unbinding.Add(1)
-	}
-	e.mu.Unlock()
-	if orphan {
-		go e.unbind(s.Chat, s.Channel)
+		go e.unbind(id, b.name, time.Time{})
 	}
 }
 
@@ -192,49 +159,4 @@ func (b *binding) repeat(id chat.ID, events []chat.Event) {
 	r := b.edge.notification(sum, c, events, 1)
 	r.NextPosition = events[len(events)-1].Index + 1
 	send(b.session, b.channel, r)
-}
-
-// notification is the response object for events from a position on; -1 means
-// the last visible one. A notification about an ended chat always holds a
-// visible event, because clients look at chatEnded only beside one.
-func (e *Edge) notification(sum chat.Summary, c cast, events []chat.Event, from int64) response {
-	r := response{
-		StatusCode: statusOK, ChatEnded: sum.Phase == chat.PhaseEnded,
-		ChatID: sum.Chat.String(), UserID: userID(sum.Chat, chat.VisitorNo), Alias: alias,
-		Messages: []message{}, NextPosition: sum.Last + 1,
-	}
-	if n := len(events); n > 0 {
-		r.NextPosition = max(r.NextPosition, events[n-1].Index+1)
-	}
-	if !r.ChatEnded {
-		r.SecureKey = e.o.Keys.key(identity{sum.Chat, chat.VisitorNo, sum.KeyEpoch})
-	}
-	var last *message
-	for _, event := range events {
-		c.see(event)
-		m, ok := c.render(event)
-		if !ok {
-			continue
-		}
-		last = &m
-		if from > 0 && event.Index >= from {
-			r.Messages = append(r.Messages, m)
-		}
-	}
-	if last != nil && len(r.Messages) == 0 && (from < 0 || r.ChatEnded) {
-		r.Messages = append(r.Messages, *last)
-	}
-	return r
-}
-
-// readEnded answers with what an ended chat still holds.
-func (e *Edge) readEnded(ctx context.Context, s *bayeux.Session, channel string, id chat.ID, from int64) error {
-	watch, err := e.o.Engine.Watch(ctx, id, 1, func(batch engine.Batch) {
-		send(s, channel, e.notification(batch.Summary, make(cast), batch.Events, from))
-	})
-	if err != nil {
-		return err
-	}
-	watch.Close()
-	return nil
 }

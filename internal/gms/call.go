@@ -10,13 +10,110 @@ import (
 	"github.com/halley-chat/halley/internal/chat"
 )
 
-// requestChat opens a chat and binds this session to it.
+// face is the side of the API from which an operation is asked for: it says who
+// asks, and knows where the outcome goes. A face serves one call.
+type face interface {
+	// service is the chat service that the call names.
+	service() string
+	// allowed says whether the page behind the call may use a service.
+	allowed(Service) bool
+	// missing is what a transcriptPosition stands for that is missing, 0 or
+	// unreadable: 1, which means all events, or 0, which means none.
+	missing() int64
+	// own is the chat that an empty key means; 0 if there is none.
+	own() (chat.ID, error)
+	// fits says whether the call can mean the chat that its key opens.
+	fits(chat.ID) bool
+	// told is the nextPosition that the caller was told last; 0 if that is not
+	// known.
+	told(chat.ID) int64
+
+	// open opens a chat and answers with its first events.
+	open(context.Context, *call, chat.Open) error
+	// read answers with a chat's events from a position on.
+	read(ctx context.Context, c *call, sum chat.Summary, from int64) error
+	// command gives a live or ended chat a command and answers. quiet says
+	// that it causes nothing that a visitor could see.
+	command(ctx context.Context, c *call, sum chat.Summary, cmd chat.Command, quiet bool) error
+	// answer sends a response to the caller.
+	answer(response, verdict)
+}
+
+// call is one operation being carried out, by one goroutine.
+type call struct {
+	edge    *Edge
+	face    face
+	request request
+	chat    chat.ID // 0 until it is known
+}
+
+// operation is something that can be asked for.
+type operation struct {
+	do func(*call, context.Context) error
+	// path is its name over REST; empty if it cannot be asked for there. The
+	// operation that opens a chat has no name there either, and stands in its
+	// own place.
+	path string
+}
+
+// operations is the table of what can be asked, under the names that CometD
+// has for it.
+var operations = map[string]operation{
+	opOpen:                 {(*call).requestChat, ""},
+	"requestNotifications": {(*call).refresh, ""},
+	"refresh":              {(*call).refresh, "refresh"},
+	"sendMessage":          {(*call).sendMessage, "send"},
+	"startTyping":          {(*call).startTyping, "startTyping"},
+	"stopTyping":           {(*call).stopTyping, "stopTyping"},
+	"disconnect":           {(*call).disconnect, "disconnect"},
+	"updateNickname":       {(*call).updateNickname, "updateNickname"},
+	"updateData":           {(*call).updateData, "updateData"},
+	"pushUrl":              {(*call).pushURL, "pushUrl"},
+	"customNotice":         {(*call).customNotice, "customNotice"},
+	"readReceipt":          {(*call).readReceipt, "readReceipt"},
+}
+
+const opOpen = "requestChat"
+
+// do carries out an operation and answers it, whatever comes of it.
+func (c *call) do(ctx context.Context, name string) {
+	op, ok := operations[name]
+	if !ok {
+		c.refuse(errNoOperation)
+		return
+	}
+	if err := op.do(c, ctx); err != nil {
+		c.refuse(err)
+	}
+}
+
+var errNoOperation = chat.Refuse(chat.Unknown, "no such operation")
+
+// refuse answers with an error. The chat and everything else stay as they are.
+func (c *call) refuse(err error) {
+	v, known := verdictOf(err)
+	if !known {
+		c.edge.o.Logger.Error("gms: an operation failed", "chat", c.chat.String(), "err", err)
+	}
+	c.edge.stats.Refused.Add(1)
+	r := response{StatusCode: v.status, ChatEnded: v.ended, Alias: alias, Messages: []message{}, NextPosition: 1}
+	if v.status == statusPermanent && !v.mute {
+		r.Errors = []failure{v.failure}
+	}
+	if c.chat != 0 {
+		r.ChatID, r.UserID = c.chat.String(), userID(c.chat, chat.VisitorNo)
+		r.NextPosition = max(c.face.told(c.chat), 1)
+	}
+	c.face.answer(r, v)
+}
+
+// requestChat opens a chat.
 func (c *call) requestChat(ctx context.Context) error {
-	service, ok := c.edge.o.Services[strings.TrimPrefix(c.channel, channelPrefix)]
+	service, ok := c.edge.o.Services[c.face.service()]
 	switch {
 	case !ok:
 		return errNoService
-	case !service.allows(c.session.Origin(), c.session.SameOrigin()):
+	case !c.face.allowed(service):
 		return errOrigin
 	case c.edge.draining.Load():
 		return chat.Refuse(chat.Closed, "the server is about to stop")
@@ -25,104 +122,67 @@ func (c *call) requestChat(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b := c.edge.bind(c.session, c.channel, 0)
-	open.Opening.Service = strings.TrimPrefix(c.channel, channelPrefix)
-	open.Opening.Queue = service.Queue
-	open.Opening.Channel, open.Opening.Browser = b.name, BrowserDigest(c.session.Browser())
-	id, _, err := c.edge.o.Engine.Open(ctx, chat.Command{By: chat.TheVisitor(), Do: open})
-	if err != nil {
-		b.drop()
-		return err
-	}
-	c.chat = id
-	return b.follow(ctx, id, 1)
+	open.Opening.Service, open.Opening.Queue = c.face.service(), service.Queue
+	return c.face.open(ctx, c, open)
 }
 
-// owner finds the chat of an operation by its key; an empty key means the
-// chat that this session is bound to.
+// owner finds the chat of an operation by its key, or by what an empty key
+// means on this side.
 func (c *call) owner(ctx context.Context) (chat.Summary, error) {
 	none := chat.Refuse(chat.Forbidden, "the key opens no chat")
 	key := c.request.text("secureKey")
+	var who identity
 	if key == "" {
-		b, ok := c.session.Value().(*binding)
-		if !ok {
-			return chat.Summary{}, none
-		}
-		c.chat = b.chatID()
-		if c.chat == 0 {
-			return chat.Summary{}, none
-		}
-	} else {
-		who, ok := c.edge.o.Keys.open(key)
-		if !ok {
-			c.edge.stats.WrongKeys.Add(1)
-			return chat.Summary{}, none
-		}
-		c.chat = who.chat
-		sum, ok, err := c.edge.o.Engine.Summary(ctx, who.chat)
+		id, err := c.face.own()
 		if err != nil {
 			return chat.Summary{}, err
 		}
-		if !ok || sum.KeyEpoch != who.epoch || who.party != chat.VisitorNo {
-			c.chat = 0
+		if id == 0 {
+			return chat.Summary{}, none
+		}
+		who.chat = id
+	} else {
+		var ok bool
+		if who, ok = c.edge.o.Keys.open(key); !ok || who.party != chat.VisitorNo || !c.face.fits(who.chat) {
 			c.edge.stats.WrongKeys.Add(1)
 			return chat.Summary{}, none
 		}
-		return sum, nil
 	}
-	sum, ok, err := c.edge.o.Engine.Summary(ctx, c.chat)
-	if err != nil {
+	c.chat = who.chat
+	sum, ok, err := c.edge.o.Engine.Summary(ctx, who.chat)
+	switch {
+	case err != nil:
 		return chat.Summary{}, err
-	}
-	if !ok {
+	case !ok && key == "":
+		return chat.Summary{}, none
+	case !ok || key != "" && sum.KeyEpoch != who.epoch:
+		c.chat = 0
+		c.edge.stats.WrongKeys.Add(1)
 		return chat.Summary{}, none
 	}
 	return sum, nil
 }
 
-// requestNotifications binds this session to a chat, answers with its events
-// from a position, and goes on from there. Of an ended chat it only answers
-// what is left to read.
-func (c *call) requestNotifications(ctx context.Context) error {
+// refresh answers with a chat's events from a position on. Of an ended chat it
+// answers what is left to read.
+func (c *call) refresh(ctx context.Context) error {
 	sum, err := c.owner(ctx)
 	if err != nil {
 		return err
 	}
-	from := c.request.position()
-	if !sum.Live() {
-		if time.Since(sum.Ended) > c.edge.o.ReadableFor {
-			return chat.Refuse(chat.NotFound, "the chat is over for too long")
-		}
-		return c.edge.readEnded(ctx, c.session, c.channel, sum.Chat, from)
+	if !sum.Live() && time.Since(sum.Ended) > c.edge.o.ReadableFor {
+		return chat.Refuse(chat.NotFound, "the chat is over for too long")
 	}
-	b := c.edge.bind(c.session, c.channel, sum.Chat)
-	if _, err := c.edge.o.Engine.Do(ctx, sum.Chat, chat.Command{
-		By: chat.TheVisitor(), Do: chat.Bind{Channel: b.name, Browser: BrowserDigest(c.session.Browser())},
-	}); err != nil {
-		b.drop()
-		if chat.KindOf(err) == chat.Ended {
-			return c.edge.readEnded(ctx, c.session, c.channel, sum.Chat, from)
-		}
-		return err
-	}
-	return b.follow(ctx, sum.Chat, from)
+	return c.face.read(ctx, c, sum, c.request.position(c.face.missing()))
 }
 
-// command gives the visitor's chat a command. What it causes has been shown
-// to this session, if it is the one bound, when command returns.
-func (c *call) command(ctx context.Context, id string, do chat.Action) error {
+// command gives the visitor's chat a command.
+func (c *call) command(ctx context.Context, id string, do chat.Action, quiet bool) error {
 	sum, err := c.owner(ctx)
 	if err != nil {
 		return err
 	}
-	res, err := c.edge.o.Engine.Do(ctx, sum.Chat, chat.Command{ID: id, By: chat.TheVisitor(), Do: do})
-	if err != nil {
-		return err
-	}
-	if b, ok := c.session.Value().(*binding); ok && res.Repeat {
-		b.repeat(sum.Chat, res.Events)
-	}
-	return nil
+	return c.face.command(ctx, c, sum, chat.Command{ID: id, By: chat.TheVisitor(), Do: do}, quiet)
 }
 
 func (c *call) sendMessage(ctx context.Context) error {
@@ -132,37 +192,31 @@ func (c *call) sendMessage(ctx context.Context) error {
 	}
 	return c.command(ctx, id, chat.Say{
 		Text: c.request.text("message"), Type: c.request.text("messageType"), Attributes: json.RawMessage(attributes),
-	})
+	}, false)
 }
 
 func (c *call) startTyping(ctx context.Context) error {
-	return c.command(ctx, "", chat.Type{On: true, Preview: c.request.text("message")})
+	return c.command(ctx, "", chat.Type{On: true, Preview: c.request.text("message")}, false)
 }
 
 func (c *call) stopTyping(ctx context.Context) error {
-	return c.command(ctx, "", chat.Type{Preview: c.request.text("message")})
+	return c.command(ctx, "", chat.Type{Preview: c.request.text("message")}, false)
 }
 
 func (c *call) updateNickname(ctx context.Context) error {
-	return c.command(ctx, "", chat.Rename{Name: strings.TrimSpace(c.request.text("nickname"))})
+	return c.command(ctx, "", chat.Rename{Name: strings.TrimSpace(c.request.text("nickname"))}, false)
 }
 
-// updateData has no event that a visitor could see, so its answer is a
-// notification without events.
 func (c *call) updateData(ctx context.Context) error {
 	data, err := c.request.userData()
 	if err != nil {
 		return err
 	}
-	if err := c.command(ctx, "", chat.SetData{Data: data}); err != nil {
-		return err
-	}
-	c.confirm()
-	return nil
+	return c.command(ctx, "", chat.SetData{Data: data}, true)
 }
 
 func (c *call) pushURL(ctx context.Context) error {
-	return c.command(ctx, "", chat.Push{URL: c.request.text("pushUrl")})
+	return c.command(ctx, "", chat.Push{URL: c.request.text("pushUrl")}, false)
 }
 
 func (c *call) customNotice(ctx context.Context) error {
@@ -170,38 +224,19 @@ func (c *call) customNotice(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.command(ctx, id, chat.Notify{Text: c.request.text("message"), Attributes: json.RawMessage(attributes)})
+	return c.command(ctx, id, chat.Notify{Text: c.request.text("message"), Attributes: json.RawMessage(attributes)}, false)
 }
 
 // readReceipt says how far the visitor has read; without a position, all.
 func (c *call) readReceipt(ctx context.Context) error {
-	upto := c.request.position()
+	upto := c.request.position(1)
 	if _, said := c.request["transcriptPosition"]; !said || upto < 0 {
 		upto = math.MaxInt64
 	}
-	if err := c.command(ctx, "", chat.MarkRead{Upto: upto}); err != nil {
-		return err
-	}
-	c.confirm()
-	return nil
-}
-
-// confirm answers an operation that causes nothing to see.
-func (c *call) confirm() {
-	b, ok := c.session.Value().(*binding)
-	if !ok || b.chatID() != c.chat {
-		return // another session listens
-	}
-	sum, ok := c.edge.o.Engine.Board().Get(c.chat)
-	if !ok {
-		return
-	}
-	r := c.edge.notification(sum, make(cast), nil, 1)
-	r.NextPosition = max(b.next.Load(), 1)
-	c.send(r)
+	return c.command(ctx, "", chat.MarkRead{Upto: upto}, true)
 }
 
 // disconnect takes the visitor out of the chat, which ends it.
 func (c *call) disconnect(ctx context.Context) error {
-	return c.command(ctx, "", chat.Leave{})
+	return c.command(ctx, "", chat.Leave{}, false)
 }

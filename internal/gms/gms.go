@@ -3,9 +3,10 @@ package gms
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -38,8 +39,10 @@ type Options struct {
 	// 24 h.
 	ReadableFor time.Duration
 	// Patience is how long an operation may take before the client is told to
-	// try again; 0 means 7 s, since clients give up at 10.
-	Patience time.Duration
+	// try again; 0 means 7 s, since clients give up at 10. RESTPatience is the
+	// same over REST; 0 means 2.5 s, since clients give up at 3 there.
+	Patience     time.Duration
+	RESTPatience time.Duration
 	// SecureCookies marks the browser's cookie as Secure whatever the request
 	// came over.
 	SecureCookies bool
@@ -52,8 +55,8 @@ type Stats struct {
 	Refused   atomic.Int64 // operations answered with a statusCode other than 0
 }
 
-// Edge is the CometD side of the Chat API. It is an [http.Handler] for
-// /genesys/cometd and everything below.
+// Edge is the Chat API. It is an [http.Handler] for /genesys/cometd and
+// everything below; [Edge.REST] is the one for the paths below [RESTPath].
 type Edge struct {
 	// Static after construction.
 	o      Options
@@ -67,6 +70,8 @@ type Edge struct {
 	mu sync.Mutex
 	// Guarded by mu.
 	bindings map[string]*binding // by channel
+	pollers  map[string]*poller  // by channel
+	polled   map[chat.ID]*poller // by chat
 	closed   bool
 
 	unbinding sync.WaitGroup
@@ -80,7 +85,13 @@ func New(o Options) *Edge {
 	if o.Patience == 0 {
 		o.Patience = 7 * time.Second
 	}
-	e := &Edge{o: o, node: rand.Text()[:10] + ".", bindings: make(map[string]*binding)}
+	if o.RESTPatience == 0 {
+		o.RESTPatience = 2500 * time.Millisecond
+	}
+	e := &Edge{
+		o: o, node: rand.Text()[:10] + ".",
+		bindings: make(map[string]*binding), pollers: make(map[string]*poller), polled: make(map[chat.ID]*poller),
+	}
 	no := &bayeux.Error{Code: 403, Args: "denied_by_security_policy", Text: "denied"}
 	refuse := func(context.Context, *bayeux.Session, string) error { return no }
 	e.bayeux = bayeux.New(bayeux.Options{
@@ -118,7 +129,11 @@ func (e *Edge) Drain(spread time.Duration) {
 func (e *Edge) Close(ctx context.Context) error {
 	e.mu.Lock()
 	e.closed = true
+	pollers := slices.Collect(maps.Values(e.pollers))
 	e.mu.Unlock()
+	for _, p := range pollers {
+		p.end()
+	}
 	e.unsee()
 	err := e.bayeux.Close(ctx)
 	e.unbinding.Wait()
@@ -138,9 +153,11 @@ func (e *Edge) AllowsOrigin(origin string) bool {
 
 func (e *Edge) checkOrigin(r *http.Request) bool {
 	origin := r.Header.Get("Origin")
-	if origin == "" || e.AllowsOrigin(origin) {
-		return true
-	}
+	return origin == "" || e.AllowsOrigin(origin) || sameOrigin(origin, r)
+}
+
+// sameOrigin says whether an origin is that of the address that was called.
+func sameOrigin(origin string, r *http.Request) bool {
 	_, host, ok := strings.Cut(origin, "://")
 	return ok && strings.EqualFold(host, r.Host)
 }
@@ -161,85 +178,4 @@ func (e *Edge) onHandshake(_ context.Context, s *bayeux.Session, _ *bayeux.Messa
 	}
 	key := e.o.Keys.key(identity{live[0].Chat, chat.VisitorNo, live[0].KeyEpoch})
 	r.Set("secureKey", []byte(`"`+key+`"`)) // its alphabet needs no escaping
-}
-
-// handle carries out one operation and answers it with a notification.
-func (e *Edge) handle(ctx context.Context, s *bayeux.Session, m *bayeux.Message) error {
-	r, err := parseRequest(m.Data)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, e.o.Patience)
-	defer cancel()
-	c := &call{edge: e, session: s, channel: strings.TrimSuffix(strings.TrimSpace(m.Channel), "/"), request: r}
-	if err := c.do(ctx); err != nil {
-		c.refuse(err)
-	}
-	return nil
-}
-
-// call is one operation being carried out, by one goroutine.
-type call struct {
-	edge    *Edge
-	session *bayeux.Session
-	channel string // where its notifications go
-	request request
-	chat    chat.ID // 0 until it is known
-}
-
-// operations is the table of what can be asked.
-var operations = map[string]func(*call, context.Context) error{
-	"requestChat":          (*call).requestChat,
-	"requestNotifications": (*call).requestNotifications,
-	"sendMessage":          (*call).sendMessage,
-	"startTyping":          (*call).startTyping,
-	"stopTyping":           (*call).stopTyping,
-	"disconnect":           (*call).disconnect,
-	"refresh":              (*call).requestNotifications,
-	"updateNickname":       (*call).updateNickname,
-	"updateData":           (*call).updateData,
-	"pushUrl":              (*call).pushURL,
-	"customNotice":         (*call).customNotice,
-	"readReceipt":          (*call).readReceipt,
-}
-
-func (c *call) do(ctx context.Context) error {
-	op, ok := operations[c.request.text("operation")]
-	if !ok {
-		return chat.Refuse(chat.Unknown, "no such operation")
-	}
-	return op(c, ctx)
-}
-
-// refuse answers with an error. The chat and everything else stay as they are.
-func (c *call) refuse(err error) {
-	v, known := verdictOf(err)
-	if !known {
-		c.edge.o.Logger.Error("gms: an operation failed", "chat", c.chat.String(), "err", err)
-	}
-	c.edge.stats.Refused.Add(1)
-	r := response{StatusCode: v.status, ChatEnded: v.ended, Alias: alias, Messages: []message{}, NextPosition: 1}
-	if v.status == statusPermanent {
-		r.Errors = []failure{v.failure}
-	}
-	if b, ok := c.session.Value().(*binding); ok && c.chat != 0 && b.chatID() == c.chat {
-		r.NextPosition = max(b.next.Load(), 1)
-	}
-	if c.chat != 0 {
-		r.ChatID, r.UserID = c.chat.String(), userID(c.chat, chat.VisitorNo)
-	}
-	c.send(r)
-}
-
-// send queues a notification for the session. If it cannot be queued, the
-// session is over and its client will ask for what it missed.
-func (c *call) send(r response) { send(c.session, c.channel, r) }
-
-func send(s *bayeux.Session, channel string, r response) {
-	b, err := json.Marshal(r)
-	if err != nil {
-		// Attributes are the only raw JSON in it, and they were parsed before.
-		panic("gms: a response cannot be encoded: " + err.Error())
-	}
-	_ = s.Deliver(channel, b)
 }

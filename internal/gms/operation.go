@@ -20,6 +20,9 @@ var (
 	errNoObject  = &bayeux.Error{Code: 400, Text: "data_invalid"}
 )
 
+// errFields refuses an object within an operation that has a key twice.
+var errFields = chat.Refuse(chat.Invalid, "an object has a key twice")
+
 // maxIdentifier bounds what a client may use as the id of a message, in bytes.
 const maxIdentifier = 64
 
@@ -67,9 +70,9 @@ func text(v jsontext.Value) (string, bool) {
 }
 
 // position is transcriptPosition, a number or a numeric string: the index of
-// the first event wanted. Missing, empty or unreadable means all of them; -1
-// means the last one only.
-func (r request) position() int64 {
+// the first event wanted. -1 means the last one only; what is missing, 0 or
+// unreadable is taken for the value missing.
+func (r request) position(missing int64) int64 {
 	v := r["transcriptPosition"]
 	s, isText := text(v)
 	if !isText {
@@ -77,12 +80,10 @@ func (r request) position() int64 {
 	}
 	n, err := strconv.ParseInt(strings.TrimSpace(s), 10, 64)
 	switch {
-	case err != nil:
-		return 1
-	case n == -1:
-		return -1
+	case err != nil || n == 0 || n < -1:
+		return missing
 	default:
-		return max(n, 1)
+		return n
 	}
 }
 
@@ -95,7 +96,7 @@ func (r request) userData() (map[string]string, error) {
 	}
 	fields, err := parseRequest(v)
 	if err != nil {
-		return nil, err
+		return nil, errFields
 	}
 	data := make(map[string]string, len(fields))
 	for key, value := range fields {
@@ -117,7 +118,7 @@ func (r request) attributes() (attributes jsontext.Value, id string, err error) 
 	}
 	fields, err := parseRequest(v)
 	if err != nil {
-		return nil, "", err
+		return nil, "", errFields
 	}
 	id = fields.text("halley-id")
 	if len(id) > maxIdentifier {

@@ -3,6 +3,7 @@ package gms
 import (
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/halley-chat/halley/internal/chat"
 )
@@ -82,9 +83,9 @@ func (c cast) render(e chat.Event) (m message, ok bool) {
 		m.Type, m.From, m.Text = "Message", c[f.No], &f.Text
 		m.MessageType, m.EventAttributes = f.Type, f.Attributes
 	case chat.Typed:
-		m.From, m.Type = c[f.No], "TypingStopped"
+		m.From, m.Type = c[f.No], typingStopped
 		if f.On {
-			m.Type = "TypingStarted"
+			m.Type = typingStarted
 		}
 		if e.Preview != "" {
 			m.Text = &e.Preview
@@ -100,3 +101,16 @@ func (c cast) render(e chat.Event) (m message, ok bool) {
 	}
 	return m, true
 }
+
+// typing says whether the message tells of typing.
+func (m message) typing() bool { return m.Type == typingStarted || m.Type == typingStopped }
+
+// stale says whether the message is left out of what is told later.
+func (m message) stale(now time.Time) bool {
+	return m.typing() && now.Sub(time.UnixMilli(m.UTCTime)) > chat.TypingAge
+}
+
+const (
+	typingStarted = "TypingStarted"
+	typingStopped = "TypingStopped"
+)

@@ -2,6 +2,7 @@ package gms
 
 import (
 	"errors"
+	"net/http"
 
 	"github.com/halley-chat/halley/internal/chat"
 )
@@ -34,7 +35,13 @@ type verdict struct {
 	status int
 	failure
 	ended bool // the client has no chat (any more)
+	http  int  // the status over REST; 0 means 200
+	mute  bool // without errors
 }
+
+// Over REST what the chat decided is answered with the status 200, and what is
+// wrong about the request itself with a 4xx, which only the client can put
+// right. Nothing that a client does is answered with a 5xx.
 
 // verdicts maps the domain's refusals to Genesys' words; the one table for it.
 // A kind that is not listed is answered as "cannot be carried out".
@@ -43,9 +50,9 @@ var verdicts = map[chat.Kind]verdict{
 	chat.Ended:       {status: statusPermanent, failure: failure{codeRefused, "This chat has ended."}, ended: true},
 	chat.NotFound:    {status: statusPermanent, failure: failure{codeRefused, "There is no such chat, or it is over."}, ended: true},
 	chat.Forbidden:   {status: statusPermanent, failure: failure{codeRefused, "There is no such chat, or it is over."}, ended: true},
-	chat.TooLong:     {status: statusPermanent, failure: failure{codeTooLong, "The message is too long."}},
-	chat.Invalid:     {status: statusPermanent, failure: failure{codeRefused, "The request is not complete or not valid."}},
-	chat.Unknown:     {status: statusPermanent, failure: failure{codeRefused, "This operation is not known."}},
+	chat.TooLong:     {status: statusPermanent, failure: failure{codeTooLong, "The message is too long."}, http: http.StatusBadRequest},
+	chat.Invalid:     {status: statusPermanent, failure: failure{codeRefused, "The request is not complete or not valid."}, http: http.StatusBadRequest},
+	chat.Unknown:     {status: statusPermanent, failure: failure{codeRefused, "This operation is not known."}, http: http.StatusNotFound},
 	chat.Closed:      {status: statusPermanent, failure: failure{codeNoNewChat, "A new chat cannot be started now. Please try again later."}, ended: true},
 }
 
@@ -56,7 +63,12 @@ func (r *refusal) Error() string { return "gms: " + r.Advice }
 
 var (
 	errNoService = &refusal{verdict{status: statusPermanent, failure: failure{codeNoService, "This chat service does not exist."}, ended: true}}
-	errOrigin    = &refusal{verdict{status: statusPermanent, failure: failure{codeForbidden, "This page may not use the chat service."}, ended: true}}
+	errOrigin    = &refusal{verdict{status: statusPermanent, failure: failure{codeForbidden, "This page may not use the chat service."}, ended: true, http: http.StatusForbidden}}
+	// Over REST a service that does not exist is a 404 without errors, which
+	// is how clients there know it.
+	errNoSuchService = &refusal{verdict{status: statusPermanent, failure: errNoService.failure, ended: true, http: http.StatusNotFound, mute: true}}
+	errMethod        = &refusal{verdict{status: statusPermanent, failure: failure{codeRefused, "The chat API is called with POST."}, http: http.StatusMethodNotAllowed}}
+	errTooBig        = &refusal{verdict{status: statusPermanent, failure: failure{codeTooLong, "The request is too long."}, http: http.StatusRequestEntityTooLarge}}
 )
 
 // verdictOf is how an error looks on the wire. known is false for an error

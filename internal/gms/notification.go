@@ -1,0 +1,63 @@
+package gms
+
+import (
+	"context"
+
+	"github.com/halley-chat/halley/internal/chat"
+	"github.com/halley-chat/halley/internal/engine"
+)
+
+// blank is the response object about a chat, without events.
+func (e *Edge) blank(sum chat.Summary) response {
+	r := response{
+		StatusCode: statusOK, ChatEnded: sum.Phase == chat.PhaseEnded,
+		ChatID: sum.Chat.String(), UserID: userID(sum.Chat, chat.VisitorNo), Alias: alias,
+		Messages: []message{}, NextPosition: sum.Last + 1,
+	}
+	if !r.ChatEnded {
+		r.SecureKey = e.o.Keys.key(identity{sum.Chat, chat.VisitorNo, sum.KeyEpoch})
+	}
+	return r
+}
+
+// notification is the response object for events from a position on; -1 means
+// the last visible one and 0 none. A notification about an ended chat always
+// holds a visible event, because clients look at chatEnded only beside one.
+func (e *Edge) notification(sum chat.Summary, c cast, events []chat.Event, from int64) response {
+	r := e.blank(sum)
+	if n := len(events); n > 0 {
+		r.NextPosition = max(r.NextPosition, events[n-1].Index+1)
+	}
+	var last *message
+	for _, event := range events {
+		c.see(event)
+		m, ok := c.render(event)
+		if !ok {
+			continue
+		}
+		last = &m
+		if from > 0 && event.Index >= from {
+			r.Messages = append(r.Messages, m)
+		}
+	}
+	if last != nil && len(r.Messages) == 0 && (from < 0 || r.ChatEnded) {
+		r.Messages = append(r.Messages, *last)
+	}
+	return r
+}
+
+// replay is the response object for what a chat's log holds from a position
+// on. It reads the whole log, so that the names of all participants are known.
+func (e *Edge) replay(ctx context.Context, id chat.ID, from int64) (response, error) {
+	var r response
+	watch, err := e.o.Engine.Watch(ctx, id, 1, func(batch engine.Batch) {
+		if batch.Replay {
+			r = e.notification(batch.Summary, make(cast), batch.Events, from)
+		}
+	})
+	if err != nil {
+		return response{}, err
+	}
+	watch.Close()
+	return r, nil
+}

@@ -1,0 +1,72 @@
+package gms
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/halley-chat/halley/internal/chat"
+)
+
+// unbindAgain is how long an unbinding that failed waits for its next try.
+const unbindAgain = 5 * time.Second
+
+// unbind tells a chat that a channel is gone, and since when nothing was heard
+// through it (zero means that it went just now). It waits for the room, so it
+// has a goroutine of its own, which unbinding counts. While the store is not
+// there it is tried again: a chat that seems to be listened to would never end.
+func (e *Edge) unbind(id chat.ID, name string, since time.Time) {
+	defer e.unbinding.Done()
+	ctx, cancel := context.WithTimeout(context.Background(), e.o.Patience)
+	defer cancel()
+	began := time.Now()
+	_, err := e.o.Engine.Do(ctx, id, chat.Command{By: chat.TheVisitor(), Do: chat.Unbind{Channel: name, Since: since}})
+	switch kind := chat.KindOf(err); {
+	case err == nil || kind == chat.Ended || kind == chat.NotFound:
+		return
+	case kind == chat.Unavailable:
+		if since.IsZero() {
+			since = began
+		}
+		time.AfterFunc(unbindAgain, func() { e.unbindLater(id, name, since) })
+	}
+	e.o.Logger.Warn("gms: a chat could not be told that its channel is gone", "chat", id.String(), "err", err)
+}
+
+// unbindLater unbinds unless the edge closes; the next process then finds that
+// nobody listens.
+func (e *Edge) unbindLater(id chat.ID, name string, since time.Time) {
+	e.mu.Lock()
+	closed := e.closed
+	if !closed {
+		e.unbinding.Add(1)
+	}
+	e.mu.Unlock()
+	if !closed {
+		e.unbind(id, name, since)
+	}
+}
+
+// adopt hears of every change on the board. A chat may be bound to a channel
+// of this process that is not there: its requestChat seemed to fail, or the
+// session went while it was bound. Such a chat is told.
+func (e *Edge) adopt(s chat.Summary) {
+	if !s.Live() || !s.Bound || !strings.HasPrefix(s.Channel, e.node) {
+		return
+	}
+	e.mu.Lock()
+	orphan := !e.knows(s.Channel) && !e.closed
+	if orphan {
+		e.unbinding.Add(1)
+	}
+	e.mu.Unlock()
+	if orphan {
+		go e.unbind(s.Chat, s.Channel, time.Time{})
+	}
+}
+
+// knows says whether a channel of this process is there. It is called with mu
+// held.
+func (e *Edge) knows(channel string) bool {
+	return e.bindings[channel] != nil || e.pollers[channel] != nil
+}

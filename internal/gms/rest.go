@@ -1,0 +1,219 @@
+package gms
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/halley-chat/halley/internal/chat"
+)
+
+// RESTPath is what the paths of the REST side begin with; the name of a service
+// follows.
+const RESTPath = "/genesys/2/chat/"
+
+// bodyWithin is how long the body of a call may take to arrive.
+const bodyWithin = 10 * time.Second
+
+// paths are the operations by their names over REST.
+var paths = func() map[string]string {
+	m := make(map[string]string)
+	for name, op := range operations {
+		if op.path != "" {
+			m[op.path] = name
+		}
+	}
+	return m
+}()
+
+// rest is the face of one HTTP request: the outcome is its answer.
+type rest struct {
+	// Static after construction.
+	edge   *Edge
+	w      http.ResponseWriter
+	r      *http.Request
+	name   string  // of the service
+	path   chat.ID // the chat in the path; 0 if there is none, or no readable one
+	origin string
+}
+
+// REST is the REST side of the API: a handler for the paths below [RESTPath].
+// Every answer is the response object; none has a status of 500 or above.
+func (e *Edge) REST() http.Handler { return http.HandlerFunc(e.serveREST) }
+
+func (e *Edge) serveREST(w http.ResponseWriter, r *http.Request) {
+	parts := strings.Split(strings.TrimSuffix(strings.TrimPrefix(r.URL.Path, RESTPath), "/"), "/")
+	f := &rest{edge: e, w: w, r: r, name: parts[0], origin: r.Header.Get("Origin")}
+	c := &call{edge: e, face: f}
+	service, ok := e.o.Services[f.name]
+	name := ""
+	switch len(parts) {
+	case 1:
+		name = opOpen
+	case 3:
+		// A chat that is none is found out by the key, which is not its own.
+		f.path, _ = chat.ParseID(parts[1])
+		name = paths[parts[2]]
+	}
+	switch {
+	case !ok:
+		c.refuse(errNoSuchService)
+		return
+	case r.Method != http.MethodPost:
+		w.Header().Set("Allow", "POST, OPTIONS")
+		c.refuse(errMethod)
+		return
+	case name == "":
+		c.refuse(errNoOperation)
+		return
+	case !f.allowed(service):
+		c.refuse(errOrigin)
+		return
+	}
+	// Where the deadline cannot be set, the server's own limits hold.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyWithin))
+	var err error
+	if c.request, err = readRequest(w, r); err != nil {
+		c.refuse(err)
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), e.o.RESTPatience)
+	defer cancel()
+	c.do(ctx, name)
+}
+
+func (f *rest) service() string { return f.name }
+
+func (f *rest) allowed(s Service) bool { return s.allows(f.origin, sameOrigin(f.origin, f.r)) }
+
+func (f *rest) missing() int64 { return 0 }
+
+func (f *rest) own() (chat.ID, error) {
+	return 0, chat.Refuse(chat.Invalid, "the key is missing")
+}
+
+func (f *rest) fits(id chat.ID) bool { return id == f.path }
+
+func (f *rest) told(id chat.ID) int64 { return f.edge.told(id) }
+
+func (f *rest) answer(r response, v verdict) {
+	h := f.w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	status := http.StatusOK
+	if v.http != 0 {
+		status = v.http
+	}
+	f.w.WriteHeader(status)
+	_, _ = f.w.Write(r.encode()) // whoever asked may have gone
+}
+
+// open answers with the events of the opening itself, so that the chat need
+// not be read.
+func (f *rest) open(ctx context.Context, c *call, open chat.Open) error {
+	e := f.edge
+	e.mu.Lock()
+	if e.closed {
+		e.mu.Unlock()
+		return errClosed
+	}
+	p := e.newPoller(0)
+	e.mu.Unlock()
+	open.Opening.Channel = p.name
+	id, res, err := e.o.Engine.Open(ctx, chat.Command{By: chat.TheVisitor(), Do: open})
+	if err != nil {
+		p.end()
+		return err
+	}
+	c.chat = id
+	e.settle(p, id)
+	r := e.notification(res.Summary, make(cast), res.Events, 1)
+	p.tell(r.NextPosition)
+	f.answer(r, verdict{})
+	return nil
+}
+
+// read answers a refresh. What the visitor has typed so far may come with it.
+func (f *rest) read(ctx context.Context, c *call, sum chat.Summary, from int64) error {
+	if !sum.Live() {
+		return f.readLog(ctx, nil, sum.Chat, from)
+	}
+	p, err := f.edge.poll(ctx, sum.Chat)
+	if err == nil {
+		err = p.hint(ctx, c.request.text("message"))
+	}
+	if err == nil {
+		err = p.attend(ctx)
+	}
+	switch {
+	case chat.KindOf(err) == chat.Ended:
+		return f.readLog(ctx, p, sum.Chat, from)
+	case err != nil:
+		return err
+	}
+	return f.readFrom(ctx, p, from)
+}
+
+// readFrom answers from the poller's memory, or from the log if that does not
+// reach back so far.
+func (f *rest) readFrom(ctx context.Context, p *poller, from int64) error {
+	r, ok := p.read(from)
+	if !ok {
+		return f.readLog(ctx, p, p.id(), from)
+	}
+	f.answer(r, verdict{})
+	return nil
+}
+
+func (f *rest) readLog(ctx context.Context, p *poller, id chat.ID, from int64) error {
+	r, err := f.edge.replay(ctx, id, from)
+	if err != nil {
+		return err
+	}
+	if p != nil && from != 0 {
+		p.tell(r.NextPosition)
+	}
+	f.answer(r, verdict{})
+	return nil
+}
+
+// command answers with events only if the request names a position, and with
+// what it caused if it ended the chat.
+func (f *rest) command(ctx context.Context, c *call, sum chat.Summary, cmd chat.Command, _ bool) error {
+	if !sum.Live() {
+		return chat.Refuse(chat.Ended, "the chat has ended")
+	}
+	p, err := f.edge.poll(ctx, sum.Chat)
+	if err != nil {
+		return err
+	}
+	res, err := f.edge.o.Engine.Do(ctx, sum.Chat, cmd)
+	if err != nil {
+		return err
+	}
+	switch do := cmd.Do.(type) {
+	case chat.Say:
+		p.typed("")
+	case chat.Type:
+		p.typed(do.Preview)
+	}
+	// A visitor who could not be bound is bound by its next call.
+	if err := p.attend(ctx); err != nil && chat.KindOf(err) == 0 {
+		f.edge.o.Logger.Error("gms: a visitor who polls could not be bound", "chat", c.chat.String(), "err", err)
+	}
+	from := c.request.position(0)
+	if !res.Summary.Live() && from == 0 && len(res.Events) > 0 {
+		from = res.Events[0].Index
+	}
+	err = f.readFrom(ctx, p, from)
+	if chat.KindOf(err) == chat.Unavailable {
+		// The command has been carried out, and to say anything else would
+		// have it sent again. The events can be asked for.
+		r, _ := p.read(0)
+		f.answer(r, verdict{})
+		return nil
+	}
+	return err
+}

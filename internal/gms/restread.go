@@ -1,0 +1,80 @@
+package gms
+
+import (
+	"context"
+	"time"
+
+	"github.com/halley-chat/halley/internal/chat"
+)
+
+func (p *poller) id() chat.ID {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.chat
+}
+
+// tell notes which nextPosition the client is told.
+func (p *poller) tell(next int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.told = next
+}
+
+// read is the response object for the events from a position on, as
+// [Edge.notification] has it. Without events its nextPosition is the one told
+// last, so that a client which goes on from there misses nothing. ok is false
+// if memory does not reach back to the position.
+func (p *poller) read(from int64) (r response, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if from > 0 && from < p.floor {
+		return response{}, false
+	}
+	p.trim(time.Now())
+	r = p.edge.blank(p.sum)
+	var last *message
+	for i := range p.recent {
+		m := &p.recent[i]
+		last = m
+		if from > 0 && m.Index >= from {
+			r.Messages = append(r.Messages, *m)
+		}
+	}
+	if last == nil {
+		last = p.latest
+	}
+	if last != nil && len(r.Messages) == 0 && (from < 0 || r.ChatEnded) {
+		r.Messages = append(r.Messages, *last)
+	}
+	if from == 0 {
+		r.NextPosition = p.told
+	}
+	p.told = r.NextPosition
+	return r, true
+}
+
+// hint tells the chat what the visitor is typing, if that is news. A preview
+// that is too long is left out: the call asks for events first of all.
+func (p *poller) hint(ctx context.Context, preview string) error {
+	p.mu.Lock()
+	id, news := p.chat, preview != "" && preview != p.preview && len(preview) <= chat.MaxText
+	if preview == "" {
+		p.preview = ""
+	}
+	p.mu.Unlock()
+	if !news {
+		return nil
+	}
+	if _, err := p.edge.o.Engine.Do(ctx, id, chat.Command{By: chat.TheVisitor(), Do: chat.Type{On: true, Preview: preview}}); err != nil {
+		return err
+	}
+	p.typed(preview)
+	return nil
+}
+
+// typed notes what the visitor was typing when the chat was last told.
+func (p *poller) typed(preview string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.preview = preview
+}
