@@ -19,7 +19,7 @@ type Options struct {
 	// Interval, before it expires; 0 means 10 s.
 	MaxInterval time.Duration
 	// MultiSessionInterval is the advised interval for sessions beyond
-	// HoldsPerBrowser; 0 means 2 s.
+	// HoldsPerBrowser; 0 means 2 s. A negative one refuses their connects.
 	MultiSessionInterval time.Duration
 	// WriteTimeout is how long one write to a client may take; 0 means 10 s.
 	WriteTimeout time.Duration
