@@ -54,6 +54,11 @@ type Options struct {
 	// TrustClientID accepts a clientId over HTTP without the cookie of the
 	// browser that shook hands. A WebSocket never needs the cookie.
 	TrustClientID bool
+	// NoSocketCookie sets no cookie when a WebSocket opens. The sessions of such
+	// a WebSocket cannot go on over polling. It is for clients that open one
+	// while they shake hands over HTTP, as Faye's do: of two cookies that are on
+	// their way at once they keep either, and their session has one of them.
+	NoSocketCookie bool
 	// HoldsPerBrowser is how many connects of one browser are held at once over
 	// HTTP/1.1; the others are answered at once and told to poll. 0 means 1, a
 	// negative number means no limit.

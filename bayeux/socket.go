@@ -63,7 +63,7 @@ func (srv *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var cookie *http.Cookie
-	if !p.known {
+	if !p.known && !srv.opts.NoSocketCookie {
 		// spec:8.3
 		cookie = srv.cookie(p, r)
 	}

@@ -12,8 +12,8 @@ export const unique = (name) => `${name}-${process.pid}-${++clients}`;
  */
 export class Client {
     /**
-     * kit: the classes of the library. stage.transports: the transports to keep, in the client's order of
-     * preference. config goes to the library; extensions by the name under which they are registered.
+     * kit: the classes of the library. transports: those to keep, in the client's order of preference. config:
+     * what the library is configured with besides. extensions: by the names under which they are registered.
      */
     constructor(kit, proxy, {transports, name = 'client', config = {}, extensions = {}}) {
         this.journal = new Journal(unique(name));

@@ -13,7 +13,7 @@ export class Proxy {
         proxy.aim(url);
         proxy.links = new Set();
         proxy.journal = new Journal('proxy');
-        proxy.polls = 0;
+        proxy.polls = 0; // connects that have passed over HTTP; the frames of WebSockets are masked
         proxy.refusing = false;
         proxy.withoutWebSocket = false;
         proxy.lag = 0;
@@ -135,8 +135,6 @@ export class Proxy {
         const from = this.journal.entries.length;
         return this.journal.until('piece to truncate', () => this.journal.entries.slice(from).some((entry) => entry.truncated));
     }
-
-    // How many connects have passed over HTTP is in the field polls; a WebSocket's frames are masked.
 
     /** What the server said when it took the WebSockets that are open. */
     get upgrades() {

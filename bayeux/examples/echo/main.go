@@ -96,6 +96,8 @@ func parse(args []string) (listen string, o bayeux.Options, err error) {
 		Ack:        true,
 		Extensions: []bayeux.Extension{bayeux.Timesync(), bayeux.Timestamp()},
 		Policy:     bayeux.Policy{Handshake: mayHandshake},
+		// Clients of every kind come here, Faye's among them.
+		NoSocketCookie: true,
 		// A flood is queued whole before it leaves.
 		OutboxMessages: maxFlood + 1000,
 		OutboxBytes:    64 << 20,
@@ -105,7 +107,7 @@ func parse(args []string) (listen string, o bayeux.Options, err error) {
 	f.DurationVar(&o.Timeout, "timeout", 20*time.Second, "how long a connect is held")
 	f.DurationVar(&o.Interval, "interval", 0, "how long clients wait between two connects")
 	f.DurationVar(&o.MaxInterval, "max-interval", 10*time.Second, "how long a session lives without a connect, beyond the interval")
-	f.DurationVar(&o.MultiSessionInterval, "multi-session-interval", 2*time.Second, "the interval for sessions beyond -max-sessions-per-browser")
+	f.DurationVar(&o.MultiSessionInterval, "multi-session-interval", 2*time.Second, "the interval for sessions beyond -max-sessions-per-browser; 0 refuses their connects")
 	f.DurationVar(&o.LazyTimeout, "lazy-timeout", 5*time.Second, "how long a lazy message waits at most")
 	f.IntVar(&o.HoldsPerBrowser, "max-sessions-per-browser", 1, "how many connects of one browser are held at once over HTTP/1.1; negative for no limit")
 	f.BoolVar(&o.CallbackPolling, "callback-polling", false, "serve callback-polling (JSONP) too")
@@ -119,8 +121,11 @@ func parse(args []string) (listen string, o bayeux.Options, err error) {
 	}
 	// For these the options take 0 for "the default", which is not what
 	// whoever writes a 0 means.
-	if o.Timeout <= 0 || o.MaxInterval <= 0 || o.MultiSessionInterval <= 0 || o.LazyTimeout <= 0 || o.HoldsPerBrowser == 0 || o.MaxMessageSize <= 0 {
-		return "", o, errors.New("only -interval may be 0")
+	if o.Timeout <= 0 || o.Interval < 0 || o.MaxInterval <= 0 || o.LazyTimeout <= 0 || o.HoldsPerBrowser == 0 || o.MaxMessageSize <= 0 {
+		return "", o, errors.New("only the intervals -interval and -multi-session-interval may be 0")
+	}
+	if o.MultiSessionInterval == 0 {
+		o.MultiSessionInterval = -1
 	}
 	return listen, o, nil
 }
