@@ -14,9 +14,9 @@ import (
 	"github.com/halley-chat/halley/bayeux"
 )
 
-// 1. "/meta/handshake/" is normalised after the check that a handshake stands
-// alone: two in a body leave a session that is busy for ever.
-func TestRegressionBatchedHandshakeBySpelling(t *testing.T) {
+// A handshake spelled with a slash at its end is no way around the rule that a
+// handshake stands alone, and leaves no session behind.
+func TestAHandshakeStandsAloneHoweverItIsSpelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, bayeux.Options{})
 		m := `{"channel":"/meta/handshake/"}`
@@ -28,9 +28,8 @@ func TestRegressionBatchedHandshakeBySpelling(t *testing.T) {
 	})
 }
 
-// 2. A panic in a handler leaves its session busy: it never expires and its
-// held connect is never woken.
-func TestRegressionPanicLeavesTheSessionBusy(t *testing.T) {
+// A handler that panics does not keep its session from expiring.
+func TestASessionOutlivesAPanicAndExpires(t *testing.T) {
 	for _, over := range []string{"polling", "websocket", "handshake"} {
 		t.Run(over, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -60,9 +59,9 @@ func TestRegressionPanicLeavesTheSessionBusy(t *testing.T) {
 	}
 }
 
-// 3. With an Interval, any message but a connect shortens the session's life
-// to MaxInterval: begin forgets Interval.
-func TestRegressionMessageShortensTheLife(t *testing.T) {
+// With an Interval, a message extends the life of its session by as much as a
+// connect does.
+func TestAMessageNeverShortensTheLife(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, bayeux.Options{Interval: time.Minute, MaxInterval: 10 * time.Second})
 		p := w.poller()
@@ -74,9 +73,8 @@ func TestRegressionMessageShortensTheLife(t *testing.T) {
 	})
 }
 
-// 4. The advice does not show the interval that the client asked for, as the
-// reference's does (contract 2.2).
-func TestRegressionTransientIntervalIsNotAdvised(t *testing.T) {
+// The advice shows the interval that the client asked for.
+func TestATransientIntervalIsAdvised(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, bayeux.Options{})
 		f := w.poller().send(`{"channel":"/meta/connect","clientId":"$","advice":{"timeout":0,"interval":4000}}`)
@@ -86,8 +84,8 @@ func TestRegressionTransientIntervalIsNotAdvised(t *testing.T) {
 	})
 }
 
-// 5. Reply.Set lets an application write a field of the handshake twice.
-func TestRegressionReplySetDoublesAKey(t *testing.T) {
+// Reply.Set cannot write a field of the handshake a second time.
+func TestReplySetLeavesTheProtocolsFieldsAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := bayeux.New(bayeux.Options{OnHandshake: func(_ context.Context, _ *bayeux.Session, _ *bayeux.Message, r *bayeux.Reply) {
 			r.Set("version", []byte(`"2.0"`))
@@ -108,9 +106,8 @@ type broken struct{ http.ResponseWriter }
 func (b broken) Write([]byte) (int, error)   { return 0, errors.New("the client has gone") }
 func (b broken) Unwrap() http.ResponseWriter { return b.ResponseWriter }
 
-// 6. What an answer could not carry goes back to the outbox without anybody
-// being told: a connect that came meanwhile holds it for its whole timeout.
-func TestRegressionFailedAnswerWakesNobody(t *testing.T) {
+// What an answer could not carry leaves with a connect that came meanwhile.
+func TestAFailedAnswerWakesAHeldConnect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, bayeux.Options{HoldsPerBrowser: -1})
 		p := w.poller()
@@ -145,8 +142,8 @@ func (d *during) Write(b []byte) (int, error) {
 	return d.broken.Write(b)
 }
 
-// 7. A plain OPTIONS is 400; the reference says 200 (contract 10, CORS).
-func TestRegressionOptions(t *testing.T) {
+// A plain OPTIONS is answered with 200.
+func TestOptionsIsAnswered(t *testing.T) {
 	srv := bayeux.New(bayeux.Options{})
 	w := httptest.NewRecorder()
 	srv.ServeHTTP(w, httptest.NewRequest("OPTIONS", "/cometd", nil))
@@ -155,9 +152,8 @@ func TestRegressionOptions(t *testing.T) {
 	}
 }
 
-// 8. A negative MultiSessionInterval goes out as it is; the reference refuses
-// such a connect for good (contract 8).
-func TestRegressionNegativeMultiSessionInterval(t *testing.T) {
+// A negative MultiSessionInterval refuses what is over the limit.
+func TestANegativeMultiSessionIntervalRefuses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, bayeux.Options{MultiSessionInterval: -1, MaxInterval: time.Minute})
 		a := w.poller()
@@ -173,9 +169,8 @@ func TestRegressionNegativeMultiSessionInterval(t *testing.T) {
 	})
 }
 
-// 9. Close writes to one socket after the other and waits for each that does
-// not read, whatever its context says.
-func TestRegressionCloseWaitsForEachStuckSocket(t *testing.T) {
+// Close does not wait for one client after the other that does not read.
+func TestCloseDoesNotWaitForSocketsThatDoNotRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, bayeux.Options{})
 		for range 30 {
@@ -191,9 +186,8 @@ func TestRegressionCloseWaitsForEachStuckSocket(t *testing.T) {
 	})
 }
 
-// 10. Replies queue up without bound while another goroutine is stuck in a
-// write to the same socket.
-func TestRegressionRepliesAreNotBounded(t *testing.T) {
+// A client that does not read is not read from: its replies do not pile up.
+func TestRepliesAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, bayeux.Options{})
 		s := w.socket()
@@ -217,9 +211,9 @@ func TestRegressionRepliesAreNotBounded(t *testing.T) {
 	})
 }
 
-// 11. A connect that is still being processed replaces a newer one that is
-// held already (contract 7.6: a stale hold may never replace a newer one).
-func TestRegressionStaleConnectReplacesANewerOne(t *testing.T) {
+// A connect that is still being processed gives way to a newer one that is
+// held already.
+func TestAStaleConnectNeverReplacesANewerOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, bayeux.Options{HoldsPerBrowser: -1})
 		p := w.poller()
