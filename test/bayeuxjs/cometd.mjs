@@ -15,7 +15,7 @@ export function declare(version, adapt, kit) {
     open(adapt);
     const stage = new Stage((proxy, options) => new Client(kit, proxy, options), {
         // Holds connects for longer than any test takes.
-        patient: ['-timeout', '30s', '-lazy-timeout', '400ms', '-multi-session-interval', '200ms'],
+        patient: ['-timeout', '30s', '-multi-session-interval', '200ms'],
         // Answers connects often, and keeps sessions for longer than any test takes.
         quick: ['-timeout', '700ms', '-max-interval', '20s'],
         // Forgets sessions soon.

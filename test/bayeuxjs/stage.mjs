@@ -22,13 +22,19 @@ export class Stage {
     /**
      * Plays a scenario and takes down what it put up. It is given a scene:
      * scene.proxy(server) starts a proxy, which is a browser; scene.client(proxy, options) makes a
-     * client; scene.end(f) has f called at the end.
+     * client; scene.server(...flags) starts a server that no other scenario speaks to; scene.end(f) has f
+     * called at the end.
      */
     async play(scenario) {
         const ends = [];
         const scene = {
             stage: this,
             end: (f) => ends.unshift(f),
+            server: async (...flags) => {
+                const server = await Server.start(...flags);
+                ends.push(() => server.stop());
+                return server;
+            },
             proxy: async (server) => {
                 const proxy = await Proxy.start(server.url);
                 ends.push(() => proxy.stop());
