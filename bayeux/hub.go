@@ -18,7 +18,7 @@ type hub struct {
 type hubShard struct {
 	mu sync.RWMutex
 	// Guarded by mu. A name without members is not kept.
-	members map[string]map[*Session]struct{}
+	members map[string]*set[*Session]
 }
 
 func newHub() *hub { return &hub{seed: maphash.MakeSeed()} }
@@ -32,24 +32,27 @@ func (h *hub) add(name string, s *Session) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if sh.members == nil {
-		sh.members = make(map[string]map[*Session]struct{})
+		sh.members = make(map[string]*set[*Session])
 	}
-	set := sh.members[name]
-	if set == nil {
-		set = make(map[*Session]struct{})
-		sh.members[name] = set
+	list := sh.members[name]
+	if list == nil {
+		list = new(set[*Session])
+		sh.members[name] = list
 	}
-	set[s] = struct{}{}
+	list.add(s)
 }
 
 func (h *hub) remove(name string, s *Session) {
 	sh := h.shard(name)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	set := sh.members[name]
-	delete(set, s)
+	list := sh.members[name]
+	if list == nil {
+		return
+	}
+	list.remove(s)
 	// spec:4.7
-	if len(set) == 0 {
+	if len(list.list) == 0 {
 		delete(sh.members, name)
 	}
 }
@@ -59,7 +62,7 @@ func (h *hub) has(name string) bool {
 	sh := h.shard(name)
 	sh.mu.RLock()
 	defer sh.mu.RUnlock()
-	return len(sh.members[name]) > 0
+	return sh.members[name] != nil
 }
 
 // members appends every session that receives what is published on the
@@ -72,23 +75,24 @@ func (h *hub) members(to []*Session, channel string) []*Session {
 		sh.mu.RLock()
 		defer sh.mu.RUnlock()
 		set := sh.members[name]
-		if len(set) == 0 {
+		if set == nil {
 			return true
 		}
-		if len(to) > 0 && seen == nil {
+		if len(to) == 0 {
+			to = append(to, set.list...)
+			return true
+		}
+		if seen == nil {
 			seen = make(map[*Session]struct{}, len(to))
 			for _, s := range to {
 				seen[s] = struct{}{}
 			}
 		}
-		for s := range set {
-			if _, twice := seen[s]; twice {
-				continue
-			}
-			if seen != nil {
+		for _, s := range set.list {
+			if _, twice := seen[s]; !twice {
 				seen[s] = struct{}{}
+				to = append(to, s)
 			}
-			to = append(to, s)
 		}
 		return true
 	})

@@ -270,14 +270,11 @@ func (s *Session) subscribe(name string) *Error {
 		return errUnknownClient
 	}
 	// spec:14.14
-	if _, already := s.subs[name]; !already && len(s.subs) >= s.srv.opts.MaxSubscriptions {
+	if !s.subs.has(name) && len(s.subs.list) >= s.srv.opts.MaxSubscriptions {
 		s.mu.Unlock()
 		return errSubTooMany
 	}
-	if s.subs == nil {
-		s.subs = make(map[string]struct{})
-	}
-	s.subs[name] = struct{}{}
+	s.subs.add(name)
 	s.mu.Unlock()
 	s.srv.hub.add(name, s)
 	s.srv.observe(Event{Kind: Subscribed, Session: s, Channel: name})
@@ -309,8 +306,7 @@ func (t *turn) unsubscribe(m *Message, r *Reply) *Reply {
 
 func (s *Session) unsubscribe(name string) {
 	s.mu.Lock()
-	_, was := s.subs[name]
-	delete(s.subs, name)
+	was := s.subs.remove(name)
 	s.mu.Unlock()
 	if was {
 		s.srv.hub.remove(name, s)

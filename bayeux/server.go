@@ -350,8 +350,8 @@ func (srv *Server) count(s *Session, n int) {
 }
 
 // forget removes a session that has ended.
-func (srv *Server) forget(s *Session, subs map[string]struct{}) {
-	for name := range subs {
+func (srv *Server) forget(s *Session, subs []string) {
+	for _, name := range subs {
 		srv.hub.remove(name, s)
 	}
 	srv.mu.Lock()

@@ -50,7 +50,7 @@ type Session struct {
 	advised   string        // the transport last advised
 	busy      int           // bodies being processed that will carry messages home
 	tell      bool          // somebody must be told once busy is 0
-	subs      map[string]struct{}
+	subs      set[string]
 	onClose   []func(Reason)
 	value     any
 	onItsWay  bool        // a connect's reply with messages that no connect has confirmed
@@ -491,8 +491,8 @@ func (s *Session) end(reason Reason) {
 	if s.lazy != nil {
 		s.lazy.Stop()
 	}
-	h, socket, calls, subs := s.held, s.socket, s.onClose, s.subs
-	s.held, s.onClose, s.subs = nil, nil, nil
+	h, socket, calls, subs := s.held, s.socket, s.onClose, s.subs.list
+	s.held, s.onClose, s.subs = nil, nil, set[string]{}
 	s.mu.Unlock()
 
 	s.outbox.close(reason == Overflowed)

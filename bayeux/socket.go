@@ -117,11 +117,15 @@ func (c *socket) silence() time.Duration {
 }
 
 func (c *socket) readOne() bool {
-	buf := bodies.Get().(*[]byte)
-	defer putBuffer(&bodies, buf)
 	if err := c.wire.conn.SetReadDeadline(time.Now().Add(c.silence())); err != nil {
 		return false
 	}
+	// A client that is silent keeps no buffer for what it may say.
+	if c.wire.wait() != nil {
+		return false
+	}
+	buf := bodies.Get().(*[]byte)
+	defer putBuffer(&bodies, buf)
 	body, err := c.wire.readMessage(*buf, c.srv.opts.MaxMessageSize, c.sendRaw)
 	if err != nil {
 		if code, text, ours := closeCode(err); ours {

@@ -88,6 +88,12 @@ func upgrade(w http.ResponseWriter, r *http.Request, cookie *http.Cookie, deflat
 	return c, nil
 }
 
+// wait waits until there is something to read.
+func (c *wire) wait() error {
+	_, err := c.in.Peek(1)
+	return err
+}
+
 // readMessage reads the next text message into buf, growing it as needed up
 // to limit bytes, and answers pings through control. It returns [io.EOF]
 // after a close frame and a *wireError for what the client did wrong.
