@@ -220,6 +220,7 @@ func (p *poll) write() {
 	}
 	if err != nil {
 		t.session.outbox.failed(queued)
+		t.session.left.Store(0)
 		t.session.lose()
 		if t.session.outbox.waiting() {
 			t.session.wake() // a connect may have come meanwhile

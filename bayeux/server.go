@@ -44,6 +44,7 @@ type Server struct {
 	channels map[string]ChannelOptions // static once serving
 	types    string                    // supportedConnectionTypes as JSON
 	stats    Stats
+	pace     *pacer
 	base     context.Context // ends with Close
 	stop     context.CancelFunc
 	sockets  sync.WaitGroup // read loops of WebSockets
@@ -68,8 +69,9 @@ func New(o Options) *Server {
 	if o.CallbackPolling {
 		types = `["websocket","long-polling","callback-polling"]`
 	}
+	o = o.withDefaults()
 	return &Server{
-		opts: o.withDefaults(), hub: newHub(), types: types,
+		opts: o, hub: newHub(), pace: newPacer(o.WriteInterval), types: types,
 		handlers: make(map[string]Handler), channels: make(map[string]ChannelOptions),
 		base: base, stop: stop,
 		sessions: make(map[string]*Session), open: make(map[*socket]struct{}), holds: make(map[string]int),
@@ -123,7 +125,7 @@ func (srv *Server) Publish(channel string, data []byte) error {
 	}
 	var later []*Session
 	srv.fanOut(nil, name, NewDelivery(channel, data), &later)
-	wakeAll(later)
+	wakeAll(later, (*Session).wake)
 	return nil
 }
 
@@ -132,18 +134,17 @@ func (srv *Server) Publish(channel string, data []byte) error {
 const wakeAtOnce = 64
 
 // wakeAll wakes the sessions that have something new.
-func wakeAll(list []*Session) {
+func wakeAll(list []*Session, wake func(*Session)) {
+	some := func(list []*Session) {
+		for _, s := range list {
+			wake(s)
+		}
+	}
 	for len(list) > wakeAtOnce {
-		go wakeSome(list[:wakeAtOnce:wakeAtOnce])
+		go some(list[:wakeAtOnce:wakeAtOnce])
 		list = list[wakeAtOnce:]
 	}
-	wakeSome(list)
-}
-
-func wakeSome(list []*Session) {
-	for _, s := range list {
-		s.wake()
-	}
+	some(list)
 }
 
 // receivers are lists of subscribers on their way through a publish.

@@ -2,6 +2,7 @@ package bayeux
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -58,6 +59,8 @@ type Session struct {
 	lazy      *time.Timer // hurries lazy messages
 	lazyDue   time.Time   // zero while none wait
 	active    time.Time   // when it last did anything but connect
+
+	left atomic.Int64 // when messages left last, as the pacer counts time
 }
 
 // hold is a /meta/connect that waits for its answer.
@@ -238,8 +241,14 @@ func (s *Session) Disconnect() {
 	s.end(Kicked)
 }
 
-// wake tells whoever can carry messages to the client that there are some.
-func (s *Session) wake() {
+// wake tells whoever can carry messages to the client that there are some. If
+// some left just now that is done by the next beat.
+func (s *Session) wake() { s.stir(false) }
+
+// rouse is wake without rest.
+func (s *Session) rouse() { s.stir(true) }
+
+func (s *Session) stir(rested bool) {
 	s.mu.Lock()
 	// spec:5.2
 	if s.busy > 0 {
@@ -250,6 +259,11 @@ func (s *Session) wake() {
 	socket, h := s.socket, s.held
 	if h != nil && h.delivers && s.socket == nil && s.later() {
 		s.mu.Unlock()
+		return
+	}
+	if carried := h != nil || socket != nil; carried && !rested && s.srv.pace.tired(s) {
+		s.mu.Unlock()
+		s.srv.pace.rest(s)
 		return
 	}
 	// spec:7.2 spec:7.4
@@ -438,7 +452,11 @@ func (s *Session) attach(c *socket) {
 	moved := s.socket != c || s.lost
 	s.socket, s.lost = c, false
 	s.mu.Unlock()
-	if moved && !s.outbox.restore() {
+	if !moved {
+		return
+	}
+	s.left.Store(0)
+	if !s.outbox.restore() {
 		s.overflow()
 	}
 }
