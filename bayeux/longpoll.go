@@ -59,6 +59,9 @@ type poll struct {
 	// long-polling.
 	callback string
 	written  chan struct{} // of the hold, if there was one
+	parked   *parked       // in place of w and r, once it has left its handler
+	bed      bed
+	failed   bool // the answer could not be written
 }
 
 func (p *poll) serve(messages []*Message) {
@@ -95,7 +98,7 @@ func (p *poll) serve(messages []*Message) {
 }
 
 // hold keeps the connect until something happens. It reports whether there is
-// an answer to write.
+// an answer to write here: a connect that is parked is answered elsewhere.
 func (p *poll) hold() bool {
 	t, s := &p.turn, p.turn.session
 	if !p.srv.mayHold(t.peer) {
@@ -118,6 +121,7 @@ func (p *poll) hold() bool {
 			// Not by the request's own goroutine, which comes too late for a
 			// connect that takes this one's place.
 			p.srv.unhold(t.peer)
+			p.bed.wake()
 			ended <- o
 		},
 		written: make(chan struct{}),
@@ -128,26 +132,51 @@ func (p *poll) hold() bool {
 		t.replies = append(t.replies, t.connect.over(s.reason()).finish(s))
 		return true
 	}
-	var o outcome
-	select {
-	case o = <-ended:
-	case <-p.r.Context().Done():
-		// The client has gone: what is queued stays queued, and the session's
-		// clock runs from now (7.8).
-		if s.unhold(h) {
-			p.srv.unhold(t.peer)
-		} else {
-			<-ended
-			s.answered()
-		}
-		return false
+	var late <-chan time.Time
+	if p.mayPark() {
+		timer := time.NewTimer(p.srv.opts.ParkAfter)
+		defer timer.Stop()
+		late = timer.C
 	}
+	for {
+		select {
+		case o := <-ended:
+			return p.over(o)
+		case <-p.r.Context().Done():
+			p.abandon(h, ended)
+			return false
+		case <-late:
+			if k := p.park(); k != nil {
+				go k.run(h, ended)
+				return false
+			}
+			late = nil
+		}
+	}
+}
+
+// abandon gives up a held connect whose client has gone: what is queued stays
+// queued, and the session's clock runs from now.
+// spec:7.8
+func (p *poll) abandon(h *hold, ended <-chan outcome) {
+	if p.turn.session.unhold(h) {
+		p.srv.unhold(p.turn.peer)
+		return
+	}
+	<-ended
+	p.turn.session.answered()
+}
+
+// over makes the answer of a connect whose hold has ended, and reports whether
+// it is still to be written.
+func (p *poll) over(o outcome) bool {
+	t, s := &p.turn, p.turn.session
 	switch o {
 	case holdReplaced:
 		// spec:7.6.1
 		// The newer connect is the one that counts; this one must touch neither
 		// the queue nor the expiry (7.6).
-		http.Error(p.w, "a newer connect took this one's place", http.StatusInternalServerError)
+		p.replaced()
 		return false
 	case holdOver:
 		t.connect.over(s.reason())
@@ -165,6 +194,15 @@ func (srv *Server) lockAdvised(s *Session) {
 	s.mu.Lock()
 	s.advised = ""
 	s.mu.Unlock()
+}
+
+func (p *poll) replaced() {
+	const text = "a newer connect took this one's place"
+	if p.parked == nil {
+		http.Error(p.w, text, http.StatusInternalServerError)
+		return
+	}
+	p.failed = p.parked.send(http.StatusInternalServerError, "text/plain; charset=utf-8", []byte(text+"\n")) != nil
 }
 
 // write sends what the outbox holds and the replies.
@@ -190,31 +228,16 @@ func (p *poll) write() {
 		size += len(e.body) + 1
 	}
 	out := appendArray(make([]byte, 0, size+256*len(t.replies)), queued, t.replies)
-	h := p.w.Header()
-	if p.callback == "" {
-		h.Set("Content-Type", "application/json;charset=UTF-8")
-	} else {
-		h.Set("Content-Type", "text/javascript;charset=UTF-8")
-		h.Set("X-Content-Type-Options", "nosniff")
-		out = callbackBody(p.callback, out)
+	kind := "application/json;charset=UTF-8"
+	if p.callback != "" {
+		kind, out = "text/javascript;charset=UTF-8", callbackBody(p.callback, out)
 	}
-	h.Set("Content-Length", strconv.Itoa(len(out)))
-	h.Set("Cache-Control", "no-store")
-	// A response writer that knows no deadlines or does not flush is no error:
-	// then the server around it decides about both.
-	control := http.NewResponseController(p.w)
-	_ = control.SetWriteDeadline(time.Now().Add(p.srv.opts.WriteTimeout))
 	if t.session != nil {
 		t.session.outbox.wrote(queued, t.restart)
 		p.srv.wrote(t.session, len(queued))
 	}
-	_, err := p.w.Write(out)
-	if err == nil {
-		if err = control.Flush(); errors.Is(err, http.ErrNotSupported) {
-			err = nil
-		}
-	}
-	_ = control.SetWriteDeadline(time.Time{})
+	err := p.send(kind, out)
+	p.failed = err != nil
 	if t.session == nil {
 		return
 	}
@@ -229,4 +252,28 @@ func (p *poll) write() {
 	if t.restart {
 		t.session.answered()
 	}
+}
+
+// send writes an answer.
+func (p *poll) send(kind string, body []byte) error {
+	if p.parked != nil {
+		return p.parked.send(http.StatusOK, kind, body)
+	}
+	h := p.w.Header()
+	h.Set("Content-Type", kind)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	h.Set("Cache-Control", "no-store")
+	// A response writer that knows no deadlines or does not flush is no error:
+	// then the server around it decides about both.
+	control := http.NewResponseController(p.w)
+	_ = control.SetWriteDeadline(time.Now().Add(p.srv.opts.WriteTimeout))
+	_, err := p.w.Write(body)
+	if err == nil {
+		if err = control.Flush(); errors.Is(err, http.ErrNotSupported) {
+			err = nil
+		}
+	}
+	_ = control.SetWriteDeadline(time.Time{})
+	return err
 }

@@ -4,10 +4,12 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"maps"
 	mathrand "math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -47,7 +49,7 @@ type Server struct {
 	pace     *pacer
 	base     context.Context // ends with Close
 	stop     context.CancelFunc
-	sockets  sync.WaitGroup // read loops of WebSockets
+	sockets  sync.WaitGroup // read loops of WebSockets, parked connections and their lots
 
 	draining atomic.Int64 // spread of the drain in nanoseconds, 0 while not draining
 
@@ -56,6 +58,7 @@ type Server struct {
 	sessions map[string]*Session
 	open     map[*socket]struct{}
 	holds    map[string]int // held connects by browser
+	lots     map[*http.Server]*lot
 	browsers map[string]int // sessions by browser, if they are limited
 	address  map[string]int // sessions by address, if they are limited
 	closed   bool
@@ -74,7 +77,7 @@ func New(o Options) *Server {
 		opts: o, hub: newHub(), pace: newPacer(o.WriteInterval), types: types,
 		handlers: make(map[string]Handler), channels: make(map[string]ChannelOptions),
 		base: base, stop: stop,
-		sessions: make(map[string]*Session), open: make(map[*socket]struct{}), holds: make(map[string]int),
+		sessions: make(map[string]*Session), open: make(map[*socket]struct{}), holds: make(map[string]int), lots: make(map[*http.Server]*lot),
 		browsers: make(map[string]int), address: make(map[string]int),
 	}
 }
@@ -208,7 +211,11 @@ func (srv *Server) Close(ctx context.Context) error {
 	for c := range srv.open {
 		sockets = append(sockets, c)
 	}
+	lots := slices.Collect(maps.Values(srv.lots))
 	srv.mu.RUnlock()
+	for _, l := range lots {
+		_ = l.Close()
+	}
 	for _, c := range sockets {
 		go c.close(closeGoingAway, "the server is closing")
 	}
