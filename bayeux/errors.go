@@ -56,6 +56,16 @@ func asError(err error, otherwise *Error) *Error {
 	return otherwise
 }
 
+// again is a refusal after which a client may try once more.
+type again struct{ error }
+
+func (a again) Unwrap() error { return a.error }
+
+// Again wraps a refusal of [Policy.Handshake]: the client is advised to shake
+// hands once more, with other credentials, and not to stay away.
+// spec:2.6
+func Again(refusal error) error { return again{refusal} }
+
 // The failures of a delivery.
 var (
 	// ErrGone: the session has ended.

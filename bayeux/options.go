@@ -63,9 +63,14 @@ type Options struct {
 	// CookieName and CookiePath describe the cookie that ties a browser to its
 	// sessions; empty means BAYEUX_BROWSER and "/". The cookie is HttpOnly, and
 	// Secure if the request came over TLS or CookieSecure is set.
-	CookieName   string
-	CookiePath   string
-	CookieSecure bool
+	// CookieDomain and CookieSameSite are left out of it unless they are set;
+	// pages of other sites need SameSite=None, which browsers take with Secure
+	// alone.
+	CookieName     string
+	CookiePath     string
+	CookieSecure   bool
+	CookieDomain   string
+	CookieSameSite http.SameSite
 	// TrustClientID accepts a clientId over HTTP without the cookie of the
 	// browser that shook hands. A WebSocket never needs the cookie.
 	TrustClientID bool
@@ -141,7 +146,8 @@ type Options struct {
 // is an [*Error]; any other error refuses with 403 and the operation's own
 // text.
 type Policy struct {
-	// Handshake is asked before a session exists for others.
+	// Handshake is asked before a session exists for others. The client is told
+	// to stay away, unless the refusal is wrapped with [Again].
 	Handshake func(ctx context.Context, s *Session, m *Message) error
 	// Create is asked when a client subscribes or publishes to a broadcast
 	// channel that nobody is subscribed to.

@@ -147,14 +147,17 @@ func (t *turn) handshake(ctx context.Context, m *Message, r *Reply) *Reply {
 	}
 	s.outbox.acks = t.srv.opts.Ack && wantsAck(m)
 	r.lead, r.transports = true, t.srv.types
-	deny := func(e *Error) *Reply {
+	deny := func(err error) *Reply {
 		// spec:2.6
 		r.advice = &advice{reconnect: "none", bare: true}
-		return r.fail(e)
+		if errors.As(err, new(again)) {
+			r.advice.reconnect = "handshake"
+		}
+		return r.fail(asError(err, errHandshakeDenied))
 	}
 	if ask := t.srv.opts.Policy.Handshake; ask != nil {
 		if err := ask(ctx, s, m); err != nil {
-			return deny(asError(err, errHandshakeDenied))
+			return deny(err)
 		}
 	}
 	if err := t.srv.register(s); err != nil {
@@ -162,7 +165,7 @@ func (t *turn) handshake(ctx context.Context, m *Message, r *Reply) *Reply {
 			r.advice = t.srv.normalAdvice()
 			return r.fail(errHandshakeDenied)
 		}
-		return deny(asError(err, errHandshakeDenied))
+		return deny(err)
 	}
 	// spec:14.9
 	// Marked as busy until the reply is on its way, so that nothing reaches

@@ -297,6 +297,7 @@ func (srv *Server) cookie(p *peer, r *http.Request) *http.Cookie {
 	return &http.Cookie{
 		Name: srv.opts.CookieName, Value: p.browser, Path: srv.opts.CookiePath,
 		HttpOnly: true, Secure: r.TLS != nil || srv.opts.CookieSecure,
+		Domain: srv.opts.CookieDomain, SameSite: srv.opts.CookieSameSite,
 	}
 }
 

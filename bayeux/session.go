@@ -237,7 +237,10 @@ func (s *Session) idle() bool {
 // stop, see clause 6, server-side kick.
 func (s *Session) Disconnect() {
 	// spec:6.11 spec:14.8
-	_, _ = s.outbox.push(entry{body: []byte(`{"channel":"/meta/disconnect","successful":true}`)})
+	d := &Delivery{Channel: metaDisconnect, fields: []field{{"successful", []byte("true")}}}
+	if s.srv.outgoing(s, d) {
+		_, _ = s.outbox.push(entry{body: d.append(nil)})
+	}
 	s.end(Kicked)
 }
 
