@@ -74,6 +74,7 @@ fmt:
 fuzz:
 	go test -fuzz FuzzDecode -fuzztime 60s ./bayeux
 	go test -fuzz FuzzChannel -fuzztime 30s ./bayeux
+	go test -fuzz FuzzBatch -fuzztime 30s ./bayeux
 
 # The Bayeux server beside others, in one run; FULL=-full takes half an hour.
 bench-bayeux:
