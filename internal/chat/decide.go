@@ -133,7 +133,7 @@ func checkOpening(a Open) error {
 	if a.Opening.Service == "" || a.Opening.Queue == "" {
 		return Refuse(Invalid, "a service and a queue are needed")
 	}
-	for _, s := range []string{a.Name, a.Opening.FirstName, a.Opening.LastName, a.Opening.Email} {
+	for _, s := range []string{a.Name, a.Opening.FirstName, a.Opening.LastName, a.Opening.Email, a.Opening.Language} {
 		if err := checkText(s, MaxName, "a name or an address"); err != nil {
 			return err
 		}

@@ -65,6 +65,9 @@ type Opening struct {
 	Browser string `json:"browser,omitempty"`
 	// KeyEpoch goes into the visitor's key.
 	KeyEpoch uint16 `json:"epoch"`
+	// Language is what the visitor reads, as its client wrote it: a language
+	// tag such as "de" or "de-DE"; empty if it did not say.
+	Language string `json:"lang,omitempty"`
 }
 
 // LeaveReason says why a participant left.

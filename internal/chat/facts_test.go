@@ -35,6 +35,7 @@ func drawOpening(t *rapid.T) *Opening {
 		FirstName: someText.Draw(t, "first"), LastName: someText.Draw(t, "last"), Email: someText.Draw(t, "email"),
 		Data:    rapid.MapOfN(someText, someText, 0, 3).Draw(t, "data"),
 		Channel: someText.Draw(t, "channel"), Browser: someText.Draw(t, "browser"), KeyEpoch: rapid.Uint16().Draw(t, "epoch"),
+		Language: someText.Draw(t, "language"),
 	}
 }
 
@@ -191,6 +192,7 @@ func TestRecordFormat(t *testing.T) {
 			Data: map[string]string{"b": "2", "a": "1"}, Channel: "c1", Browser: "b1", KeyEpoch: 1,
 		}}},
 		Event{Fact: Joined{No: 1, Role: RoleVisitor, Name: "Ada", Opening: &Opening{Service: "s", Queue: "q", KeyEpoch: 2}}},
+		Event{Fact: Joined{No: 1, Role: RoleVisitor, Name: "Ada", Opening: &Opening{Service: "s", Queue: "q", KeyEpoch: 1, Language: "de-DE"}}},
 		Event{Command: "s7:x", Fact: Joined{No: 2, Role: RoleAgent, Name: "Ben", Staff: 7}},
 		Event{Fact: Left{No: 2}},
 		Event{Fact: Left{No: 2, Reason: LeftEnding}},

@@ -27,6 +27,7 @@ type Summary struct {
 	Away     bool        `json:"away,omitempty"`
 	Bound    bool        `json:"bound,omitempty"`
 	KeyEpoch uint16      `json:"epoch"`
+	Language string      `json:"lang,omitempty"` // as in [Opening]
 	// Last is the index of the chat's last event. It is there in what a room
 	// says and not stored, since a summary is not written with every event.
 	Last int64 `json:"-"`
@@ -42,7 +43,7 @@ func (s *State) Summary() Summary {
 		Name: s.Visitor().Name, Subject: s.Opening.Subject, Agents: s.Agents(),
 		Excluded: slices.Clone(s.Excluded), Opened: s.Opened, Ended: s.EndedAt, Deadline: s.Deadline(),
 		Channel: s.Channel, Browser: s.Browser, Away: s.IsAway, Bound: s.UnboundSince.IsZero(),
-		KeyEpoch: s.Opening.KeyEpoch, Last: s.Last,
+		KeyEpoch: s.Opening.KeyEpoch, Last: s.Last, Language: s.Opening.Language,
 	}
 	if s.Phase == PhaseWaiting {
 		sum.Waiting = s.WaitingSince
@@ -62,6 +63,6 @@ func (s Summary) Equal(t Summary) bool {
 		slices.EqualFunc(s.Excluded, t.Excluded, func(a, b Exclusion) bool { return a.Agent == b.Agent && a.Until.Equal(b.Until) }) &&
 		s.Chat == t.Chat && s.Service == t.Service && s.Queue == t.Queue && s.Phase == t.Phase &&
 		s.Name == t.Name && s.Subject == t.Subject && s.Channel == t.Channel && s.Browser == t.Browser &&
-		s.Away == t.Away && s.Bound == t.Bound && s.KeyEpoch == t.KeyEpoch &&
+		s.Away == t.Away && s.Bound == t.Bound && s.KeyEpoch == t.KeyEpoch && s.Language == t.Language &&
 		s.Opened.Equal(t.Opened) && s.Waiting.Equal(t.Waiting) && s.Ended.Equal(t.Ended) && s.Deadline.Equal(t.Deadline)
 }
