@@ -110,6 +110,10 @@ func (s *Session) Origin() string { return s.origin }
 // was sent to. It is false if there was no Origin header.
 func (s *Session) SameOrigin() bool { return s.own }
 
+// Address is the network address of the handshake, as [Options.Address] tells
+// it; "" if that is not known. It is a person's data: do not log it.
+func (s *Session) Address() string { return s.address }
+
 // Transport is the name of the transport that carried the handshake.
 func (s *Session) Transport() string { return s.transport }
 
