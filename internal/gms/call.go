@@ -28,6 +28,15 @@ type face interface {
 	// known.
 	told(chat.ID) int64
 
+	// carries says whether a service may be used over the call's transport.
+	carries(Service) bool
+	// address is the network address that the call came from, without a port;
+	// "" if it is not known.
+	address() string
+	// rejoin answers a requestChat with a chat that is there already, if the
+	// service wants that and there is one.
+	rejoin(context.Context, *call, Service) (bool, error)
+
 	// open opens a chat and answers with its first events.
 	open(context.Context, *call, chat.Open) error
 	// read answers with a chat's events from a position on.
@@ -45,6 +54,9 @@ type call struct {
 	face    face
 	request request
 	chat    chat.ID // 0 until it is known
+	name    string  // of the operation
+	of      string  // the service of the chat, once that is known
+	reads   string  // the visitor's language tag, once the chat is known
 }
 
 // operation is something that can be asked for.
@@ -65,7 +77,7 @@ var operations = map[string]operation{
 	"sendMessage":          {(*call).sendMessage, "send"},
 	"startTyping":          {(*call).startTyping, "startTyping"},
 	"stopTyping":           {(*call).stopTyping, "stopTyping"},
-	"disconnect":           {(*call).disconnect, "disconnect"},
+	opLeave:                {(*call).disconnect, "disconnect"},
 	"updateNickname":       {(*call).updateNickname, "updateNickname"},
 	"updateData":           {(*call).updateData, "updateData"},
 	"pushUrl":              {(*call).pushURL, "pushUrl"},
@@ -73,10 +85,14 @@ var operations = map[string]operation{
 	"readReceipt":          {(*call).readReceipt, "readReceipt"},
 }
 
-const opOpen = "requestChat"
+const (
+	opOpen  = "requestChat"
+	opLeave = "disconnect"
+)
 
 // do carries out an operation and answers it, whatever comes of it.
 func (c *call) do(ctx context.Context, name string) {
+	c.name = name
 	op, ok := operations[name]
 	if !ok {
 		c.refuse(errNoOperation)
@@ -98,7 +114,7 @@ func (c *call) refuse(err error) {
 	c.edge.stats.Refused.Add(1)
 	r := response{StatusCode: v.status, ChatEnded: v.ended, Alias: alias, Messages: []message{}, NextPosition: 1}
 	if v.status == statusPermanent && !v.mute {
-		r.Errors = []failure{v.failure}
+		r.Errors = []failure{{v.Code, translate(v.Advice, c.language())}}
 	}
 	if c.chat != 0 {
 		r.ChatID, r.UserID = c.chat.String(), userID(c.chat, chat.VisitorNo)
@@ -115,15 +131,25 @@ func (c *call) requestChat(ctx context.Context) error {
 		return errNoService
 	case !c.face.allowed(service):
 		return errOrigin
-	case c.edge.draining.Load():
+	case !c.face.carries(service):
+		return errTransport
+	}
+	if done, err := c.face.rejoin(ctx, c, service); done || err != nil {
+		return err
+	}
+	if c.edge.draining.Load() {
 		return chat.Refuse(chat.Closed, "the server is about to stop")
 	}
 	open, err := c.request.opening()
 	if err != nil {
 		return err
 	}
-	open.Opening.Service, open.Opening.Queue = c.face.service(), service.Queue
-	return c.face.open(ctx, c, open)
+	open.Opening.Service, open.Opening.Queue = c.face.service(), service.queue(c.request.text("endpoint"))
+	open.Opening.Language = languageTag(open.Opening.Data)
+	if err := service.mayOpen(open, c.request, time.Now()); err != nil {
+		return err
+	}
+	return c.charged(ctx, service, open)
 }
 
 // owner finds the chat of an operation by its key, or by what an empty key
@@ -160,7 +186,7 @@ func (c *call) owner(ctx context.Context) (chat.Summary, error) {
 		c.edge.stats.WrongKeys.Add(1)
 		return chat.Summary{}, none
 	}
-	return sum, nil
+	return sum, c.admit(sum)
 }
 
 // refresh answers with a chat's events from a position on. Of an ended chat it
@@ -180,6 +206,9 @@ func (c *call) refresh(ctx context.Context) error {
 func (c *call) command(ctx context.Context, id string, do chat.Action, quiet bool) error {
 	sum, err := c.owner(ctx)
 	if err != nil {
+		return err
+	}
+	if do, err = c.pass(do); err != nil {
 		return err
 	}
 	return c.face.command(ctx, c, sum, chat.Command{ID: id, By: chat.TheVisitor(), Do: do}, quiet)

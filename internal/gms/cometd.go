@@ -62,7 +62,7 @@ func (f *cometd) answer(r response, _ verdict) { send(f.session, f.channel, r) }
 // open binds the session to the new chat.
 func (f *cometd) open(ctx context.Context, c *call, open chat.Open) error {
 	b := f.edge.bind(f.session, f.channel, 0)
-	open.Opening.Channel, open.Opening.Browser = b.name, BrowserDigest(f.session.Browser())
+	open.Opening.Channel, open.Opening.Browser = b.name, f.browser()
 	id, _, err := f.edge.o.Engine.Open(ctx, chat.Command{By: chat.TheVisitor(), Do: open})
 	if err != nil {
 		b.drop()
@@ -77,17 +77,23 @@ func (f *cometd) read(ctx context.Context, _ *call, sum chat.Summary, from int64
 	if !sum.Live() {
 		return f.readEnded(ctx, sum.Chat, from)
 	}
-	b := f.edge.bind(f.session, f.channel, sum.Chat)
-	if _, err := f.edge.o.Engine.Do(ctx, sum.Chat, chat.Command{
-		By: chat.TheVisitor(), Do: chat.Bind{Channel: b.name, Browser: BrowserDigest(f.session.Browser())},
+	err := f.follow(ctx, sum.Chat, from)
+	if chat.KindOf(err) == chat.Ended {
+		return f.readEnded(ctx, sum.Chat, from)
+	}
+	return err
+}
+
+// follow binds the session to a live chat and shows it from a position on.
+func (f *cometd) follow(ctx context.Context, id chat.ID, from int64) error {
+	b := f.edge.bind(f.session, f.channel, id)
+	if _, err := f.edge.o.Engine.Do(ctx, id, chat.Command{
+		By: chat.TheVisitor(), Do: chat.Bind{Channel: b.name, Browser: f.browser()},
 	}); err != nil {
 		b.drop()
-		if chat.KindOf(err) == chat.Ended {
-			return f.readEnded(ctx, sum.Chat, from)
-		}
 		return err
 	}
-	return b.follow(ctx, sum.Chat, from)
+	return b.follow(ctx, id, from)
 }
 
 func (f *cometd) readEnded(ctx context.Context, id chat.ID, from int64) error {

@@ -64,6 +64,8 @@ type Edge struct {
 	node   string // what the names of this process's channels begin with
 	stats  Stats
 	unsee  func()
+	opens  *limiter // of new chats, by service and network
+	calls  *limiter // of operations, by chat
 
 	draining atomic.Bool
 
@@ -89,7 +91,7 @@ func New(o Options) *Edge {
 		o.RESTPatience = 2500 * time.Millisecond
 	}
 	e := &Edge{
-		o: o, node: rand.Text()[:10] + ".",
+		o: o, node: rand.Text()[:10] + ".", opens: newLimiter(), calls: newLimiter(),
 		bindings: make(map[string]*binding), pollers: make(map[string]*poller), polled: make(map[chat.ID]*poller),
 	}
 	no := &bayeux.Error{Code: 403, Args: "denied_by_security_policy", Text: "denied"}
@@ -100,6 +102,8 @@ func New(o Options) *Edge {
 		MaxMessageSize: 256 << 10,
 		Redeliver:      true,
 		OrderedPolling: true,
+		// Which of the services take part is said in admit.go.
+		CallbackPolling: e.anyOverCallback(),
 		CheckOrigin:    e.checkOrigin,
 		// There are no broadcast channels here.
 		Policy:      bayeux.Policy{Subscribe: refuse, Publish: refuse},
@@ -165,7 +169,7 @@ func sameOrigin(origin string, r *http.Request) bool {
 // onHandshake tells a browser that comes back the key of its live chat: if its
 // cookie ties it to exactly one, and if the page may know.
 func (e *Edge) onHandshake(_ context.Context, s *bayeux.Session, _ *bayeux.Message, r *bayeux.Reply) {
-	if !s.BrowserKnown() {
+	if !s.BrowserKnown() || s.Transport() == callbackPolling {
 		return
 	}
 	live := e.o.Engine.Board().ByBrowser(BrowserDigest(s.Browser()))

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"testing"
 	"time"
@@ -28,11 +29,15 @@ type house struct {
 	edge   *Edge
 	net    *bayeuxtest.Network
 	stop   []func()
+	more   map[string]Service // besides those that every house has
 }
 
-func open(t testing.TB) *house {
+func open(t testing.TB) *house { t.Helper(); return openWith(t, nil) }
+
+// openWith opens a house that has more services.
+func openWith(t testing.TB, more map[string]Service) *house {
 	t.Helper()
-	h := &house{t: t, log: enginetest.NewLog()}
+	h := &house{t: t, log: enginetest.NewLog(), more: more}
 	h.start()
 	t.Cleanup(h.close)
 	return h
@@ -49,10 +54,12 @@ func (h *house) start() {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	h.edge = New(Options{Engine: h.engine, Keys: keys, Logger: quiet, Services: map[string]Service{
+	services := map[string]Service{
 		"support": {Queue: "support", Origins: []string{"null", "https://shop.example"}},
 		"open":    {Queue: "open", Origins: []string{"*", "null"}},
-	}})
+	}
+	maps.Copy(services, h.more)
+	h.edge = New(Options{Engine: h.engine, Keys: keys, Logger: quiet, Services: services})
 	h.net = bayeuxtest.NewNetwork()
 	stopServing := h.net.Serve(h.edge)
 	h.stop = []func(){stopServing, func() {

@@ -142,7 +142,7 @@ func (f *rest) read(ctx context.Context, c *call, sum chat.Summary, from int64) 
 	}
 	p, err := f.edge.poll(ctx, sum.Chat)
 	if err == nil {
-		err = p.hint(ctx, c.request.text("message"))
+		err = p.hint(ctx, c, c.request.text("message"))
 	}
 	if err == nil {
 		err = p.attend(ctx)

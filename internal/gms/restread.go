@@ -55,7 +55,7 @@ func (p *poller) read(from int64) (r response, ok bool) {
 
 // hint tells the chat what the visitor is typing, if that is news. A preview
 // that is too long is left out: the call asks for events first of all.
-func (p *poller) hint(ctx context.Context, preview string) error {
+func (p *poller) hint(ctx context.Context, c *call, preview string) error {
 	p.mu.Lock()
 	id, news := p.chat, preview != "" && preview != p.preview && len(preview) <= chat.MaxText
 	if preview == "" {
@@ -65,7 +65,11 @@ func (p *poller) hint(ctx context.Context, preview string) error {
 	if !news {
 		return nil
 	}
-	if _, err := p.edge.o.Engine.Do(ctx, id, chat.Command{By: chat.TheVisitor(), Do: chat.Type{On: true, Preview: preview}}); err != nil {
+	do, err := c.pass(chat.Type{On: true, Preview: preview})
+	if err != nil {
+		return err
+	}
+	if _, err := p.edge.o.Engine.Do(ctx, id, chat.Command{By: chat.TheVisitor(), Do: do}); err != nil {
 		return err
 	}
 	p.typed(preview)

@@ -16,6 +16,10 @@ const (
 
 // Error codes.
 const (
+	codeFirstName = 102
+	codeLastName  = 103
+	codeName      = 161
+	codeEmail     = 364
 	codeTooLong   = 204
 	codeNoNewChat = 240
 	codeRefused   = 249
@@ -30,7 +34,8 @@ type failure struct {
 }
 
 // verdict is how a refusal looks on the wire. Advice is plain text, because
-// clients show it as it is.
+// clients show it as it is, and in English here; translations.go has the other
+// languages.
 type verdict struct {
 	status int
 	failure
@@ -64,6 +69,14 @@ func (r *refusal) Error() string { return "gms: " + r.Advice }
 var (
 	errNoService = &refusal{verdict{status: statusPermanent, failure: failure{codeNoService, "This chat service does not exist."}, ended: true}}
 	errOrigin    = &refusal{verdict{status: statusPermanent, failure: failure{codeForbidden, "This page may not use the chat service."}, ended: true, http: http.StatusForbidden}}
+	errTransport = &refusal{verdict{status: statusPermanent, failure: failure{codeForbidden, "The chat service cannot be used over this connection."}, ended: true}}
+	errFirstName = &refusal{verdict{status: statusPermanent, failure: failure{codeFirstName, "Please enter your first name."}, ended: true, http: http.StatusBadRequest}}
+	errLastName  = &refusal{verdict{status: statusPermanent, failure: failure{codeLastName, "Please enter your last name."}, ended: true, http: http.StatusBadRequest}}
+	errName      = &refusal{verdict{status: statusPermanent, failure: failure{codeName, "Please enter your name."}, ended: true, http: http.StatusBadRequest}}
+	errEmail     = &refusal{verdict{status: statusPermanent, failure: failure{codeEmail, "Please enter a valid e-mail address."}, ended: true, http: http.StatusBadRequest}}
+	errHours     = &refusal{verdict{status: statusPermanent, failure: failure{codeNoNewChat, "The chat is closed now. Please come back during our opening hours."}, ended: true}}
+	errTooMany   = &refusal{verdict{status: statusPermanent, failure: failure{codeNoNewChat, "Too many chats were started from your network. Please try again in a minute."}, ended: true}}
+	errTooFast   = &refusal{verdict{status: statusTemporary, failure: failure{codeRefused, "Too many requests at once. Please try again."}}}
 	// Over REST a service that does not exist is a 404 without errors, which
 	// is how clients there know it.
 	errNoSuchService = &refusal{verdict{status: statusPermanent, failure: errNoService.failure, ended: true, http: http.StatusNotFound, mute: true}}
