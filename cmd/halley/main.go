@@ -17,10 +17,12 @@ var version = "dev"
 
 // commands is the list of what halley does; each is in a file of its own.
 type commands struct {
-	Serve     serveCommand     `cmd:"" help:"Serve chats, the desk and the sample page."`
-	Agent     agentCommands    `cmd:"" help:"Manage the accounts of agents; works beside a running server."`
-	EchoAgent echoAgentCommand `cmd:"" name:"echo-agent" help:"Be an agent who takes every chat and echoes what visitors write."`
-	Version   versionCommand   `cmd:"" help:"Print the version."`
+	Serve         serveCommand         `cmd:"" help:"Serve chats, the desk and the sample page."`
+	Agent         agentCommands        `cmd:"" help:"Manage the accounts of agents; works beside a running server."`
+	EchoAgent     echoAgentCommand     `cmd:"" name:"echo-agent" help:"Be an agent who takes every chat and echoes what visitors write."`
+	CheckConfig   checkConfigCommand   `cmd:"" name:"check-config" help:"Read a configuration file and say everything that is wrong with it."`
+	DefaultConfig defaultConfigCommand `cmd:"" name:"default-config" help:"Print a configuration file with every setting, its default and its meaning."`
+	Version       versionCommand       `cmd:"" help:"Print the version."`
 }
 
 type versionCommand struct{}

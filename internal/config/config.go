@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/pelletier/go-toml/v2"
@@ -21,6 +22,9 @@ type Config struct {
 	// SecureCookies marks cookies as Secure although the server itself speaks
 	// plain HTTP, as it does behind a proxy that ends TLS; false by default.
 	SecureCookies bool `toml:"secure_cookies"`
+	// TrustedProxies are the networks of proxies that say in X-Forwarded-For
+	// whom they speak for.
+	TrustedProxies []string `toml:"trusted_proxies"`
 	// Services are what a client can ask a chat for, by name.
 	Services map[string]Service `toml:"services"`
 	// Queues are where chats wait, by name.
@@ -36,6 +40,10 @@ type Service struct {
 	// "https://host:port", "null" for pages without an origin such as files,
 	// "*" for all.
 	Origins []string `toml:"origins"`
+	Entry            // entry.go
+	Limits           // limits.go
+	Manner           // manner.go
+	Hours   Hours    `toml:"hours"` // hours.go
 }
 
 // Queue is where chats wait for an agent.
@@ -121,8 +129,9 @@ func (c Config) withDefaults() Config {
 	for name, s := range c.Services {
 		if s.Queue == "" {
 			s.Queue = name
-			c.Services[name] = s
 		}
+		s.Limits, s.Manner, s.Hours = s.Limits.withDefaults(), s.Manner.withDefaults(), s.Hours.withDefaults()
+		c.Services[name] = s
 	}
 	for name, q := range c.Queues {
 		if q.OfferTime == 0 {
@@ -136,56 +145,55 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Load reads and validates a file. See [Parse] for the errors; they begin with
-// the file's path.
+// Load reads and validates a file. If something is wrong with it, the error is
+// of type [*Faults] and each of its lines begins with the file's path.
 func Load(path string) (Config, error) {
 	body, err := os.ReadFile(path)
 	if err != nil {
 		return Config{}, fmt.Errorf("config: %w", err)
 	}
 	c, err := Parse(body)
-	if err != nil {
-		return Config{}, fmt.Errorf("%s:%w", path, err)
+	var faults *Faults
+	if errors.As(err, &faults) {
+		faults.File = path
 	}
-	return c, nil
+	return c, err
 }
 
 // Parse reads a TOML document, fills in the defaults and validates the result.
-// Unknown keys are refused. An error has one line for each fault; a fault of
-// the form begins with "line:column: ".
+// Unknown keys are refused. The error is of type [*Faults], with those of the
+// form first; each says where in the document it is.
 func Parse(body []byte) (Config, error) {
 	var c Config
 	err := toml.NewDecoder(bytes.NewReader(body)).DisallowUnknownFields().Decode(&c)
+	var faults []Fault
 	var unknown *toml.StrictMissingError
 	var fault *toml.DecodeError
 	switch {
 	case errors.As(err, &unknown):
-		var all []error
+		// Everything else has been read, and may be wrong as well.
+		names := make(map[place]string)
+		for name, at := range places(body) {
+			names[at] = name
+		}
 		for _, e := range unknown.Errors {
 			line, column := e.Position()
-			all = append(all, fmt.Errorf("%d:%d: there is no setting %q", line, column, joinKey(e.Key())))
+			name, ok := names[place{line, column}]
+			if !ok {
+				name = strings.Join(e.Key(), ".")
+			}
+			faults = append(faults, Fault{Line: line, Column: column, Reason: fmt.Sprintf("there is no setting %q", name)})
 		}
-		return Config{}, errors.Join(all...)
 	case errors.As(err, &fault):
 		line, column := fault.Position()
-		return Config{}, fmt.Errorf("%d:%d: %w", line, column, fault)
+		return Config{}, &Faults{List: []Fault{{Line: line, Column: column, Reason: fault.Error()}}}
 	case err != nil:
-		return Config{}, fmt.Errorf("1:1: %w", err)
+		return Config{}, &Faults{List: []Fault{{Line: 1, Column: 1, Reason: err.Error()}}}
 	}
 	c = c.withDefaults()
-	if err := c.Validate(); err != nil {
-		return Config{}, fmt.Errorf(" %w", err)
+	faults = append(faults, located(c.faults(), body)...)
+	if len(faults) > 0 {
+		return Config{}, &Faults{List: faults}
 	}
 	return c, nil
-}
-
-func joinKey(k toml.Key) string {
-	var b bytes.Buffer
-	for i, part := range k {
-		if i > 0 {
-			b.WriteByte('.')
-		}
-		b.WriteString(part)
-	}
-	return b.String()
 }

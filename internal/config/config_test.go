@@ -34,8 +34,8 @@ reserve_after = "1m30s"
 	want := config.Config{
 		Listen: "0.0.0.0:9000", Data: "/srv/halley",
 		Services: map[string]config.Service{
-			"sales":  {Queue: "people", Origins: []string{"https://shop.example", "http://localhost:3000", "null"}},
-			"people": {Queue: "people"},
+			"sales":  service("people", "https://shop.example", "http://localhost:3000", "null"),
+			"people": service("people"),
 		},
 		Queues: map[string]config.Queue{"people": {
 			Members: []string{"*"}, Reserve: []string{"echo"},
@@ -45,6 +45,13 @@ reserve_after = "1m30s"
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
+}
+
+// service is one of which the file said no more.
+func service(queue string, origins ...string) config.Service {
+	s := config.Default().Services["customer-support"]
+	s.Queue, s.Origins = queue, origins
+	return s
 }
 
 func TestFaultsOfForm(t *testing.T) {
@@ -153,7 +160,7 @@ func TestLoad(t *testing.T) {
 	if err := os.WriteFile(path, []byte("[services.a]\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := config.Load(path); err == nil || !strings.HasPrefix(err.Error(), path+": services.a.queue: ") {
+	if _, err := config.Load(path); err == nil || !strings.HasPrefix(err.Error(), path+":1:11: services.a.queue: ") {
 		t.Errorf("the error is %v", err)
 	}
 }

@@ -1,10 +1,10 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"net"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"slices"
@@ -23,9 +23,16 @@ const (
 	maxOfferTime = 10 * time.Minute
 )
 
-// Validate says everything that is wrong with a configuration, one line for
-// each fault, in the order of the keys.
+// Validate says everything that is wrong with a configuration, in the order of
+// the keys. The error is of type [*Faults].
 func (c Config) Validate() error {
+	if faults := c.faults(); len(faults) > 0 {
+		return &Faults{List: faults}
+	}
+	return nil
+}
+
+func (c Config) faults() []Fault {
 	var v validation
 	if _, port, err := net.SplitHostPort(c.Listen); err != nil {
 		v.fault("listen", "%q is not host:port", c.Listen)
@@ -35,22 +42,43 @@ func (c Config) Validate() error {
 	if strings.TrimSpace(c.Data) == "" {
 		v.fault("data", "a directory is needed")
 	}
+	for _, s := range c.TrustedProxies {
+		if _, err := ParseNetwork(s); err != nil {
+			v.fault("trusted_proxies", "%v", err)
+		}
+	}
 	if len(c.Services) == 0 {
 		v.fault("services", "at least one service is needed")
 	}
-	for _, name := range slices.Sorted(maps.Keys(c.Services)) {
+	for _, name := range sorted(c.Services) {
 		c.validateService(&v, name)
 	}
-	for _, name := range slices.Sorted(maps.Keys(c.Queues)) {
+	for _, name := range sorted(c.Queues) {
 		c.validateQueue(&v, name)
 	}
-	return errors.Join(v.faults...)
+	return v.faults
 }
 
-type validation struct{ faults []error }
+// sorted are the keys of a map in order.
+func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+// ParseNetwork reads one entry of [Config.TrustedProxies]: an address, or a
+// network such as "10.0.0.0/8".
+func ParseNetwork(s string) (netip.Prefix, error) {
+	if ip, err := netip.ParseAddr(s); err == nil && ip.Zone() == "" {
+		return netip.PrefixFrom(ip, ip.BitLen()), nil
+	}
+	p, err := netip.ParsePrefix(s)
+	if err != nil || p != p.Masked() {
+		return netip.Prefix{}, fmt.Errorf("%q is not an address or a network, such as %q", s, "10.0.0.0/8")
+	}
+	return p, nil
+}
+
+type validation struct{ faults []Fault }
 
 func (v *validation) fault(key, format string, args ...any) {
-	v.faults = append(v.faults, fmt.Errorf("%s: %s", key, fmt.Sprintf(format, args...)))
+	v.faults = append(v.faults, Fault{Key: key, Reason: fmt.Sprintf(format, args...)})
 }
 
 func (c Config) validateService(v *validation, name string) {
@@ -66,6 +94,10 @@ func (c Config) validateService(v *validation, name string) {
 			v.fault(key+".origins", `%q is not an origin: "https://host" or "http://host:port" without a path, "null" or "*"`, o)
 		}
 	}
+	c.validateEntry(v, key, s.Entry)
+	s.Limits.validate(v, key)
+	s.Manner.validate(v, key)
+	s.Hours.validate(v, key+".hours")
 }
 
 // validOrigin says whether a browser can send o as an Origin header, so that

@@ -1,0 +1,43 @@
+package config
+
+import "slices"
+
+// Manner is how a service deals with visitors and their clients.
+type Manner struct {
+	// Languages are those in which it tells visitors what is wrong, the
+	// preferred one first; by default all of [Languages].
+	Languages []string `toml:"languages"`
+	// TypingPreview shows agents what a visitor is typing; true by default.
+	TypingPreview *bool `toml:"typing_preview"`
+	// CallbackPolling serves clients that can do nothing but load scripts.
+	// Pages of every origin can do that.
+	CallbackPolling bool `toml:"callback_polling"`
+	// OneChatPerBrowser answers a browser that asks for a new chat with the one
+	// that it has.
+	OneChatPerBrowser bool `toml:"one_chat_per_browser"`
+}
+
+// Languages are what [Manner.Languages] may hold.
+func Languages() []string { return []string{"en", "de", "fr", "es", "it", "nl", "pt", "pl"} }
+
+func (m Manner) withDefaults() Manner {
+	if len(m.Languages) == 0 {
+		m.Languages = Languages()
+	}
+	if m.TypingPreview == nil {
+		on := true
+		m.TypingPreview = &on
+	}
+	return m
+}
+
+func (m Manner) validate(v *validation, key string) {
+	for i, l := range m.Languages {
+		switch {
+		case !slices.Contains(Languages(), l):
+			v.fault(key+".languages", "%q is not one of %q", l, Languages())
+		case slices.Contains(m.Languages[:i], l):
+			v.fault(key+".languages", "%q stands there twice", l)
+		}
+	}
+}
