@@ -64,6 +64,14 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 			return nil, err
 		}
 	}
+	offered, err := services(o.Config)
+	if err != nil {
+		return nil, err
+	}
+	trusted, err := proxies(o.Config)
+	if err != nil {
+		return nil, err
+	}
 	a := &App{o: o, log: o.Logger}
 	if a.store, err = sqlite.Open(ctx, o.Config.Data, sqlite.Options{Logger: a.log}); err != nil {
 		return nil, err
@@ -103,7 +111,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		return nil, err
 	}
 	a.router = routing.New(routing.Options{Engine: a.engine, Queues: plans(o.Config), Logger: a.log})
-	a.gms = gms.New(gms.Options{Engine: a.engine, Keys: keys, Services: services(o.Config), SecureCookies: o.Config.SecureCookies, Logger: a.log})
+	a.gms = gms.New(gms.Options{Engine: a.engine, Keys: keys, Services: offered, SecureCookies: o.Config.SecureCookies, Logger: a.log})
 	a.desk = desk.New(desk.Options{Engine: a.engine, Staff: a.directory, SecureCookie: o.Config.SecureCookies, Logger: a.log})
 	a.deskLine = bayeux.New(bayeux.Options{
 		Timeout: 20 * time.Second, MaxInterval: 30 * time.Second,
@@ -120,7 +128,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	})
 	a.desk.Mount(a.deskLine)
 	a.web = &http.Server{
-		Handler:           a.routes(),
+		Handler:           trusted.Wrap(a.routes()),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    32 << 10,
@@ -150,12 +158,15 @@ func plans(c config.Config) map[string]routing.Plan {
 }
 
 // services are the configured services as the visitors' edge wants them.
-func services(c config.Config) map[string]gms.Service {
+func services(c config.Config) (map[string]gms.Service, error) {
 	s := make(map[string]gms.Service, len(c.Services))
 	for name, v := range c.Services {
-		s[name] = gms.Service{Queue: v.Queue, Origins: v.Origins}
+		var err error
+		if s[name], err = service(v); err != nil {
+			return nil, fmt.Errorf("service %s: %w", name, err)
+		}
 	}
-	return s
+	return s, nil
 }
 
 // members are the accounts that may be given chats.
