@@ -161,7 +161,7 @@ type scripted struct {
 	h       *house
 	web     *http.Client
 	service string
-	id, key string
+	id      string
 }
 
 // get sends messages and returns what comes back, with the status.

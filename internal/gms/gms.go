@@ -104,7 +104,7 @@ func New(o Options) *Edge {
 		OrderedPolling: true,
 		// Which of the services take part is said in admit.go.
 		CallbackPolling: e.anyOverCallback(),
-		CheckOrigin:    e.checkOrigin,
+		CheckOrigin:     e.checkOrigin,
 		// There are no broadcast channels here.
 		Policy:      bayeux.Policy{Subscribe: refuse, Publish: refuse},
 		OnHandshake: e.onHandshake,
