@@ -42,6 +42,7 @@ func (c *call) admit(sum chat.Summary) error {
 		return errTransport
 	}
 	if c.name != opLeave && !c.edge.calls.take(sum.Chat.String(), s.calls(), time.Now()) {
+		c.edge.stats.Limited.Add(1)
 		return errTooFast
 	}
 	return nil
@@ -66,6 +67,7 @@ func (c *call) pass(a chat.Action) (chat.Action, error) {
 func (c *call) charged(ctx context.Context, s Service, open chat.Open) error {
 	key, r := c.face.service()+" "+network(c.face.address()), s.opens()
 	if !c.edge.opens.take(key, r, time.Now()) {
+		c.edge.stats.Limited.Add(1)
 		return errTooMany
 	}
 	err := c.face.open(ctx, c, open)
@@ -91,7 +93,7 @@ func (c *call) language() string {
 // some clients ask for a new chat whenever their session has gone. Who may be
 // given a chat in this way is who may be told its key in a handshake.
 func (f *cometd) rejoin(ctx context.Context, c *call, s Service) (bool, error) {
-	if !s.OneChatPerBrowser || !f.trusted(s) {
+	if !s.OneChatPerBrowser || !s.trusts(f.session.Origin(), f.session.SameOrigin()) {
 		return false, nil
 	}
 	var mine []chat.Summary
@@ -109,12 +111,6 @@ func (f *cometd) rejoin(ctx context.Context, c *call, s Service) (bool, error) {
 	}
 	c.chat = mine[0].Chat
 	return true, err
-}
-
-// trusted says whether the page behind the session may be given the chats of
-// its browser.
-func (f *cometd) trusted(s Service) bool {
-	return f.session.Transport() != callbackPolling && s.trusts(f.session.Origin(), f.session.SameOrigin())
 }
 
 // browser is what a chat's log says of the visitor's browser. Over

@@ -2,6 +2,7 @@ package gms
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/halley-chat/halley/bayeux/bayeuxtest"
 	"github.com/halley-chat/halley/internal/chat"
+	"github.com/halley-chat/halley/internal/engine"
 )
 
 func TestNewChatsPerMinute(t *testing.T) {
@@ -57,6 +59,22 @@ func TestNewChatsPerMinute(t *testing.T) {
 		if start("few", "192.0.2.1") != 0 || start("few", "192.0.2.1") != codeNoNewChat {
 			t.Error("one more is due every 20 s")
 		}
+		// Neither is what came to nothing, and a household is one address.
+		h.log.Fail(func(engine.Append) error { return errors.New("no space left") })
+		for range 3 {
+			p := h.poster("few")
+			r := formRequest(p.url(""), "nickname=x")
+			r.RemoteAddr = "[2001:db8::1]:1234"
+			if n := p.send(r); n["statusCode"] != 1.0 {
+				t.Errorf("without a store: %v", n)
+			}
+		}
+		h.log.Fail(nil)
+		for i, want := range []float64{0, 0, 0, codeNoNewChat} {
+			if got := start("few", fmt.Sprintf("[2001:db8::%d]", i+1)); got != want {
+				t.Errorf("chat %d of a household: %v", i+1, got)
+			}
+		}
 		// The same over CometD.
 		var codes []float64
 		for range 4 {
@@ -94,6 +112,9 @@ func TestOperationsPerSecond(t *testing.T) {
 			if n := count[chat.Said](t, h.events(id)); n != burst {
 				t.Errorf("%d lines in the log", n)
 			}
+		}
+		if n := h.edge.Stats().Limited.Load(); n != 4 {
+			t.Errorf("%d were counted", n)
 		}
 		if got := other.do("sendMessage", map[string]any{"message": "x"}); got[0]["statusCode"] != 0.0 {
 			t.Errorf("another chat: %v", got)

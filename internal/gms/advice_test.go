@@ -75,6 +75,9 @@ func TestAdviceInEveryLanguage(t *testing.T) {
 		}
 	}
 	for _, a := range list {
+		if a.text == "" {
+			continue // what is said is a number
+		}
 		if a.file != "status.go" {
 			t.Errorf("%s has an error of its own: %s %q", a.file, a.code, a.text)
 		}

@@ -53,6 +53,7 @@ type Options struct {
 type Stats struct {
 	WrongKeys atomic.Int64 // keys that were not made here, or not for that chat
 	Refused   atomic.Int64 // operations answered with a statusCode other than 0
+	Limited   atomic.Int64 // those among them that were more than a service's rates allow
 }
 
 // Edge is the Chat API. It is an [http.Handler] for /genesys/cometd and
