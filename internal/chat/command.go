@@ -67,6 +67,7 @@ type (
 		Name    string
 		Opening Opening
 		Text    string
+		Device  *Device // through which the visitor can be told; nil if there is none
 	}
 	// Say writes a line.
 	Say struct {
@@ -102,9 +103,16 @@ type (
 	// Unbind tells that a channel is gone. It does nothing unless that
 	// channel is the one bound. Since is when the visitor was last heard
 	// through it; zero means now, and so does the future.
+	//
+	// Heard, if it is earlier, is when the visitor was surely there. With
+	// Background the visitor has said itself that it goes, and From is the
+	// index of the first event that it has not seen, 0 if it did not say.
 	Unbind struct {
-		Channel string
-		Since   time.Time
+		Channel    string
+		Since      time.Time
+		Heard      time.Time
+		Background bool
+		From       int64
 	}
 	// Leave takes the actor out of the chat. A visitor who leaves ends it; a
 	// chat whose last agent leaves goes back to its queue.

@@ -64,7 +64,7 @@ func (d *decider) do(a Action) error {
 		return Refuse(NotFound, "there is no such chat")
 	case PhaseEnded:
 		switch a.(type) {
-		case Tick, Recover, Unbind, Withdraw:
+		case Tick, Recover, Unbind, Withdraw, Lapse:
 			return nil
 		}
 		return Refuse(Ended, "the chat has ended")
@@ -85,6 +85,10 @@ func (d *decider) do(a Action) error {
 	case Unbind:
 		d.unbind(a)
 		return nil
+	case Subscribe:
+		return d.subscribe(a)
+	case Lapse:
+		return d.lapse(a)
 	case Offer:
 		return d.offer(a)
 	case Accept:
@@ -123,6 +127,9 @@ func (d *decider) open(a Open) error {
 		d.emit(Said{No: VisitorNo, Text: a.Text})
 	}
 	d.emit(Queued{Queue: o.Queue})
+	if a.Device != nil {
+		d.emit(Subscribed{*a.Device})
+	}
 	return nil
 }
 
@@ -143,6 +150,11 @@ func checkOpening(a Open) error {
 	}
 	if err := checkData(a.Opening.Data); err != nil {
 		return err
+	}
+	if a.Device != nil {
+		if err := checkDevice(*a.Device); err != nil {
+			return err
+		}
 	}
 	return checkText(a.Text, MaxText, "the text")
 }
@@ -281,7 +293,13 @@ func (d *decider) unbind(a Unbind) {
 	if since := a.Since.UTC().Truncate(time.Millisecond); !a.Since.IsZero() && since.Before(d.at) {
 		f.Since = since
 	}
+	if heard := d.s.heard(a.Heard); !heard.IsZero() && heard.Before(d.at) {
+		f.Heard = heard
+	}
 	d.emit(f)
+	if a.Background {
+		d.background(a.From)
+	}
 }
 
 func (d *decider) offer(a Offer) error {
@@ -335,7 +353,7 @@ func (d *decider) tick() {
 	due := func(since time.Time, after time.Duration) bool {
 		return !since.IsZero() && !d.at.Before(since.Add(after))
 	}
-	if due(s.UnboundSince, s.Rules.GoneAfter) {
+	if !s.UnboundSince.IsZero() && !d.at.Before(s.goneAt()) {
 		d.emit(Left{No: VisitorNo, Reason: LeftLost})
 		d.finish(VisitorNo, EndedGone)
 		return
@@ -349,7 +367,7 @@ func (d *decider) tick() {
 }
 
 func (d *decider) recover() {
-	d.emit(Unbound{Channel: d.s.Channel})
+	d.emit(Unbound{Channel: d.s.Channel, Heard: d.s.heard(d.s.LastAt.Add(-Unheard))})
 	if o := d.s.Offer; o != nil {
 		d.emit(Withdrawn{Agent: o.Agent, Reason: "the server was restarted"})
 	}

@@ -45,6 +45,7 @@ func TestVisibility(t *testing.T) {
 		"renamed": true, "pushed": true, "noticed": true, "data": false, "seen": false,
 		"queued": false, "offered": false, "accepted": false, "declined": false, "missed": false,
 		"withdrawn": false, "bound": false, "unbound": false, "away": false, "ended": false,
+		"subscribed": false, "lapsed": false,
 	}
 	if diff := cmp.Diff(keys(chatFacts), keys(want)); diff != "" {
 		t.Errorf("facts without a word about who sees them (-are +known):\n%s", diff)

@@ -197,10 +197,18 @@ type Bound struct {
 type Unbound struct {
 	Channel string    `json:"channel,omitempty"`
 	Since   time.Time `json:"since,omitzero"`
+	// Heard is there if the visitor may have missed more than what happened
+	// after Since: since Heard nobody knows that it was there.
+	Heard time.Time `json:"heard,omitzero"`
 }
 
-// Away says that the visitor has been unbound for a while.
-type Away struct{}
+// Away says that the visitor has been unbound for a while, or has left its app
+// in the background. From is then the index of the first event that the app
+// has not seen, and 0 if it did not say.
+type Away struct {
+	Reason AwayReason `json:"reason,omitempty"`
+	From   int64      `json:"from,omitempty"`
+}
 
 // EndReason says why a chat ended.
 type EndReason string

@@ -80,9 +80,20 @@ var chatDraws = map[string]func(*rapid.T) Fact{
 	"withdrawn": func(t *rapid.T) Fact { return Withdrawn{someStaff.Draw(t, "agent"), someText.Draw(t, "reason")} },
 	"bound":     func(t *rapid.T) Fact { return Bound{someText.Draw(t, "channel"), someText.Draw(t, "browser")} },
 	"unbound": func(t *rapid.T) Fact {
-		return Unbound{Channel: someText.Draw(t, "channel"), Since: someTime.Draw(t, "since")}
+		return Unbound{Channel: someText.Draw(t, "channel"), Since: someTime.Draw(t, "since"), Heard: someTime.Draw(t, "heard")}
 	},
-	"away": func(*rapid.T) Fact { return Away{} },
+	"away": func(t *rapid.T) Fact {
+		return Away{rapid.SampledFrom([]AwayReason{AwayLost, AwayBackground}).Draw(t, "reason"), rapid.Int64Range(0, 1<<40).Draw(t, "from")}
+	},
+	"subscribed": func(t *rapid.T) Fact {
+		return Subscribed{Device{
+			Carrier: Carrier(someText.Draw(t, "carrier")), Token: Token(someText.Draw(t, "token")), Provider: someText.Draw(t, "provider"),
+			Language: someText.Draw(t, "language"), Debug: rapid.Bool().Draw(t, "debug"), Payload: rapid.Bool().Draw(t, "payload"),
+		}}
+	},
+	"lapsed": func(t *rapid.T) Fact {
+		return Lapsed{rapid.SampledFrom([]LapseReason{LapsedByChoice, LapsedInvalid}).Draw(t, "reason")}
+	},
 	"ended": func(t *rapid.T) Fact {
 		return Finished{someNo.Draw(t, "by"), rapid.SampledFrom([]EndReason{EndedByVisitor, EndedByAgent, EndedGone}).Draw(t, "reason")}
 	},
@@ -225,6 +236,12 @@ func TestRecordFormat(t *testing.T) {
 		AgentEvent{Fact: OfferClosed{Chat: 0x1A2B3C4D5E6F7081, Outcome: OutcomeMissed}},
 		AgentEvent{Fact: Assigned{Chat: 0x1A2B3C4D5E6F7081}},
 		AgentEvent{Fact: Freed{Chat: 0x1A2B3C4D5E6F7081}},
+		Event{Fact: Unbound{Channel: "c2", Since: since, Heard: until}},
+		Event{Fact: Away{Reason: AwayBackground, From: 7}},
+		Event{Fact: Subscribed{Device{Carrier: CarrierFCM, Token: "a:b_c", Provider: "app", Language: "de", Debug: true, Payload: true}}},
+		Event{Fact: Subscribed{Device{Carrier: CarrierAPNs, Token: "00ff"}}},
+		Event{Fact: Lapsed{}},
+		Event{Fact: Lapsed{Reason: LapsedInvalid}},
 	}
 	lines := goldenLines(t)
 	if len(lines) != len(samples) {

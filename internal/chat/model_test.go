@@ -75,7 +75,7 @@ var drawAttributes = rapid.SampledFrom([]string{
 // drawAction draws any action, with arguments that are often the right ones.
 func drawAction(t *rapid.T, s *State, now time.Time) Action {
 	channel := rapid.SampledFrom([]string{"", "c1", "c2", s.Channel, s.Channel}).Draw(t, "channel")
-	switch rapid.IntRange(0, 26).Draw(t, "action") {
+	switch rapid.IntRange(0, 29).Draw(t, "action") {
 	case 22:
 		return Rename{drawText.Draw(t, "name")}
 	case 23:
@@ -86,6 +86,15 @@ func drawAction(t *rapid.T, s *State, now time.Time) Action {
 		return SetData{map[string]string{rapid.SampledFrom([]string{"a", "b", "\xff"}).Draw(t, "key"): drawText.Draw(t, "value")}}
 	case 26:
 		return MarkRead{rapid.Int64Range(-1, 30).Draw(t, "upto")}
+	case 27:
+		return Subscribe{drawDevice(t)}
+	case 28:
+		return Lapse{Token: rapid.SampledFrom([]Token{"", "t1", "t2"}).Draw(t, "token"), Reason: LapsedInvalid}
+	case 29:
+		return Unbind{
+			Channel: channel, Background: true, From: rapid.Int64Range(-1, 30).Draw(t, "from"),
+			Heard: now.Add(-rapid.SampledFrom([]time.Duration{0, time.Second, Unheard}).Draw(t, "heard")),
+		}
 	case 0, 1:
 		return Open{
 			Name: rapid.SampledFrom([]string{"Ada", "Ada", "Ada", ""}).Draw(t, "name"),

@@ -12,15 +12,18 @@ type Rules struct {
 	AwayAfter time.Duration
 	// GoneAfter is how long a visitor is unbound before it has left.
 	GoneAfter time.Duration
+	// GoneSubscribed takes the place of GoneAfter, if it is longer, for a
+	// visitor who can be told through a device of what happens.
+	GoneSubscribed time.Duration
 	// ExcludeFor is how long an agent is spared a chat it declined or missed.
 	ExcludeFor time.Duration
 	// TypingEvery is the least time between two typing records of one participant.
 	TypingEvery time.Duration
 }
 
-// DefaultRules are 10 s, 45 s, 60 s and 1 s.
+// DefaultRules are 10 s, 45 s, 24 h, 60 s and 1 s.
 func DefaultRules() Rules {
-	return Rules{AwayAfter: 10 * time.Second, GoneAfter: 45 * time.Second, ExcludeFor: time.Minute, TypingEvery: time.Second}
+	return Rules{AwayAfter: 10 * time.Second, GoneAfter: 45 * time.Second, GoneSubscribed: 24 * time.Hour, ExcludeFor: time.Minute, TypingEvery: time.Second}
 }
 
 // Phase is where a chat stands.
@@ -72,6 +75,10 @@ type State struct {
 	Browser      string
 	UnboundSince time.Time
 	IsAway       bool
+
+	Device   *Device   // through which the visitor can be told; nil if there is none
+	LapsedAt time.Time // when the latest subscription ended; zero if none did
+	LastAt   time.Time // of the last event
 
 	seen     map[int]int64    // how far each participant has read
 	typing   map[int]Typing   // the latest typing record of each participant
@@ -143,14 +150,14 @@ func (s *State) Deadline() time.Time {
 		if !s.IsAway {
 			sooner(s.UnboundSince.Add(s.Rules.AwayAfter))
 		}
-		sooner(s.UnboundSince.Add(s.Rules.GoneAfter))
+		sooner(s.goneAt())
 	}
 	return due
 }
 
 // Apply folds one event in. Events must come in the order of their indexes.
 func (s *State) Apply(e Event) {
-	s.Last = e.Index
+	s.Last, s.LastAt = e.Index, e.At
 	switch f := e.Fact.(type) {
 	case Joined:
 		s.join(f, e.At)
@@ -201,6 +208,10 @@ func (s *State) Apply(e Event) {
 		}
 	case Away:
 		s.IsAway = true
+	case Subscribed:
+		s.Device = &f.Device
+	case Lapsed:
+		s.Device, s.LapsedAt = nil, e.At
 	case Finished:
 		s.Phase, s.EndedAt, s.Offer = PhaseEnded, e.At, nil
 		for i := range s.Participants {

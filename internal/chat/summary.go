@@ -28,6 +28,8 @@ type Summary struct {
 	Bound    bool        `json:"bound,omitempty"`
 	KeyEpoch uint16      `json:"epoch"`
 	Language string      `json:"lang,omitempty"` // as in [Opening]
+	// Subscribed says that the visitor can be told through a device.
+	Subscribed bool `json:"subscribed,omitempty"`
 	// Last is the index of the chat's last event. It is there in what a room
 	// says and not stored, since a summary is not written with every event.
 	Last int64 `json:"-"`
@@ -43,7 +45,7 @@ func (s *State) Summary() Summary {
 		Name: s.Visitor().Name, Subject: s.Opening.Subject, Agents: s.Agents(),
 		Excluded: slices.Clone(s.Excluded), Opened: s.Opened, Ended: s.EndedAt, Deadline: s.Deadline(),
 		Channel: s.Channel, Browser: s.Browser, Away: s.IsAway, Bound: s.UnboundSince.IsZero(),
-		KeyEpoch: s.Opening.KeyEpoch, Last: s.Last, Language: s.Opening.Language,
+		KeyEpoch: s.Opening.KeyEpoch, Last: s.Last, Language: s.Opening.Language, Subscribed: s.Device != nil,
 	}
 	if s.Phase == PhaseWaiting {
 		sum.Waiting = s.WaitingSince
@@ -64,5 +66,6 @@ func (s Summary) Equal(t Summary) bool {
 		s.Chat == t.Chat && s.Service == t.Service && s.Queue == t.Queue && s.Phase == t.Phase &&
 		s.Name == t.Name && s.Subject == t.Subject && s.Channel == t.Channel && s.Browser == t.Browser &&
 		s.Away == t.Away && s.Bound == t.Bound && s.KeyEpoch == t.KeyEpoch && s.Language == t.Language &&
+		s.Subscribed == t.Subscribed &&
 		s.Opened.Equal(t.Opened) && s.Waiting.Equal(t.Waiting) && s.Ended.Equal(t.Ended) && s.Deadline.Equal(t.Deadline)
 }
