@@ -159,6 +159,9 @@ func TestRender(t *testing.T) {
 		chat.Said{No: 9, Text: "nobody"},
 		chat.Left{No: 1, Reason: chat.LeftLost},
 		chat.Finished{Reason: chat.EndedGone},
+		chat.Away{Reason: chat.AwayBackground, From: 3},
+		chat.Subscribed{Device: chat.Device{Carrier: chat.CarrierFCM, Token: "t"}},
+		chat.Lapsed{},
 	} {
 		if shape := v.feed(chat.Event{Index: int64(i + 1), At: at, Fact: f}); shape != nil {
 			got = append(got, shape)
@@ -179,7 +182,8 @@ func TestRender(t *testing.T) {
 		{"index":12,`+ms+`,"type":"said",`+vera+`,"text":"x","audience":"staff"},
 		{"index":13,`+ms+`,"type":"said","text":"nobody"},
 		{"index":14,`+ms+`,"type":"left",`+vera+`,"reason":"lost"},
-		{"index":15,`+ms+`,"type":"ended","reason":"gone","by":0}]`)
+		{"index":15,`+ms+`,"type":"ended","reason":"gone","by":0},
+		{"index":16,`+ms+`,"type":"away","reason":"background"}]`)
 }
 
 func mustEncode(t *testing.T, v any) jsontext.Value {

@@ -128,6 +128,10 @@ type (
 		Agent  chat.StaffID `json:"agent"`
 		Reason string       `json:"reason"`
 	}
+	awayEvent struct {
+		chatHead
+		Reason chat.AwayReason `json:"reason,omitempty"`
+	}
 	endedEvent struct {
 		chatHead
 		Reason chat.EndReason `json:"reason"`
@@ -191,7 +195,7 @@ func (v *view) feed(e chat.Event) any {
 	case chat.Withdrawn:
 		return refusedEvent{as("withdrawn"), f.Agent, f.Reason}
 	case chat.Away:
-		return as("away")
+		return awayEvent{as("away"), f.Reason}
 	case chat.Bound:
 		if v.gone {
 			return as("back")

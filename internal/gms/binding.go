@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/halley-chat/halley/bayeux"
 	"github.com/halley-chat/halley/internal/chat"
@@ -29,6 +28,7 @@ type binding struct {
 	closed bool
 
 	next atomic.Int64 // the nextPosition told last
+	back atomic.Int64 // what the client said in its goodbye; see parting
 
 	// Owned by the chat's room, which delivers.
 	cast  cast
@@ -56,7 +56,7 @@ func (e *Edge) bind(s *bayeux.Session, channel string, id chat.ID) *binding {
 	} else {
 		s.OnClose(func(r bayeux.Reason) {
 			if last, ok := s.Value().(*binding); ok {
-				last.end(r != bayeux.ServerClosed)
+				last.endBy(r != bayeux.ServerClosed, last.parting(r))
 			}
 		})
 	}
@@ -74,7 +74,10 @@ func (b *binding) drop() { b.end(false) }
 
 // end stops the deliveries. With unbind the chat is told that nobody listens
 // here any more.
-func (b *binding) end(unbind bool) {
+func (b *binding) end(unbind bool) { b.endBy(unbind, chat.Unbind{}) }
+
+// endBy is end with what the chat is told beside the channel.
+func (b *binding) endBy(unbind bool, last chat.Unbind) {
 	b.mu.Lock()
 	if b.closed {
 		b.mu.Unlock()
@@ -97,7 +100,8 @@ func (b *binding) end(unbind bool) {
 		watch.Close()
 	}
 	if unbind {
-		go e.unbind(id, b.name, time.Time{})
+		last.Channel = b.name
+		go e.unbind(id, last)
 	}
 }
 

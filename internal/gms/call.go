@@ -146,6 +146,7 @@ func (c *call) requestChat(ctx context.Context) error {
 	}
 	open.Opening.Service, open.Opening.Queue = c.face.service(), service.queue(c.request.text("endpoint"))
 	open.Opening.Language = languageTag(open.Opening.Data)
+	open.Device = c.edge.reachable(open.Device)
 	if err := service.mayOpen(open, c.request, time.Now()); err != nil {
 		return err
 	}
@@ -199,6 +200,9 @@ func (c *call) refresh(ctx context.Context) error {
 	if !sum.Live() && time.Since(sum.Ended) > c.edge.o.ReadableFor {
 		return chat.Refuse(chat.NotFound, "the chat is over for too long")
 	}
+	if err := c.resubscribe(ctx, sum); err != nil {
+		return err
+	}
 	return c.face.read(ctx, c, sum, c.request.position(c.face.missing()))
 }
 
@@ -240,6 +244,18 @@ func (c *call) updateData(ctx context.Context) error {
 	data, err := c.request.userData()
 	if err != nil {
 		return err
+	}
+	if do := c.edge.subscription(data); do != nil {
+		if len(data) == 0 {
+			return c.command(ctx, "", do, true)
+		}
+		sum, err := c.owner(ctx)
+		if err == nil {
+			err = c.subscribe(ctx, sum, do)
+		}
+		if err != nil {
+			return err
+		}
 	}
 	return c.command(ctx, "", chat.SetData{Data: data}, true)
 }

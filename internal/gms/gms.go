@@ -46,7 +46,10 @@ type Options struct {
 	// SecureCookies marks the browser's cookie as Secure whatever the request
 	// came over.
 	SecureCookies bool
-	Logger        *slog.Logger
+	// Carries says whether a device can be told of what happens. A device that
+	// cannot is not taken; nil means that none can.
+	Carries func(chat.Device) bool
+	Logger  *slog.Logger
 }
 
 // Stats counts what an operator should know.
@@ -54,6 +57,7 @@ type Stats struct {
 	WrongKeys atomic.Int64 // keys that were not made here, or not for that chat
 	Refused   atomic.Int64 // operations answered with a statusCode other than 0
 	Limited   atomic.Int64 // those among them that were more than a service's rates allow
+	NoDevice  atomic.Int64 // subscriptions that were not taken, because nobody here can tell such a device
 }
 
 // Edge is the Chat API. It is an [http.Handler] for /genesys/cometd and
@@ -109,6 +113,7 @@ func New(o Options) *Edge {
 		// There are no broadcast channels here.
 		Policy:      bayeux.Policy{Subscribe: refuse, Publish: refuse},
 		OnHandshake: e.onHandshake,
+		Extensions:  []bayeux.Extension{{Incoming: e.goodbye}},
 		Logger:      o.Logger,
 	})
 	e.bayeux.Handle(channelPrefix+"*", e.handle)

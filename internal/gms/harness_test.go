@@ -59,7 +59,8 @@ func (h *house) start() {
 		"open":    {Queue: "open", Origins: []string{"*", "null"}},
 	}
 	maps.Copy(services, h.more)
-	h.edge = New(Options{Engine: h.engine, Keys: keys, Logger: quiet, Services: services})
+	carries := func(v chat.Device) bool { return v.Carrier != chat.CarrierAPNs && v.Provider != "other" }
+	h.edge = New(Options{Engine: h.engine, Keys: keys, Logger: quiet, Carries: carries, Services: services})
 	h.net = bayeuxtest.NewNetwork()
 	stopServing := h.net.Serve(h.edge)
 	h.stop = []func(){stopServing, func() {

@@ -133,7 +133,9 @@ func (r request) opening() (chat.Open, error) {
 	if err != nil {
 		return chat.Open{}, err
 	}
+	device, _ := takeDevice(data)
 	o := chat.Open{
+		Device: device,
 		Name: strings.TrimSpace(r.text("nickname")),
 		Text: r.text("text"),
 		Opening: chat.Opening{

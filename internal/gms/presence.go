@@ -12,30 +12,30 @@ import (
 const unbindAgain = 5 * time.Second
 
 // unbind tells a chat that a channel is gone, and since when nothing was heard
-// through it (zero means that it went just now). It waits for the room, so it
+// through it (a zero Since means that it went just now). It waits for the room, so it
 // has a goroutine of its own, which unbinding counts. While the store is not
 // there it is tried again: a chat that seems to be listened to would never end.
-func (e *Edge) unbind(id chat.ID, name string, since time.Time) {
+func (e *Edge) unbind(id chat.ID, do chat.Unbind) {
 	defer e.unbinding.Done()
 	ctx, cancel := context.WithTimeout(context.Background(), e.o.Patience)
 	defer cancel()
 	began := time.Now()
-	_, err := e.o.Engine.Do(ctx, id, chat.Command{By: chat.TheVisitor(), Do: chat.Unbind{Channel: name, Since: since}})
+	_, err := e.o.Engine.Do(ctx, id, chat.Command{By: chat.TheVisitor(), Do: do})
 	switch kind := chat.KindOf(err); {
 	case err == nil || kind == chat.Ended || kind == chat.NotFound:
 		return
 	case kind == chat.Unavailable:
-		if since.IsZero() {
-			since = began
+		if do.Since.IsZero() {
+			do.Since = began
 		}
-		time.AfterFunc(unbindAgain, func() { e.unbindLater(id, name, since) })
+		time.AfterFunc(unbindAgain, func() { e.unbindLater(id, do) })
 	}
 	e.o.Logger.Warn("gms: a chat could not be told that its channel is gone", "chat", id.String(), "err", err)
 }
 
 // unbindLater unbinds unless the edge closes; the next process then finds that
 // nobody listens.
-func (e *Edge) unbindLater(id chat.ID, name string, since time.Time) {
+func (e *Edge) unbindLater(id chat.ID, do chat.Unbind) {
 	e.mu.Lock()
 	closed := e.closed
 	if !closed {
@@ -43,7 +43,7 @@ func (e *Edge) unbindLater(id chat.ID, name string, since time.Time) {
 	}
 	e.mu.Unlock()
 	if !closed {
-		e.unbind(id, name, since)
+		e.unbind(id, do)
 	}
 }
 
@@ -61,7 +61,7 @@ func (e *Edge) adopt(s chat.Summary) {
 	}
 	e.mu.Unlock()
 	if orphan {
-		go e.unbind(s.Chat, s.Channel, time.Time{})
+		go e.unbind(s.Chat, chat.Unbind{Channel: s.Channel})
 	}
 }
 

@@ -243,7 +243,7 @@ func (p *poller) endAfter(silence time.Duration) {
 		watch.Close()
 	}
 	if unbind {
-		go e.unbind(id, p.name, called)
+		go e.unbind(id, chat.Unbind{Channel: p.name, Since: called})
 	}
 }
 

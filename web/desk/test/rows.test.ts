@@ -42,6 +42,12 @@ test('a lost connection is told once, with the return, and a short one not at al
         'Maria lost the connection and may come back',
         'Maria is back',
     ]);
+    const background = { index: 2, at, type: 'away', reason: 'background' } as const;
+    expect(texts(joined(1), background, { index: 3, at, type: 'back' })).toEqual([
+        'Maria joined',
+        'Maria put the chat in the background',
+        'Maria is back',
+    ]);
 });
 
 test('lines of one person in a short time are a group', () => {

@@ -58,7 +58,10 @@ export function sentence(event: ChatEvent, names: Names): string | null {
         case 'pushed':
             return `${names.participant(event.from?.no) ?? 'Somebody'} showed ${event.url}`;
         case 'away':
-            return names.away ? null : `${names.visitor()} lost the connection and may come back`;
+            if (names.away) return null;
+            return event.reason === 'background'
+                ? `${names.visitor()} put the chat in the background`
+                : `${names.visitor()} lost the connection and may come back`;
         case 'back':
             return names.away ? `${names.visitor()} is back` : null;
         default:

@@ -116,7 +116,7 @@ export type Routed = Happened &
         | { readonly type: 'accepted' | 'missed'; readonly agent: number }
         | { readonly type: 'declined' | 'withdrawn'; readonly agent: number; readonly reason?: string }
     );
-export type Bound = Happened & { readonly type: 'away' | 'back' | 'gone' };
+export type Bound = Happened & { readonly type: 'away' | 'back' | 'gone'; readonly reason?: string };
 export type Ended = Happened & { readonly type: 'ended'; readonly reason?: string; readonly by?: number };
 
 export type Renamed = Happened & { readonly type: 'renamed'; readonly name: string };
