@@ -109,7 +109,7 @@ func (d *decider) subscribe(a Subscribe) error {
 		return err
 	}
 	if old := d.s.Device; old == nil || *old != a.Device {
-		d.emit(Subscribed{a.Device})
+		d.emit(Subscribed(a))
 	}
 	return nil
 }

@@ -149,10 +149,13 @@ func (b *binding) parting(r bayeux.Reason) chat.Unbind {
 	case r == bayeux.Disconnected:
 		return chat.Unbind{}
 	default:
-		// What was sent since the client was last heard may be lost.
-		return chat.Unbind{Heard: time.Now().Add(-connectTimeout - maxInterval)}
+		return chat.Unbind{Heard: unheard()}
 	}
 }
+
+// unheard is when the client of a session that has expired was surely there.
+// What was sent since then may be lost.
+func unheard() time.Time { return time.Now().Add(-connectTimeout - maxInterval) }
 
 // Script renders the events of one chat in the visitor's words, for whoever
 // brings them there by another way than this edge. It is fed the events in
@@ -166,16 +169,26 @@ func NewScript() *Script { return &Script{make(cast)} }
 // See learns from an event who takes part, and who goes by another name.
 func (s *Script) See(e chat.Event) { s.cast.see(e) }
 
-// Render is an event's type and the event itself; ok is false for one that the
-// visitor may not see.
-func (s *Script) Render(e chat.Event) (kind string, event json.RawMessage, ok bool) {
+// Render is an event's type, the number of the participant behind it and the
+// event itself; ok is false for one that the visitor may not see.
+func (s *Script) Render(e chat.Event) (kind string, by int, event json.RawMessage, ok bool) {
 	m, ok := s.cast.render(e)
 	if !ok {
-		return "", nil, false
+		return "", 0, nil, false
 	}
 	event, err := json.Marshal(m)
 	if err != nil {
-		return "", nil, false // as in response.encode, which cannot happen
+		return "", 0, nil, false // as in response.encode, which cannot happen
 	}
-	return m.Type, event, true
+	return m.Type, m.From.ParticipantID, event, true
+}
+
+// ForPeople says whether events of a type are meant for people. Those that are
+// not have no place on the screen of a phone.
+func (s *Script) ForPeople(kind string) bool {
+	switch kind {
+	case "CustomNotice", "Notice", "FileDeleted":
+		return false
+	}
+	return true
 }

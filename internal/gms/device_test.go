@@ -244,18 +244,21 @@ func TestScript(t *testing.T) {
 		var got []any
 		for _, e := range h.events(v.chat) {
 			s.See(e)
-			kind, event, ok := s.Render(e)
+			kind, by, event, ok := s.Render(e)
 			if !ok {
 				continue
 			}
 			var m map[string]any
-			if err := json.Unmarshal(event, &m); err != nil || m["type"] != kind {
+			if err := json.Unmarshal(event, &m); err != nil || m["type"] != kind || m["from"].(map[string]any)["participantId"] != float64(by) || !s.ForPeople(kind) {
 				t.Errorf("%s: %s: %v", kind, event, err)
 			}
 			got = append(got, m)
 		}
 		if diff := cmp.Diff(told, got); diff != "" {
 			t.Error(diff)
+		}
+		if kind, _, _, ok := s.Render(chat.Event{Fact: chat.Noticed{No: 2, Text: "n"}}); !ok || s.ForPeople(kind) {
+			t.Errorf("a %s is for people", kind)
 		}
 	})
 }

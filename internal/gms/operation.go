@@ -136,8 +136,8 @@ func (r request) opening() (chat.Open, error) {
 	device, _ := takeDevice(data)
 	o := chat.Open{
 		Device: device,
-		Name: strings.TrimSpace(r.text("nickname")),
-		Text: r.text("text"),
+		Name:   strings.TrimSpace(r.text("nickname")),
+		Text:   r.text("text"),
 		Opening: chat.Opening{
 			Subject: r.text("subject"), FirstName: r.text("firstName"), LastName: r.text("lastName"),
 			Email: r.text("emailAddress"), Data: data,

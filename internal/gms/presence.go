@@ -61,7 +61,7 @@ func (e *Edge) adopt(s chat.Summary) {
 	}
 	e.mu.Unlock()
 	if orphan {
-		go e.unbind(s.Chat, chat.Unbind{Channel: s.Channel})
+		go e.unbind(s.Chat, chat.Unbind{Channel: s.Channel, Heard: unheard()})
 	}
 }
 
