@@ -79,6 +79,8 @@ func allowed() map[string][]string {
 		},
 		"internal/engine/enginetest": {chat, engine},
 		"internal/staff/stafftest":   {chat, "internal/staff"},
+		"internal/push":              {chat, engine},
+		"internal/push/pushtest":     {chat, "internal/push"},
 		"internal/config":            {},
 		"internal/httpx":             {},
 		"internal/house":             {},
@@ -87,7 +89,7 @@ func allowed() map[string][]string {
 		"bayeux/client":              {},
 		"bayeux/bayeuxtest":          {"bayeux"},
 		"web":                        {},
-		"cmd/halley":                 {"internal/app", "internal/config", "internal/echo", "internal/staff"},
+		"cmd/halley":                 {"internal/app", "internal/config", "internal/echo", "internal/staff", "internal/push"},
 		"internal/app":               {"*"},
 	}
 	for _, e := range edges {
@@ -95,7 +97,7 @@ func allowed() map[string][]string {
 	}
 	for _, a := range adapters {
 		// An adapter knows the ports that it implements.
-		rules[a] = append([]string{chat, engine}, middle...)
+		rules[a] = append([]string{chat, engine, "internal/push"}, middle...)
 	}
 	return rules
 }

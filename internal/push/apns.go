@@ -1,0 +1,128 @@
+package push
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/halley-chat/halley/internal/chat"
+)
+
+// APNsOptions are what a sender for Apple's push notification service is made
+// of.
+type APNsOptions struct {
+	// Key is the signing key, the .p8 file that Apple gives; KeyID its id and
+	// TeamID the developer's.
+	Key           []byte
+	KeyID, TeamID string
+	// Topic is the app's bundle id.
+	Topic string
+	// Sandbox sends to the service for developers' builds. Devices that are
+	// subscribed with debug are sent to there anyway.
+	Sandbox bool
+	// Endpoint and SandboxEndpoint are where messages are sent; Apple's if they
+	// are empty.
+	Endpoint, SandboxEndpoint string
+	// Trip takes the place of the network; nil means the network. It must speak
+	// HTTP/2.
+	Trip http.RoundTripper
+}
+
+const (
+	apnsEndpoint        = "https://api.push.apple.com"
+	apnsSandboxEndpoint = "https://api.sandbox.push.apple.com"
+	// apnsRenew is how often the token is made anew: Apple refuses one that is
+	// older than an hour, and who makes one more often than every 20 min.
+	apnsRenew = 40 * time.Minute
+)
+
+// apns is a [Sender].
+type apns struct {
+	// Static after construction.
+	*line
+	o   APNsOptions
+	key crypto.Signer
+	jwt *keeper
+}
+
+// NewAPNs makes a sender. The errors do not show any of the key.
+func NewAPNs(o APNsOptions) (Sender, error) {
+	if o.KeyID == "" || o.TeamID == "" || o.Topic == "" {
+		return nil, errors.New("push: apns: a key id, a team id and a topic are needed")
+	}
+	key, err := parseKey(o.Key)
+	if err != nil {
+		return nil, fmt.Errorf("push: apns: the key file: %w", err)
+	}
+	if ec, ok := key.(*ecdsa.PrivateKey); !ok || ec.Curve != elliptic.P256() {
+		return nil, errors.New("push: apns: the key is not one on the curve P-256")
+	}
+	if o.Endpoint == "" {
+		o.Endpoint = apnsEndpoint
+	}
+	if o.SandboxEndpoint == "" {
+		o.SandboxEndpoint = apnsSandboxEndpoint
+	}
+	return &apns{line: newLine(chat.CarrierAPNs, o.Trip), o: o, key: key, jwt: newKeeper()}, nil
+}
+
+// Close is [Sender].
+func (s *apns) Close() { s.close() }
+
+// Send is [Sender].
+func (s *apns) Send(ctx context.Context, m Message) error {
+	jwt, err := s.jwt.get(ctx, func() (string, time.Duration, error) {
+		t, err := signedToken(s.key, s.o.KeyID, map[string]any{"iss": s.o.TeamID, "iat": time.Now().Unix()})
+		return t, apnsRenew, err
+	})
+	if err != nil {
+		return err
+	}
+	endpoint := s.o.Endpoint
+	if s.o.Sandbox || m.Device.Debug {
+		endpoint = s.o.SandboxEndpoint
+	}
+	a, err := s.post(ctx, strings.TrimSuffix(endpoint, "/")+"/3/device/"+url.PathEscape(string(m.Device.Token)), http.Header{
+		"Content-Type":    {"application/json"},
+		"Authorization":   {"bearer " + jwt},
+		"Apns-Topic":      {s.o.Topic},
+		"Apns-Push-Type":  {"alert"},
+		"Apns-Priority":   {"10"},
+		"Apns-Expiration": {strconv.FormatInt(time.Now().Add(m.Keep).Unix(), 10)},
+	}, encode(map[string]any{
+		"aps": map[string]any{
+			"alert": map[string]string{"title": m.Text.Title, "body": m.Text.Body}, "sound": "default", "thread-id": m.Chat.String(),
+		},
+		"chat": m.Chat.String(), "index": m.Index, "type": m.Type,
+	}))
+	if err != nil || a.ok() {
+		return err
+	}
+	return s.refused(a, jwt)
+}
+
+// refused says what an answer means.
+func (s *apns) refused(a answer, jwt string) error {
+	var said struct {
+		Reason string `json:"reason"`
+	}
+	_ = json.Unmarshal(a.body, &said) // not every proxy on the way answers in JSON
+	f := a.fault(s.carrier, said.Reason)
+	switch {
+	case a.status == http.StatusGone, f.Code == "BadDeviceToken", f.Code == "ExpiredToken":
+		f.Verdict = Unknown
+	case f.Code == "ExpiredProviderToken":
+		s.jwt.drop(jwt)
+		f.Verdict = Later
+	}
+	return f
+}

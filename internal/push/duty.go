@@ -1,0 +1,117 @@
+package push
+
+import (
+	"time"
+
+	"github.com/halley-chat/halley/internal/chat"
+)
+
+// duty is the fold of a chat's log that says from which event on the visitor
+// may have heard nothing. It follows from the log alone, so a pusher that
+// starts anew comes to the same. What was pushed before is not its affair; the
+// cursor says so.
+type duty struct {
+	// active says that the visitor is pushed to whether it listens or not.
+	active bool
+
+	device *chat.Device // nil if there is none
+	bound  bool
+	ended  bool
+	// next is the index of the first event that the visitor may not have heard
+	// of; while it listens, of the first one when it began to.
+	next int64
+
+	boundAt time.Time
+	before  int64  // next before the visitor stopped listening
+	since   []mark // the events since it began to listen
+}
+
+// mark is when an event happened.
+type mark struct {
+	index int64
+	at    time.Time
+}
+
+func newDuty(active bool) duty { return duty{active: active, next: 1, before: 1} }
+
+// idle says that nothing will fall due before something else happens.
+func (d *duty) idle() bool { return d.device == nil || d.ended || d.bound && !d.active }
+
+// over says that the chat is done with once what is due has been pushed.
+func (d *duty) over() bool { return d.device == nil || d.ended }
+
+// open says that events up to the end of what was folded are due from next on.
+func (d *duty) open() bool { return d.device != nil && (!d.bound || d.active) }
+
+// fold folds the next event in.
+func (d *duty) fold(e chat.Event) {
+	if d.bound {
+		d.since = append(d.since, mark{e.Index, e.At})
+	}
+	switch f := e.Fact.(type) {
+	case chat.Joined:
+		if f.Opening != nil && f.Opening.Channel != "" {
+			d.bind(e)
+		}
+	case chat.Bound:
+		d.bind(e)
+	case chat.Unbound:
+		d.unbind(e, f)
+	case chat.Away:
+		// The app knows best what it has seen.
+		if f.From > 0 && !d.bound && !d.active {
+			d.next = max(d.before, f.From)
+		}
+	case chat.Subscribed:
+		if d.active && d.device == nil {
+			d.next = max(d.next, e.Index+1)
+		}
+		d.device = &f.Device
+	case chat.Lapsed:
+		d.device = nil
+	case chat.Finished:
+		d.ended = true
+	}
+}
+
+// bind begins a time of listening. A visitor who comes by another channel while
+// one is bound may not have been there for a while already.
+func (d *duty) bind(e chat.Event) {
+	if !d.bound {
+		d.since = []mark{{e.Index, e.At}}
+	} else if heard := e.At.Add(-chat.Unheard); !d.active && d.boundAt.Before(heard) {
+		d.next = max(d.next, d.first(heard, e.Index))
+	}
+	d.bound, d.boundAt = true, e.At
+}
+
+// unbind ends it. What happened until the visitor was last heard has reached
+// it: that much if it has been heard at all since it began to listen.
+func (d *duty) unbind(e chat.Event, f chat.Unbound) {
+	if !d.bound {
+		return
+	}
+	d.before = d.next
+	heard := f.Heard
+	if heard.IsZero() {
+		heard = f.Since
+	}
+	switch {
+	case d.active:
+	case heard.IsZero():
+		d.next = max(d.next, e.Index) // it was there until it said goodbye
+	case d.boundAt.Before(heard):
+		d.next = max(d.next, d.first(heard, e.Index))
+	}
+	d.bound, d.since = false, nil
+}
+
+// first is the index of the first event since a moment.
+func (d *duty) first(since time.Time, otherwise int64) int64 {
+	for _, m := range d.since {
+		if !m.at.Before(since) {
+			return m.index
+		}
+	}
+	return otherwise
+}

@@ -1,0 +1,104 @@
+package push
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// lane is the way to one sender: how many may be on it at once, and whether
+// the carrier has asked to be left alone. Its methods may be called from any
+// number of goroutines at once.
+type lane struct {
+	// Static after construction.
+	target  Target
+	sender  Sender
+	slots   chan struct{} // holds a token for each attempt under way
+	timeout time.Duration
+	log     *slog.Logger
+
+	mu sync.Mutex
+	// Guarded by mu.
+	closed time.Time // until then nothing is sent
+	ailing bool      // the latest attempt failed, and that has been logged
+}
+
+func newLane(t Target, s Sender, o Options) *lane {
+	return &lane{target: t, sender: s, slots: make(chan struct{}, o.AtOnce), timeout: o.Timeout, log: o.Logger}
+}
+
+// until is when the carrier may be asked again.
+func (l *lane) until() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.closed
+}
+
+// send makes one attempt when there is room for it. still is asked once there
+// is; without it nothing is sent, and sent is false.
+func (l *lane) send(ctx context.Context, m Message, still func() bool) (fault *Fault, sent bool) {
+	select {
+	case l.slots <- struct{}{}:
+	case <-ctx.Done():
+		return nil, false
+	}
+	defer func() { <-l.slots }()
+	if ctx.Err() != nil || !still() {
+		return nil, false
+	}
+	attempt, cancel := context.WithTimeout(ctx, l.timeout)
+	defer cancel()
+	err := l.sender.Send(attempt, m)
+	if err == nil {
+		l.well(nil)
+		return nil, true
+	}
+	if ctx.Err() != nil {
+		return nil, false
+	}
+	fault = faultOf(l.target.Carrier, err)
+	if fault.Verdict == Later {
+		l.well(fault)
+	}
+	return fault, true
+}
+
+// well keeps how the carrier is. The beginning and the end of a bad time are
+// logged, and not every failure in between.
+func (l *lane) well(f *Fault) {
+	l.mu.Lock()
+	was := l.ailing
+	l.ailing = f != nil
+	if f != nil && f.After > 0 {
+		if t := time.Now().Add(min(f.After, maxPause)); t.After(l.closed) {
+			l.closed = t
+		}
+	}
+	l.mu.Unlock()
+	switch {
+	case f != nil && !was:
+		l.log.Warn("push: a carrier does not take messages; they are tried again", "carrier", string(l.target.Carrier), "provider", l.target.Provider, "err", f)
+	case f == nil && was:
+		l.log.Info("push: the carrier takes messages again", "carrier", string(l.target.Carrier), "provider", l.target.Provider)
+	}
+}
+
+// The pauses between attempts: the first is of a second, each further one is
+// twice as long, up to a minute. A carrier can ask for up to an hour.
+const (
+	firstPause = time.Second
+	lastPause  = time.Minute
+	maxPause   = time.Hour
+)
+
+// backoff is the pause after so many attempts, between half of it and all of
+// it by chance, so that those who failed together do not come back together.
+func backoff(attempts int) time.Duration {
+	d := lastPause
+	if attempts < 7 {
+		d = min(firstPause<<(attempts-1), lastPause)
+	}
+	return d/2 + rand.N(d/2)
+}

@@ -1,0 +1,169 @@
+package push
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/halley-chat/halley/internal/chat"
+)
+
+// line is how the senders call out: over TLS as the system trusts it, without
+// following redirects, since they would take credentials and devices to
+// somebody else.
+type line struct {
+	carrier chat.Carrier
+	client  *http.Client
+}
+
+// newLine makes a line. trip takes the place of the network in tests; nil means
+// the network.
+func newLine(carrier chat.Carrier, trip http.RoundTripper) *line {
+	if trip == nil {
+		t := http.DefaultTransport.(*http.Transport).Clone()
+		t.ForceAttemptHTTP2 = true
+		t.MaxIdleConnsPerHost = 8
+		t.TLSHandshakeTimeout = 5 * time.Second
+		t.MaxResponseHeaderBytes = 64 << 10
+		trip = t
+	}
+	return &line{carrier, &http.Client{
+		Transport:     trip,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+}
+
+// maxAnswer is how much of an answer is read, in bytes.
+const maxAnswer = 64 << 10
+
+// answer is what came back.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// post sends a body. An error is a [*Fault], without the address, in which the
+// device may be.
+func (l *line) post(ctx context.Context, url string, header http.Header, body []byte) (answer, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+	if err != nil {
+		return answer{}, &Fault{Carrier: l.carrier, Verdict: Never, Code: "bad address"}
+	}
+	r.Header = header
+	res, err := l.client.Do(r)
+	if err != nil {
+		return answer{}, l.lost(ctx)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	if err != nil {
+		return answer{}, l.lost(ctx)
+	}
+	return answer{res.StatusCode, res.Header, b}, nil
+}
+
+// lost is a failure on the way.
+func (l *line) lost(ctx context.Context) *Fault {
+	f := &Fault{Carrier: l.carrier}
+	if ctx.Err() != nil {
+		f.Code = "timeout"
+	}
+	return f
+}
+
+func (l *line) close() { l.client.CloseIdleConnections() }
+
+func (a answer) ok() bool { return a.status >= 200 && a.status < 300 }
+
+// fault is the answer as a fault, with the verdict that its status has where
+// the carrier says nothing more exact.
+func (a answer) fault(carrier chat.Carrier, code string) *Fault {
+	f := &Fault{Carrier: carrier, Verdict: Never, Status: a.status, Code: word(code)}
+	switch {
+	case a.status == http.StatusRequestTimeout, a.status == http.StatusTooEarly, a.status == http.StatusTooManyRequests, a.status >= 500:
+		f.Verdict = Later
+		f.After = a.after()
+	}
+	return f
+}
+
+// after reads Retry-After, which is a number of seconds or a time.
+func (a answer) after() time.Duration {
+	v := strings.TrimSpace(a.header.Get("Retry-After"))
+	if n, err := strconv.Atoi(v); err == nil {
+		return min(max(time.Duration(n)*time.Second, 0), maxPause)
+	}
+	if at, err := http.ParseTime(v); err == nil {
+		return min(max(time.Until(at), 0), maxPause)
+	}
+	return 0
+}
+
+// word is a carrier's code if it looks like one: it goes into logs.
+func word(s string) string {
+	if len(s) > 40 {
+		return ""
+	}
+	for _, c := range s {
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '_' {
+			return ""
+		}
+	}
+	return s
+}
+
+// encode is a body. What it is made of comes from here and can be encoded.
+func encode(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic("push: a message cannot be encoded: " + err.Error())
+	}
+	return b
+}
+
+// keeper keeps a credential that expires.
+type keeper struct {
+	// renewing holds one token while somebody renews it.
+	renewing chan struct{}
+
+	// Owned by whoever has put the token in.
+	value string
+	until time.Time
+}
+
+func newKeeper() *keeper { return &keeper{renewing: make(chan struct{}, 1)} }
+
+// get is the credential, renewed if it is not good any more. Others wait
+// meanwhile, so that it is renewed once.
+func (k *keeper) get(ctx context.Context, renew func() (value string, lasts time.Duration, err error)) (string, error) {
+	select {
+	case k.renewing <- struct{}{}:
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+	defer func() { <-k.renewing }()
+	if k.value != "" && time.Now().Before(k.until) {
+		return k.value, nil
+	}
+	value, lasts, err := renew()
+	if err != nil {
+		return "", err
+	}
+	k.value, k.until = value, time.Now().Add(lasts)
+	return value, nil
+}
+
+// drop lets the credential go if it is still this one.
+func (k *keeper) drop(value string) {
+	k.renewing <- struct{}{}
+	defer func() { <-k.renewing }()
+	if k.value == value {
+		k.value = ""
+	}
+}

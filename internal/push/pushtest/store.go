@@ -1,0 +1,114 @@
+package pushtest
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/halley-chat/halley/internal/chat"
+	"github.com/halley-chat/halley/internal/push"
+)
+
+// Store is a [push.Store] in memory.
+type Store struct {
+	mu sync.Mutex
+	// Guarded by mu.
+	cursors map[chat.ID]int64
+	dead    []push.Dead // the oldest first
+	last    int64       // the latest id of a dead letter
+	broken  error
+}
+
+var _ push.Store = (*Store)(nil)
+
+// NewStore makes an empty store.
+func NewStore() *Store { return &Store{cursors: make(map[chat.ID]int64)} }
+
+// Break lets every call fail with an error from now on, until it is nil.
+func (s *Store) Break(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.broken = err
+}
+
+func (s *Store) enter(ctx context.Context) error {
+	s.mu.Lock()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return s.broken
+}
+
+// Enroll is [push.Store].
+func (s *Store) Enroll(ctx context.Context, ids []chat.ID) error {
+	defer s.mu.Unlock()
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	for _, id := range ids {
+		s.cursors[id] += 0
+	}
+	return nil
+}
+
+// Cursors is [push.Store].
+func (s *Store) Cursors(ctx context.Context) (map[chat.ID]int64, error) {
+	defer s.mu.Unlock()
+	if err := s.enter(ctx); err != nil {
+		return nil, err
+	}
+	return maps.Clone(s.cursors), nil
+}
+
+// Advance is [push.Store].
+func (s *Store) Advance(ctx context.Context, id chat.ID, done int64, dead *push.Dead) error {
+	defer s.mu.Unlock()
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	s.cursors[id] = max(s.cursors[id], done)
+	if dead == nil {
+		return nil
+	}
+	d := *dead
+	s.last++
+	d.ID = s.last
+	oldest := d.At.Add(-push.MaxDeadTime)
+	s.dead = slices.DeleteFunc(append(s.dead, d), func(d push.Dead) bool {
+		return d.At.Before(oldest) || d.ID <= s.last-push.MaxDead
+	})
+	return nil
+}
+
+// Forget is [push.Store].
+func (s *Store) Forget(ctx context.Context, id chat.ID) error {
+	defer s.mu.Unlock()
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	delete(s.cursors, id)
+	return nil
+}
+
+// DeadLetters is [push.Store].
+func (s *Store) DeadLetters(ctx context.Context, limit int) ([]push.Dead, error) {
+	defer s.mu.Unlock()
+	if err := s.enter(ctx); err != nil {
+		return nil, err
+	}
+	list := slices.Clone(s.dead)
+	slices.Reverse(list)
+	return list[:min(limit, len(list))], nil
+}
+
+// Bury is [push.Store].
+func (s *Store) Bury(ctx context.Context, ids ...int64) (int, error) {
+	defer s.mu.Unlock()
+	if err := s.enter(ctx); err != nil {
+		return 0, err
+	}
+	before := len(s.dead)
+	s.dead = slices.DeleteFunc(s.dead, func(d push.Dead) bool { return len(ids) == 0 || slices.Contains(ids, d.ID) })
+	return before - len(s.dead), nil
+}
