@@ -103,6 +103,8 @@ type Pusher struct {
 	cursors map[chat.ID]int64 // the chats that the store has noted
 
 	work sync.WaitGroup
+
+	failing bool // owned by Run: chats could not be noted, and that has been logged
 }
 
 // New makes a pusher. It does nothing until [Pusher.Run].
@@ -231,7 +233,8 @@ func (p *Pusher) look(ctx context.Context) bool {
 		return true
 	}
 	if err := p.o.Store.Enroll(ctx, fresh); err != nil {
-		if ctx.Err() == nil {
+		if ctx.Err() == nil && !p.failing {
+			p.failing = true
 			p.o.Logger.Warn("push: chats could not be noted and will be tried again", "chats", len(fresh), "err", err)
 		}
 		p.mu.Lock()
@@ -243,6 +246,7 @@ func (p *Pusher) look(ctx context.Context) bool {
 		p.mu.Unlock()
 		return false
 	}
+	p.failing = false
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, id := range fresh {
