@@ -31,18 +31,27 @@ type place struct {
 }
 
 func (p place) directory(ctx context.Context, do func(*staff.Directory) error) error {
+	dir, err := p.dir()
+	if err != nil {
+		return err
+	}
+	return app.WithDirectory(ctx, dir, do)
+}
+
+// dir is the data directory.
+func (p place) dir() (string, error) {
 	dir := config.Default().Data
 	if p.Config != "" {
 		c, err := config.Load(p.Config)
 		if err != nil {
-			return err
+			return "", err
 		}
 		dir = c.Data
 	}
 	if p.Data != "" {
 		dir = p.Data
 	}
-	return app.WithDirectory(ctx, dir, do)
+	return dir, nil
 }
 
 type agentAdd struct {

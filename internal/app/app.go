@@ -15,6 +15,7 @@ import (
 	"github.com/halley-chat/halley/internal/desk"
 	"github.com/halley-chat/halley/internal/engine"
 	"github.com/halley-chat/halley/internal/gms"
+	"github.com/halley-chat/halley/internal/push"
 	"github.com/halley-chat/halley/internal/routing"
 	"github.com/halley-chat/halley/internal/sqlite"
 	"github.com/halley-chat/halley/internal/staff"
@@ -42,6 +43,7 @@ type App struct {
 	engine    *engine.Engine
 	directory *staff.Directory
 	router    *routing.Router
+	push      *push.Pusher
 	gms       *gms.Edge
 	desk      *desk.Desk
 	deskLine  *bayeux.Server
@@ -97,7 +99,10 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 			err = errors.Join(err, a.listener.Close())
 		}
 	}()
-	a.engine = engine.New(engine.Options{Log: a.store, Bus: engine.NewLocalBus(), Logger: a.log})
+	a.engine = engine.New(engine.Options{Log: a.store, Bus: engine.NewLocalBus(), Rules: reachable(o.Config, usual), Logger: a.log})
+	if a.push, err = a.pushing(); err != nil {
+		return nil, err
+	}
 	a.directory = staff.NewDirectory(a.store, staff.Options{Logger: a.log})
 	if err := a.directory.Refresh(ctx); err != nil {
 		return nil, err
@@ -111,7 +116,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		return nil, err
 	}
 	a.router = routing.New(routing.Options{Engine: a.engine, Queues: plans(o.Config), Logger: a.log})
-	a.gms = gms.New(gms.Options{Engine: a.engine, Keys: keys, Services: offered, SecureCookies: o.Config.SecureCookies, Logger: a.log})
+	a.gms = gms.New(gms.Options{Engine: a.engine, Keys: keys, Services: offered, SecureCookies: o.Config.SecureCookies, Carries: a.push.Carries, Logger: a.log})
 	a.desk = desk.New(desk.Options{Engine: a.engine, Staff: a.directory, SecureCookie: o.Config.SecureCookies, Logger: a.log})
 	a.deskLine = bayeux.New(bayeux.Options{
 		Timeout: 20 * time.Second, MaxInterval: 30 * time.Second,

@@ -29,6 +29,8 @@ type Config struct {
 	Services map[string]Service `toml:"services"`
 	// Queues are where chats wait, by name.
 	Queues map[string]Queue `toml:"queues"`
+	// Push is how visitors' devices are told of what happens.
+	Push Push `toml:"push"`
 }
 
 // Service is one sort of chat.
@@ -126,6 +128,7 @@ func (c Config) withDefaults() Config {
 	if c.Data == "" {
 		c.Data = DefaultData
 	}
+	c.Push = c.Push.withDefaults()
 	for name, s := range c.Services {
 		if s.Queue == "" {
 			s.Queue = name

@@ -41,6 +41,7 @@ reserve_after = "1m30s"
 			Members: []string{"*"}, Reserve: []string{"echo"},
 			ReserveAfter: config.Duration(90 * time.Second), OfferTime: config.Duration(20 * time.Second),
 		}},
+		Push: config.Push{Timeout: config.DefaultPushTimeout, Expiry: config.DefaultPushExpiry},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

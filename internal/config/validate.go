@@ -56,6 +56,7 @@ func (c Config) faults() []Fault {
 	for _, name := range sorted(c.Queues) {
 		c.validateQueue(&v, name)
 	}
+	c.Push.validate(&v)
 	return v.faults
 }
 

@@ -64,8 +64,8 @@ type device struct {
 	// Guarded by mu.
 	log
 	answer func(push.Message) error // nil means that it takes all
-	hold   chan struct{}       // while it is there, nothing is answered before it closes
-	under  int                 // attempts under way
+	hold   chan struct{}            // while it is there, nothing is answered before it closes
+	under  int                      // attempts under way
 	closed bool
 }
 

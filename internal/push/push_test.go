@@ -540,4 +540,3 @@ func TestNothingIsLost(t *testing.T) {
 		})
 	}
 }
-
