@@ -17,6 +17,10 @@ type duty struct {
 	device *chat.Device // nil if there is none
 	bound  bool
 	ended  bool
+	// hopeful says that the visitor is not listening but may be back in a
+	// moment, as everybody is after a restart: it is not away yet, and has not
+	// said goodbye.
+	hopeful bool
 	// next is the index of the first event that the visitor may not have heard
 	// of; while it listens, of the first one when it began to.
 	next int64
@@ -41,7 +45,7 @@ func (d *duty) idle() bool { return d.device == nil || d.ended || d.bound && !d.
 func (d *duty) over() bool { return d.device == nil || d.ended }
 
 // open says that events up to the end of what was folded are due from next on.
-func (d *duty) open() bool { return d.device != nil && (!d.bound || d.active) }
+func (d *duty) open() bool { return d.device != nil && (!d.bound && !d.hopeful || d.active) }
 
 // fold folds the next event in.
 func (d *duty) fold(e chat.Event) {
@@ -58,6 +62,7 @@ func (d *duty) fold(e chat.Event) {
 	case chat.Unbound:
 		d.unbind(e, f)
 	case chat.Away:
+		d.hopeful = false
 		// The app knows best what it has seen.
 		if f.From > 0 && !d.bound && !d.active {
 			d.next = max(d.before, f.From)
@@ -70,7 +75,7 @@ func (d *duty) fold(e chat.Event) {
 	case chat.Lapsed:
 		d.device = nil
 	case chat.Finished:
-		d.ended = true
+		d.ended, d.hopeful = true, false
 	}
 }
 
@@ -82,7 +87,7 @@ func (d *duty) bind(e chat.Event) {
 	} else if heard := e.At.Add(-chat.Unheard); !d.active && d.boundAt.Before(heard) {
 		d.next = max(d.next, d.first(heard, e.Index))
 	}
-	d.bound, d.boundAt = true, e.At
+	d.bound, d.hopeful, d.boundAt = true, false, e.At
 }
 
 // unbind ends it. What happened until the visitor was last heard has reached
@@ -103,7 +108,7 @@ func (d *duty) unbind(e chat.Event, f chat.Unbound) {
 	case d.boundAt.Before(heard):
 		d.next = max(d.next, d.first(heard, e.Index))
 	}
-	d.bound, d.since = false, nil
+	d.bound, d.hopeful, d.since = false, !heard.IsZero(), nil
 }
 
 // first is the index of the first event since a moment.

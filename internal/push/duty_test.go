@@ -35,21 +35,27 @@ func TestDuty(t *testing.T) {
 			{0, opened}, {0, phone}, {1, said}, {3, chat.Unbound{}}, {3, chat.Away{Reason: chat.AwayBackground}},
 		}, true, 4},
 		"is lost": {false, []step{
-			{0, opened}, {0, phone}, {100, said}, {150, said}, {200, chat.Unbound{Heard: at(120)}},
+			{0, opened}, {0, phone}, {100, said}, {150, said}, {200, chat.Unbound{Heard: at(120)}}, {210, chat.Away{}},
 		}, true, 4},
-		"is lost while nothing happens": {false, []step{{0, opened}, {0, phone}, {300, chat.Unbound{Heard: at(190)}}}, true, 3},
+		"may be back in a moment": {false, []step{
+			{0, opened}, {0, phone}, {100, said}, {150, said}, {200, chat.Unbound{Heard: at(120)}},
+		}, false, 4},
+		"may have been back in a moment": {false, []step{
+			{0, opened}, {0, phone}, {150, said}, {200, chat.Unbound{Heard: at(120)}}, {201, chat.Finished{}},
+		}, true, 3},
+		"is lost while nothing happens": {false, []step{{0, opened}, {0, phone}, {300, chat.Unbound{Heard: at(190)}}, {310, chat.Away{}}}, true, 3},
 		"is lost at once": {false, []step{
-			{0, opened}, {0, phone}, {10, said}, {100, chat.Unbound{Heard: at(-10)}},
+			{0, opened}, {0, phone}, {10, said}, {100, chat.Unbound{Heard: at(-10)}}, {110, chat.Away{}},
 		}, true, 1},
-		"polled": {false, []step{{0, opened}, {0, phone}, {10, said}, {20, said}, {45, chat.Unbound{Since: at(15)}}}, true, 4},
+		"polled": {false, []step{{0, opened}, {0, phone}, {10, said}, {20, said}, {45, chat.Unbound{Since: at(15)}}, {45, chat.Away{}}}, true, 4},
 		"comes back and is lost before it was heard": {false, []step{
-			{0, opened}, {0, phone}, {1, chat.Unbound{}}, {2, said}, {500, chat.Bound{Channel: "d"}}, {610, chat.Unbound{Heard: at(500)}},
+			{0, opened}, {0, phone}, {1, chat.Unbound{}}, {2, said}, {500, chat.Bound{Channel: "d"}}, {610, chat.Unbound{Heard: at(500)}}, {620, chat.Away{}},
 		}, true, 3},
 		"comes back, is heard and goes": {false, []step{
-			{0, opened}, {0, phone}, {1, chat.Unbound{}}, {2, said}, {500, chat.Bound{Channel: "d"}}, {501, said}, {700, said}, {800, chat.Unbound{Heard: at(690)}},
+			{0, opened}, {0, phone}, {1, chat.Unbound{}}, {2, said}, {500, chat.Bound{Channel: "d"}}, {501, said}, {700, said}, {800, chat.Unbound{Heard: at(690)}}, {810, chat.Away{}},
 		}, true, 7},
 		"changes channels and is lost before it was heard": {false, []step{
-			{0, opened}, {0, phone}, {100, said}, {390, said}, {500, chat.Bound{Channel: "d"}}, {610, chat.Unbound{Heard: at(500)}},
+			{0, opened}, {0, phone}, {100, said}, {390, said}, {500, chat.Bound{Channel: "d"}}, {610, chat.Unbound{Heard: at(500)}}, {620, chat.Away{}},
 		}, true, 4},
 		"is told of twice":   {false, []step{{0, opened}, {0, phone}, {1, chat.Unbound{}}, {2, said}, {3, chat.Unbound{Heard: at(1)}}}, true, 3},
 		"wants it no more":   {false, []step{{0, opened}, {0, phone}, {1, chat.Unbound{}}, {2, chat.Lapsed{}}}, false, 3},

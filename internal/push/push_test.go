@@ -331,6 +331,24 @@ func TestRestart(t *testing.T) {
 	})
 }
 
+// Whoever listened before a restart has a moment to come back before it is told
+// through its device what it may have missed.
+func TestRestartUnderAListener(t *testing.T) {
+	inBubble(t, nil, func(t *testing.T, h *house) {
+		back, lost := h.chat(phone), h.chat(phone)
+		h.say(back, "x")
+		index := h.say(lost, "x")
+		h.restart()
+		h.rest(9 * time.Second)
+		h.do(back, visitor, chat.Bind{Channel: "c2"})
+		same(t, "at once", []int64(nil), h.device.indexes(0))
+		h.rest(time.Minute)
+		same(t, "of the one that came back", []int64(nil), h.device.indexes(back))
+		// What happened in the last two minutes; the first is the agent's joining.
+		same(t, "of the one that did not", []int64{6, index}, h.device.indexes(lost))
+	})
+}
+
 // While the store is away nothing is lost and nothing runs wild.
 func TestStoreIsAway(t *testing.T) {
 	inBubble(t, nil, func(t *testing.T, h *house) {
