@@ -69,6 +69,25 @@ func TestPushesWhileNobodyListens(t *testing.T) {
 	})
 }
 
+// A chat that has ended, or whose visitor does not want to be told any more, is
+// let go, also if nothing was ever due.
+func TestNothingIsKept(t *testing.T) {
+	inBubble(t, nil, func(t *testing.T, h *house) {
+		ended, lapsed, kept := h.chat(phone), h.chat(phone), h.chat(phone)
+		synctest.Wait()
+		cursors, err := h.store.Cursors(t.Context())
+		same(t, "noted", map[chat.ID]int64{ended: 0, lapsed: 0, kept: 0}, cursors)
+		h.do(ended, anna, chat.End{})
+		h.do(lapsed, visitor, chat.Lapse{})
+		h.rest(time.Second)
+		cursors, err2 := h.store.Cursors(t.Context())
+		same(t, "kept", map[chat.ID]int64{kept: 0}, cursors)
+		if n := h.pusher.Following(); n != 0 || len(h.device.seen().tries) != 0 || err != nil || err2 != nil {
+			t.Errorf("%d followed, %d attempts, %v, %v", n, len(h.device.seen().tries), err, err2)
+		}
+	})
+}
+
 // Programs get notices for programs too, and the event itself where they want
 // it; devices that people look at never get it.
 func TestPayload(t *testing.T) {
