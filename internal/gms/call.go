@@ -246,16 +246,7 @@ func (c *call) updateData(ctx context.Context) error {
 		return err
 	}
 	if do := c.edge.subscription(data); do != nil {
-		if len(data) == 0 {
-			return c.command(ctx, "", do, true)
-		}
-		sum, err := c.owner(ctx)
-		if err == nil {
-			err = c.subscribe(ctx, sum, do)
-		}
-		if err != nil {
-			return err
-		}
+		return c.updateDevice(ctx, do, data)
 	}
 	return c.command(ctx, "", chat.SetData{Data: data}, true)
 }

@@ -109,6 +109,21 @@ func (c *call) resubscribe(ctx context.Context, sum chat.Summary) error {
 	return c.subscribe(ctx, sum, do)
 }
 
+// updateDevice is updateData with a device among the data.
+func (c *call) updateDevice(ctx context.Context, do chat.Action, data map[string]string) error {
+	sum, err := c.owner(ctx)
+	if err != nil {
+		return err
+	}
+	if len(data) > 0 {
+		if err := c.subscribe(ctx, sum, do); err != nil {
+			return err
+		}
+		do = chat.SetData{Data: data}
+	}
+	return c.face.command(ctx, c, sum, chat.Command{By: chat.TheVisitor(), Do: do}, true)
+}
+
 func (c *call) subscribe(ctx context.Context, sum chat.Summary, do chat.Action) error {
 	_, err := c.edge.o.Engine.Do(ctx, sum.Chat, chat.Command{By: chat.TheVisitor(), Do: do})
 	if chat.KindOf(err) == chat.Ended {
