@@ -38,6 +38,7 @@ func Decide(s *State, c Command) (Decision, error) {
 	if err := d.do(c.Do); err != nil {
 		return Decision{}, err
 	}
+	d.wake()
 	return Decision{Events: d.events}, nil
 }
 
@@ -80,6 +81,8 @@ func (d *decider) do(a Action) error {
 		return d.leave()
 	case End:
 		return d.end()
+	case Hold:
+		return d.hold()
 	case Bind:
 		return d.bind(a)
 	case Unbind:
@@ -118,10 +121,13 @@ func (d *decider) open(a Open) error {
 	if o.KeyEpoch == 0 {
 		o.KeyEpoch = 1
 	}
-	d.emit(Joined{No: VisitorNo, Role: RoleVisitor, Name: a.Name, Opening: &o})
+	mask := d.s.Rules.Mask
+	o.Subject = mask.Text(o.Subject)
+	d.emit(Joined{No: VisitorNo, Role: RoleVisitor, Name: mask.Text(a.Name), Opening: &o})
 	if a.Text != "" {
-		d.emit(Said{No: VisitorNo, Text: a.Text})
+		d.emit(Said{No: VisitorNo, Text: mask.Text(a.Text)})
 	}
+	d.welcome()
 	d.emit(Queued{Queue: o.Queue})
 	return nil
 }
@@ -190,7 +196,13 @@ func (d *decider) say(a Say) error {
 	if err != nil {
 		return err
 	}
-	d.emit(Said{No: p.No, Text: a.Text, Type: a.Type, Attributes: attributes})
+	only, err := d.audience(p, a)
+	if err != nil {
+		return err
+	}
+	d.emit(Said{
+		No: p.No, Text: d.s.Rules.Mask.Text(a.Text), Type: a.Type, Attributes: attributes, Audience: a.Audience, Only: only,
+	})
 	return nil
 }
 
@@ -216,7 +228,7 @@ func (d *decider) typed(a Type) error {
 	if err := checkText(a.Preview, MaxText, "the preview"); err != nil {
 		return err
 	}
-	d.emit(Typed{No: p.No, On: a.On}).Preview = a.Preview
+	d.emit(Typed{No: p.No, On: a.On}).Preview = d.s.Rules.Mask.Preview(a.Preview)
 	return nil
 }
 
@@ -225,11 +237,12 @@ func (d *decider) leave() error {
 	if err != nil {
 		return err
 	}
-	d.emit(Left{No: p.No})
 	if d.by.Visitor {
+		d.emit(Left{No: p.No})
 		d.finish(p.No, EndedByVisitor)
 		return nil
 	}
+	d.emit(Left{No: p.No, Until: d.exclusion()})
 	if len(d.s.Agents()) == 1 {
 		d.emit(Queued{Queue: d.s.Opening.Queue})
 	}
@@ -244,6 +257,8 @@ func (d *decider) end() error {
 	reason := EndedByAgent
 	if d.by.Visitor {
 		reason = EndedByVisitor
+	} else {
+		d.offerSurvey()
 	}
 	d.emit(Left{No: p.No, Reason: LeftEnding})
 	d.finish(p.No, reason)
@@ -314,7 +329,7 @@ func (d *decider) accept() error {
 		return err
 	}
 	d.emit(Accepted{Agent: o.Agent})
-	d.emit(Joined{No: len(d.s.Participants) + 1, Role: o.Role, Name: o.Name, Staff: o.Agent})
+	d.emit(Joined{No: d.nextNo(), Role: o.Role, Name: o.Name, Staff: o.Agent})
 	return nil
 }
 
@@ -335,9 +350,12 @@ func (d *decider) tick() {
 	due := func(since time.Time, after time.Duration) bool {
 		return !since.IsZero() && !d.at.Before(since.Add(after))
 	}
-	if due(s.UnboundSince, s.Rules.GoneAfter) {
+	if due(s.UnboundSince, s.Rules.GoneAfter) && !s.Opening.Async {
 		d.emit(Left{No: VisitorNo, Reason: LeftLost})
 		d.finish(VisitorNo, EndedGone)
+		return
+	}
+	if d.idle() {
 		return
 	}
 	if due(s.UnboundSince, s.Rules.AwayAfter) && !s.IsAway {
@@ -353,4 +371,5 @@ func (d *decider) recover() {
 	if o := d.s.Offer; o != nil {
 		d.emit(Withdrawn{Agent: o.Agent, Reason: "the server was restarted"})
 	}
+	d.spare()
 }

@@ -68,6 +68,7 @@ var chatFacts = register(
 	Joined{}, Left{}, Said{}, Typed{}, Queued{}, Offered{}, Accepted{}, Declined{},
 	Missed{}, Withdrawn{}, Bound{}, Unbound{}, Away{}, Finished{},
 	Renamed{}, Pushed{}, Noticed{}, DataSet{}, Seen{},
+	IdleWarned{}, IdleReset{}, IdleClosed{}, SurveyOffered{}, Held{},
 )
 
 // Encode is the event's body as it is stored; index and time are stored beside

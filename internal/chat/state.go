@@ -16,6 +16,8 @@ type Rules struct {
 	ExcludeFor time.Duration
 	// TypingEvery is the least time between two typing records of one participant.
 	TypingEvery time.Duration
+	// Life is what else the chat's service decides.
+	Life
 }
 
 // DefaultRules are 10 s, 45 s, 60 s and 1 s.
@@ -31,6 +33,7 @@ const (
 	PhaseNone    Phase = "" // nothing has happened yet
 	PhaseWaiting Phase = "waiting"
 	PhaseActive  Phase = "active"
+	PhaseHeld    Phase = "held" // asleep until the visitor writes
 	PhaseEnded   Phase = "ended"
 )
 
@@ -65,6 +68,8 @@ type State struct {
 	Excluded     []Exclusion
 	WaitingSince time.Time // meaningful while waiting
 	EndedAt      time.Time
+	HeldBy       StaffID // who put it on hold last; 0 for nobody
+	Prefer       StaffID // who should have it next if possible; 0 for nobody in particular
 
 	// The visitor's listening: the channel bound last, since when it is
 	// gone (zero while it is there) and whether that counts as away.
@@ -73,6 +78,7 @@ type State struct {
 	UnboundSince time.Time
 	IsAway       bool
 
+	silence  silence
 	seen     map[int]int64    // how far each participant has read
 	typing   map[int]Typing   // the latest typing record of each participant
 	commands map[string]int64 // command key → index of the first event it caused
@@ -143,7 +149,12 @@ func (s *State) Deadline() time.Time {
 		if !s.IsAway {
 			sooner(s.UnboundSince.Add(s.Rules.AwayAfter))
 		}
-		sooner(s.UnboundSince.Add(s.Rules.GoneAfter))
+		if !s.Opening.Async {
+			sooner(s.UnboundSince.Add(s.Rules.GoneAfter))
+		}
+	}
+	if idle := s.idleDue(); !idle.IsZero() {
+		sooner(idle)
 	}
 	return due
 }
@@ -178,11 +189,13 @@ func (s *State) Apply(e Event) {
 		}
 		s.seen[f.No] = f.Upto
 	case Queued:
-		s.Phase, s.WaitingSince = PhaseWaiting, e.At
+		s.Phase, s.WaitingSince, s.Prefer = PhaseWaiting, e.At, f.Prefer
 	case Offered:
 		s.Offer = &f
 	case Accepted:
-		s.Offer, s.Phase = nil, PhaseActive
+		s.Offer, s.Phase, s.Prefer = nil, PhaseActive, 0
+	case Held:
+		s.Phase, s.HeldBy = PhaseHeld, f.Agent
 	case Declined:
 		s.Offer = nil
 		s.exclude(f.Agent, f.Until, e.At)
@@ -207,6 +220,7 @@ func (s *State) Apply(e Event) {
 			s.Participants[i].Present = false
 		}
 	}
+	s.listen(e)
 	s.remember(e)
 }
 
@@ -231,7 +245,11 @@ func (s *State) leave(f Left, at time.Time) {
 	p := &s.Participants[f.No-1]
 	p.Present = false
 	if p.Staff != 0 && f.Reason == LeftByChoice {
-		s.exclude(p.Staff, at.Add(s.Rules.ExcludeFor), at)
+		until := f.Until
+		if until.IsZero() {
+			until = at.Add(firstExclusion)
+		}
+		s.exclude(p.Staff, until, at)
 	}
 }
 

@@ -207,6 +207,12 @@ func (b *Board) set(s chat.Summary, at int64) {
 		}
 		b.browsers[s.Browser][s.Chat] = struct{}{}
 	}
+	if p.move > 0 && s.Postpones(p.summary) {
+		// Nobody but the alarms cares.
+		p.summary, p.at, p.tries = s, at, 0
+		b.shelve(p, s.Deadline)
+		return
+	}
 	b.moves++
 	p.summary, p.at, p.move, p.tries = s, at, b.moves, 0
 	b.shelve(p, s.Deadline)
