@@ -136,6 +136,9 @@ func (b *binding) deliver(batch engine.Batch) {
 		from, b.first = b.from, false
 	}
 	r := b.edge.notification(sum, b.cast, batch.Events, from)
+	if batch.Replay {
+		r.countdown(sum)
+	}
 	if len(r.Messages) > 0 || batch.Replay || r.ChatEnded {
 		b.next.Store(r.NextPosition)
 		send(b.session, b.channel, r)

@@ -146,6 +146,7 @@ func (c *call) requestChat(ctx context.Context) error {
 	}
 	open.Opening.Service, open.Opening.Queue = c.face.service(), service.queue(c.request.text("endpoint"))
 	open.Opening.Language = languageTag(open.Opening.Data)
+	open.Opening.Async = service.Async && asksAsync(open.Opening.Data)
 	if err := service.mayOpen(open, c.request, time.Now()); err != nil {
 		return err
 	}
@@ -253,7 +254,9 @@ func (c *call) customNotice(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.command(ctx, id, chat.Notify{Text: c.request.text("message"), Attributes: json.RawMessage(attributes)}, false)
+	return c.command(ctx, id, chat.Notify{
+		Text: c.request.text("message"), Attributes: json.RawMessage(attributes), Calm: c.request.calms(),
+	}, false)
 }
 
 // readReceipt says how far the visitor has read; without a position, all.

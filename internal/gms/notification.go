@@ -53,6 +53,7 @@ func (e *Edge) replay(ctx context.Context, id chat.ID, from int64) (response, er
 	watch, err := e.o.Engine.Watch(ctx, id, 1, func(batch engine.Batch) {
 		if batch.Replay {
 			r = e.notification(batch.Summary, make(cast), batch.Events, from)
+			r.countdown(batch.Summary)
 		}
 	})
 	if err != nil {
