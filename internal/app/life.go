@@ -32,7 +32,7 @@ func life(c config.Life) chat.Life {
 	l := chat.Life{
 		House: c.House, Welcome: c.Welcome,
 		Survey: chat.Survey{URL: c.SurveyURL, Cancel: c.CancelURL},
-		Mask:   mask(c.Masking),
+		Mask:   mask(c.Masking), Abandon: abandons[c.StopAbandoned],
 	}
 	if i := c.Idle; i.Enabled {
 		l.Idle = chat.Idle{
@@ -49,6 +49,13 @@ func life(c config.Life) chat.Life {
 		}
 	}
 	return l
+}
+
+// abandons are the words of the configuration in the domain's; what is left
+// out is always.
+var abandons = map[string]chat.Abandon{
+	config.StopAlways: chat.AbandonEnds, config.StopNever: chat.AbandonStays,
+	config.StopNoAgents: chat.AbandonUnjoined, config.StopNoAnswer: chat.AbandonUnanswered,
 }
 
 func mask(c config.Masking) *chat.Mask {

@@ -71,6 +71,14 @@ func TestRulesOfServices(t *testing.T) {
 	if s := got.Mask.Text("geheim 4111 1111 1111 1111"); s != "###### #### #### #### ####" {
 		t.Errorf("the mask made %q", s)
 	}
+	for word, want := range map[string]chat.Abandon{
+		"": chat.AbandonEnds, "always": chat.AbandonEnds, "never": chat.AbandonStays,
+		"noagents": chat.AbandonUnjoined, "noanswer": chat.AbandonUnanswered,
+	} {
+		if got := life(config.Life{StopAbandoned: word}).Abandon; got != want {
+			t.Errorf("stop_abandoned %q became %q", word, got)
+		}
+	}
 	for _, other := range []string{"plain", "nowhere"} {
 		got := rules(c)(other)
 		if got.Idle != (chat.Idle{}) || got.Welcome != "" || got.Survey != (chat.Survey{}) || got.Mask != nil || got.GoneAfter != chat.DefaultRules().GoneAfter {

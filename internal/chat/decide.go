@@ -169,6 +169,7 @@ func (d *decider) speaker() (Participant, error) {
 		if v := d.s.Visitor(); v.Present {
 			return v, nil
 		}
+		return Participant{}, Refuse(Ended, "you have left this chat")
 	} else if p, ok := d.s.Present(d.by.Staff); ok {
 		return p, nil
 	}
@@ -238,12 +239,15 @@ func (d *decider) leave() error {
 		return err
 	}
 	if d.by.Visitor {
-		d.emit(Left{No: p.No})
-		d.finish(p.No, EndedByVisitor)
+		d.gone(LeftByChoice, EndedByVisitor)
 		return nil
 	}
 	d.emit(Left{No: p.No, Until: d.exclusion()})
-	if len(d.s.Agents()) == 1 {
+	switch {
+	case len(d.s.Agents()) > 1:
+	case !d.s.Visitor().Present:
+		d.finish(p.No, EndedByAgent)
+	default:
 		d.emit(Queued{Queue: d.s.Opening.Queue})
 	}
 	return nil
@@ -274,8 +278,11 @@ func (d *decider) finish(by int, reason EndReason) {
 }
 
 func (d *decider) bind(a Bind) error {
-	if !d.by.Visitor || !d.s.Visitor().Present {
+	if !d.by.Visitor {
 		return Refuse(Forbidden, "only the visitor binds a channel")
+	}
+	if _, err := d.speaker(); err != nil {
+		return err
 	}
 	if a.Channel == "" {
 		return Refuse(Invalid, "the channel has no name")
@@ -350,15 +357,15 @@ func (d *decider) tick() {
 	due := func(since time.Time, after time.Duration) bool {
 		return !since.IsZero() && !d.at.Before(since.Add(after))
 	}
-	if due(s.UnboundSince, s.Rules.GoneAfter) && !s.Opening.Async {
-		d.emit(Left{No: VisitorNo, Reason: LeftLost})
-		d.finish(VisitorNo, EndedGone)
+	here := s.Visitor().Present
+	if due(s.UnboundSince, s.Rules.GoneAfter) && !s.Opening.Async && here {
+		d.gone(LeftLost, EndedGone)
 		return
 	}
 	if d.idle() {
 		return
 	}
-	if due(s.UnboundSince, s.Rules.AwayAfter) && !s.IsAway {
+	if due(s.UnboundSince, s.Rules.AwayAfter) && !s.IsAway && here {
 		d.emit(Away{})
 	}
 	if o := s.Offer; o != nil && !d.at.Before(o.Until) {

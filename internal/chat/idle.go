@@ -119,7 +119,7 @@ func (s *State) listen(e Event) {
 // is in the chat, and in an asynchronous chat always.
 func (s *State) idle() Idle {
 	switch {
-	case s.Phase == PhaseNone || s.Phase == PhaseEnded:
+	case s.Phase == PhaseNone || s.Phase == PhaseEnded || !s.Visitor().Present:
 		return Idle{}
 	case s.Opening.Async && s.Rules.AsyncIdle.Alert <= 0:
 		return DefaultAsyncIdle()

@@ -22,6 +22,8 @@ type Life struct {
 	Survey Survey
 	// Mask covers what must not be stored or shown; nil covers nothing.
 	Mask *Mask
+	// Abandon says what becomes of a chat whose visitor leaves while it waits.
+	Abandon Abandon
 }
 
 // DefaultHouse is what the house is called where nothing else is said.
@@ -117,6 +119,8 @@ func (d *decider) hold() error {
 		return Refuse(Forbidden, "a visitor cannot put a chat on hold")
 	case !d.s.Opening.Async:
 		return Refuse(Conflict, "only an asynchronous chat can be put on hold")
+	case !d.s.Visitor().Present:
+		return Refuse(Conflict, "the visitor has left")
 	case len(d.s.Agents()) > 1:
 		return Refuse(Conflict, "somebody else is in the chat")
 	}

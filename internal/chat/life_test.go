@@ -326,3 +326,76 @@ func TestAStoredDeadlineMayBeEarlier(t *testing.T) {
 		t.Error("a deadline where there was none counts as a later one")
 	}
 }
+
+func TestAbandonedChats(t *testing.T) {
+	v, a := TheVisitor(), Staff(7)
+	at := func(c Command) Command { c.At = noon; return c }
+	open := at(Command{By: v, Do: Open{Name: "Ada", Opening: Opening{Service: "s", Queue: "q", Channel: "c1"}}})
+	offer := at(Command{Do: Offer{Agent: 7, Name: "Ben", Role: RoleAgent, Until: noon.Add(time.Minute)}})
+	accept, leave := at(Command{By: a, Do: Accept{}}), at(Command{By: a, Do: Leave{}})
+	for name, c := range map[string]struct {
+		before []Command
+		stays  map[Abandon]bool
+	}{
+		"nobody came": {nil, map[Abandon]bool{AbandonStays: true}},
+		"on offer":    {[]Command{offer}, map[Abandon]bool{AbandonStays: true}},
+		"an agent came and went": {
+			[]Command{offer, accept, leave}, map[Abandon]bool{AbandonStays: true, AbandonUnjoined: true},
+		},
+		"an agent whispered and went": {
+			[]Command{offer, accept, at(Command{By: a, Do: Say{Text: "x", Audience: AudienceStaff}}), leave},
+			map[Abandon]bool{AbandonStays: true, AbandonUnjoined: true},
+		},
+		"an agent wrote and went": {
+			[]Command{offer, accept, at(Command{By: a, Do: Say{Text: "x"}}), leave},
+			map[Abandon]bool{AbandonStays: true, AbandonUnjoined: true, AbandonUnanswered: true},
+		},
+		"an agent is there": {[]Command{offer, accept}, nil},
+	} {
+		for _, rule := range []Abandon{AbandonEnds, AbandonStays, AbandonUnjoined, AbandonUnanswered} {
+			for _, lost := range []bool{false, true} {
+				r := DefaultRules()
+				r.Abandon = rule
+				s := NewState(1, r)
+				for _, cmd := range append([]Command{open}, c.before...) {
+					mustDecide(t, s, cmd)
+				}
+				if lost {
+					mustDecide(t, s, at(Command{By: v, Do: Unbind{Channel: "c1"}}))
+					mustDecide(t, s, Command{At: noon.Add(46 * time.Second), Do: Tick{}})
+				} else {
+					mustDecide(t, s, at(Command{By: v, Do: Leave{}}))
+				}
+				sum := s.Summary()
+				if sum.Live() != c.stays[rule] || sum.Open() || sum.Abandoned.IsZero() == c.stays[rule] {
+					t.Errorf("%s, the rule %q, lost: %v: the chat is %+v", name, rule, lost, sum)
+				}
+			}
+		}
+	}
+}
+
+func TestAnAbandonedChatIsReadAndEnds(t *testing.T) {
+	r := quiet()
+	r.Abandon, r.Survey.URL = AbandonStays, "https://example.org/s"
+	s := NewState(1, r)
+	v := TheVisitor()
+	mustDecide(t, s, Command{At: noon, By: v, Do: Open{Name: "Ada", Text: "help", Opening: Opening{Service: "s", Queue: "q", Channel: "c1"}}})
+	mustDecide(t, s, Command{At: noon, By: v, Do: Leave{}})
+	for _, do := range []Action{Say{Text: "x"}, Type{On: true}, Bind{Channel: "c2"}, Leave{}, End{}, MarkRead{Upto: 2}, Rename{Name: "Eve"}} {
+		if d, err := Decide(s, Command{At: noon, By: v, Do: do}); KindOf(err) != Ended {
+			t.Errorf("%T of a visitor who has left comes to %+v, %v", do, d, err)
+		}
+	}
+	mustDecide(t, s, Command{At: noon, By: v, Do: Unbind{Channel: "c1"}})
+	if !s.Deadline().IsZero() {
+		t.Errorf("something is due at %v", s.Deadline())
+	}
+	mustDecide(t, s, Command{At: noon, Do: Offer{Agent: 7, Name: "Ben", Role: RoleAgent, Until: noon.Add(time.Minute)}})
+	mustDecide(t, s, Command{At: noon, By: Staff(7), Do: Accept{}})
+	if !s.Deadline().IsZero() {
+		t.Errorf("nobody is there to be warned, and yet something is due at %v", s.Deadline())
+	}
+	wantFacts(t, mustDecide(t, s, Command{At: noon, By: Staff(7), Do: Leave{}}),
+		Left{No: 2, Until: noon.Add(time.Minute)}, Finished{By: 2, Reason: EndedByAgent})
+}

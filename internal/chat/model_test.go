@@ -34,6 +34,7 @@ func drawRules(t *rapid.T) Rules {
 	r.Idle, r.AsyncIdle = idle.Draw(t, "idle"), idle.Draw(t, "async idle")
 	r.Welcome = rapid.SampledFrom([]string{"", "welcome"}).Draw(t, "welcome")
 	r.Survey.URL = rapid.SampledFrom([]string{"", "https://example.org/"}).Draw(t, "survey")
+	r.Abandon = rapid.SampledFrom([]Abandon{AbandonEnds, AbandonStays, AbandonUnjoined, AbandonUnanswered}).Draw(t, "abandon")
 	r.Mask = rapid.SampledFrom([]*Mask{nil, modelMask}).Draw(t, "mask")
 	return r
 }
@@ -171,6 +172,13 @@ func (m *model) give(t *rapid.T, c *modelChat, cmd Command) {
 	m.checkRepeat(t, c, cmd, d)
 	if before == PhaseEnded && len(d.Events) > 0 {
 		t.Fatalf("%T caused %T after the end", cmd.Do, d.Events[0].Fact)
+	}
+	switch cmd.Do.(type) {
+	case Unbind, Offer, Withdraw, Tick, Recover: // nobody's own doing
+	default:
+		if cmd.By.Visitor && before != PhaseNone && !s.Visitor().Present && len(d.Events) > 0 {
+			t.Fatalf("a visitor who has left causes %+v", d.Events)
+		}
 	}
 	capacity := 0
 	if o, ok := cmd.Do.(Offer); ok {
@@ -320,6 +328,8 @@ func (c *modelChat) check(t *rapid.T) {
 		t.Fatalf("a chat in the phase %q is on offer", s.Phase)
 	case s.Phase == PhaseActive != (len(s.Agents()) > 0):
 		t.Fatalf("in the phase %q the agents %v are present", s.Phase, s.Agents())
+	case s.Summary().Live() && !s.Visitor().Present && s.Phase != PhaseNone && (s.Rules.Abandon == AbandonEnds || s.Summary().Open()):
+		t.Fatalf("in the phase %q the visitor is not there, abandoned chats %q", s.Phase, s.Rules.Abandon)
 	case s.Phase == PhaseHeld && (!s.Opening.Async || s.HeldBy == 0):
 		t.Fatalf("a chat that is asynchronous: %v sleeps, put on hold by %d", s.Opening.Async, s.HeldBy)
 	case s.Phase == PhaseEnded && (s.Visitor().Present || !s.Deadline().IsZero()):

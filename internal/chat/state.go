@@ -79,6 +79,8 @@ type State struct {
 	IsAway       bool
 
 	silence  silence
+	answered bool             // an agent has written a line for the visitor
+	left     time.Time        // when the visitor left; zero if it has not
 	seen     map[int]int64    // how far each participant has read
 	typing   map[int]Typing   // the latest typing record of each participant
 	commands map[string]int64 // command key → index of the first event it caused
@@ -145,7 +147,7 @@ func (s *State) Deadline() time.Time {
 	if s.Offer != nil {
 		sooner(s.Offer.Until)
 	}
-	if !s.UnboundSince.IsZero() {
+	if !s.UnboundSince.IsZero() && s.Visitor().Present {
 		if !s.IsAway {
 			sooner(s.UnboundSince.Add(s.Rules.AwayAfter))
 		}
@@ -169,6 +171,9 @@ func (s *State) Apply(e Event) {
 		s.leave(f, e.At)
 	case Said:
 		delete(s.typing, f.No)
+		if f.No >= 1 && f.No <= len(s.Participants) && s.Participants[f.No-1].Staff != 0 && f.Audience == AudienceAll {
+			s.answered = true
+		}
 	case Typed:
 		if s.typing == nil {
 			s.typing = make(map[int]Typing)
@@ -244,6 +249,9 @@ func (s *State) leave(f Left, at time.Time) {
 	}
 	p := &s.Participants[f.No-1]
 	p.Present = false
+	if p.No == VisitorNo {
+		s.left = at
+	}
 	if p.Staff != 0 && f.Reason == LeftByChoice {
 		until := f.Until
 		if until.IsZero() {

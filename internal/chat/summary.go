@@ -29,7 +29,10 @@ type Summary struct {
 	KeyEpoch uint16      `json:"epoch"`
 	Language string      `json:"lang,omitempty"`   // as in [Opening]
 	Prefer   StaffID     `json:"prefer,omitempty"` // who should have it next if possible
-	Closing  time.Time   `json:"closing,omitzero"` // when it ends for want of activity; zero unless the visitor was warned
+	// Abandoned is when the visitor left the chat, which goes on without it;
+	// zero if the chat has ended or has not been left.
+	Abandoned time.Time `json:"abandoned,omitzero"`
+	Closing   time.Time `json:"closing,omitzero"` // when it ends for want of activity; zero unless the visitor was warned
 	// Last is the index of the chat's last event. It is there in what a room
 	// says and not stored, since a summary is not written with every event.
 	Last int64 `json:"-"`
@@ -49,6 +52,9 @@ func (s *State) Summary() Summary {
 		Channel: s.Channel, Browser: s.Browser, Away: s.IsAway, Bound: s.UnboundSince.IsZero(),
 		KeyEpoch: s.Opening.KeyEpoch, Last: s.Last, Language: s.Opening.Language,
 		Prefer: s.Prefer, Closing: s.closing(),
+	}
+	if s.Phase != PhaseEnded {
+		sum.Abandoned = s.left
 	}
 	if s.Phase == PhaseWaiting {
 		sum.Waiting = s.WaitingSince
@@ -80,5 +86,5 @@ func (s Summary) same(t Summary) bool {
 		s.Name == t.Name && s.Subject == t.Subject && s.Channel == t.Channel && s.Browser == t.Browser &&
 		s.Away == t.Away && s.Bound == t.Bound && s.KeyEpoch == t.KeyEpoch && s.Language == t.Language &&
 		s.Opened.Equal(t.Opened) && s.Waiting.Equal(t.Waiting) && s.Ended.Equal(t.Ended) &&
-		s.Prefer == t.Prefer && s.Closing.Equal(t.Closing)
+		s.Prefer == t.Prefer && s.Closing.Equal(t.Closing) && s.Abandoned.Equal(t.Abandoned)
 }

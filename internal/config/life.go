@@ -17,6 +17,9 @@ type Life struct {
 	// CancelURL for those who want no survey; none by default.
 	SurveyURL string `toml:"survey_url"`
 	CancelURL string `toml:"cancel_url"`
+	// StopAbandoned says whether a chat ends whose visitor leaves while it
+	// waits: StopAlways, the default, or one of the others.
+	StopAbandoned string `toml:"stop_abandoned"`
 
 	Idle    Idle    `toml:"idle"`
 	Async   Async   `toml:"async"`
@@ -42,6 +45,14 @@ type Idle struct {
 	MessageAlert2 string `toml:"message_alert2"`
 	MessageClose  string `toml:"message_close"`
 }
+
+// What [Life.StopAbandoned] may say.
+const (
+	StopAlways   = "always"
+	StopNever    = "never"
+	StopNoAgents = "noagents" // if no agent was ever in it
+	StopNoAnswer = "noanswer" // if no agent ever wrote in it
+)
 
 // What [Idle.IncludeNotices] and [Async.IdleNotices] may say: lines and
 // addresses alone, or typing and notices too.
@@ -106,6 +117,7 @@ func orElse[T comparable](value, fallback T) T {
 
 func (l Life) withDefaults() Life {
 	l.House = orElse(l.House, DefaultHouse)
+	l.StopAbandoned = orElse(l.StopAbandoned, StopAlways)
 	i := &l.Idle
 	i.TimeoutAlert = orElse(i.TimeoutAlert, DefaultTimeoutAlert)
 	i.TimeoutClose = orElse(i.TimeoutClose, DefaultTimeoutClose)
@@ -155,6 +167,11 @@ func (l Life) validate(v *validation, key string) {
 	v.span(key+".async.idle_alert", l.Async.IdleAlert, maxAsyncIdle)
 	v.span(key+".async.idle_close", l.Async.IdleClose, maxAsyncIdle)
 	v.notices(key+".async.idle_notices", l.Async.IdleNotices)
+	switch l.StopAbandoned {
+	case "", StopAlways, StopNever, StopNoAgents, StopNoAnswer:
+	default:
+		v.fault(key+".stop_abandoned", "%q is none of %q, %q, %q and %q", l.StopAbandoned, StopAlways, StopNever, StopNoAgents, StopNoAnswer)
+	}
 	l.Masking.validate(v, key+".masking")
 }
 

@@ -26,7 +26,7 @@ func TestLifeDefaults(t *testing.T) {
 	}
 	a.Idle.MessageAlert, a.Idle.MessageAlert2, a.Idle.MessageClose, a.Async.MessageAlert, a.Async.MessageClose = "", "", "", "", ""
 	want := config.Life{
-		House: "System", Masking: config.Masking{Replacement: "*"},
+		House: "System", StopAbandoned: config.StopAlways, Masking: config.Masking{Replacement: "*"},
 		Idle: config.Idle{
 			Enabled: true, TimeoutAlert: config.Duration(255 * time.Second), TimeoutClose: config.Duration(45 * time.Second), IncludeNotices: config.Major,
 		},
@@ -67,6 +67,7 @@ func TestLifeFaults(t *testing.T) {
 		"async alert":   {func(l *config.Life) { l.Async.IdleAlert = span(366 * 24 * time.Hour) }, "async.idle_alert: "},
 		"async close":   {func(l *config.Life) { l.Async.IdleClose = span(1) }, "async.idle_close: "},
 		"async notices": {func(l *config.Life) { l.Async.IdleNotices = "none" }, "async.idle_notices: "},
+		"abandoned":     {func(l *config.Life) { l.StopAbandoned = "sometimes" }, "stop_abandoned: "},
 		"pattern":       {func(l *config.Life) { l.Masking.Patterns = []string{"("} }, "masking.patterns: "},
 		"empty pattern": {func(l *config.Life) { l.Masking.Patterns = []string{""} }, "masking.patterns: "},
 		"patterns":      {func(l *config.Life) { l.Masking.Patterns = make([]string, 101) }, "masking.patterns: there are more"},

@@ -31,6 +31,7 @@ var meanings = map[string]string{
 	"services.*.house":                "The name under which the house's own lines and alerts stand.",
 	"services.*.survey_url":           "A survey that is offered to the visitor when an agent ends the chat.",
 	"services.*.cancel_url":           "Where a visitor is sent who wants no survey.",
+	"services.*.stop_abandoned":       `Whether a chat ends whose visitor leaves while it waits: "always", "never", "noagents" (if no agent was ever in it) or "noanswer" (if no agent ever wrote in it).`,
 	"services.*.idle":                 "Idle control: the visitor of a chat in which nothing happens is warned, and then the chat ends. It runs while an agent is in the chat.",
 	"services.*.idle.enabled":         "Whether there is any.",
 	"services.*.idle.timeout_alert":   `How long nothing has happened when the visitor is warned, from "1s" to "24h", as the next two.`,

@@ -126,7 +126,7 @@ func (b *binding) follow(ctx context.Context, id chat.ID, from int64) error {
 // deliver is called by the chat's room.
 func (b *binding) deliver(batch engine.Batch) {
 	sum := batch.Summary
-	if sum.Live() && sum.Channel != b.name {
+	if sum.Open() && sum.Channel != b.name {
 		// Another session listens now, or this one has been unbound.
 		b.end(false)
 		return

@@ -197,7 +197,7 @@ func (c *call) refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !sum.Live() && time.Since(sum.Ended) > c.edge.o.ReadableFor {
+	if !sum.Open() && time.Since(over(sum)) > c.edge.o.ReadableFor {
 		return chat.Refuse(chat.NotFound, "the chat is over for too long")
 	}
 	return c.face.read(ctx, c, sum, c.request.position(c.face.missing()))

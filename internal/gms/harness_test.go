@@ -58,6 +58,7 @@ func (h *house) start() {
 		"support": {Queue: "support", Origins: []string{"null", "https://shop.example"}},
 		"open":    {Queue: "open", Origins: []string{"*", "null"}},
 		"lively":  {Queue: "lively", Async: true},
+		"stays":   {Queue: "stays"},
 	}
 	maps.Copy(services, h.more)
 	h.edge = New(Options{Engine: h.engine, Keys: keys, Logger: quiet, Services: services})

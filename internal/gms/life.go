@@ -61,8 +61,23 @@ func seconds(d time.Duration) int64 { return int64((max(d, 0) + time.Second - 1)
 // countdown says in an answer to somebody who comes back how long a chat is
 // still open whose visitor was warned.
 func (r *response) countdown(sum chat.Summary) {
-	if sum.Live() && !sum.Closing.IsZero() {
+	if sum.Open() && !sum.Closing.IsZero() {
 		left := seconds(time.Until(sum.Closing))
 		r.IdleTimerExpire = &left
 	}
+}
+
+// parted says whether the visitor leaves with an event. Whatever happens in
+// the chat afterwards is not the visitor's any more.
+func parted(e chat.Event) bool {
+	left, ok := e.Fact.(chat.Left)
+	return ok && left.No == chat.VisitorNo
+}
+
+// over is when the chat was over for its visitor.
+func over(sum chat.Summary) time.Time {
+	if !sum.Abandoned.IsZero() {
+		return sum.Abandoned
+	}
+	return sum.Ended
 }

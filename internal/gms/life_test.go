@@ -14,9 +14,13 @@ import (
 	"github.com/halley-chat/halley/internal/chat"
 )
 
-// livelyRules are the usual rules for all services but the one called lively.
+// livelyRules are the usual rules for all services but those called lively and
+// stays.
 func livelyRules(service string) chat.Rules {
 	r := chat.DefaultRules()
+	if service == "stays" {
+		r.Abandon = chat.AbandonStays
+	}
 	if service == "lively" {
 		r.Life = chat.Life{
 			Idle: chat.Idle{
@@ -356,6 +360,70 @@ func TestBotsAreExternal(t *testing.T) {
 		n := v.wait()
 		if diff := cmp.Diff(map[string]any{"nickname": "Robbie", "participantId": 2.0, "type": "External"}, last(t, n)["from"]); diff != "" || last(t, n)["type"] != "CustomNotice" {
 			t.Error(diff, n)
+		}
+	})
+}
+
+// A chat that its visitor leaves to the agents is over for the visitor, on
+// either side of the API, and whoever reads it later does not see what became
+// of it.
+func TestAbandonedChat(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t)
+		v := h.visitor("stays", nil)
+		v.do("requestChat", map[string]any{"nickname": "Vera", "text": "help"})
+		sum, _ := h.summary(v.chat)
+		known := func() int { return len(h.engine.Board().ByBrowser(sum.Browser)) }
+		if sum.Browser == "" || known() != 1 {
+			t.Fatalf("the browser %q has %d chats", sum.Browser, known())
+		}
+		n := v.do("disconnect", nil)
+		if known() != 0 {
+			t.Error("the browser is told the key of a chat that its visitor has left")
+		}
+		if diff := cmp.Diff([]string{"4 ParticipantLeft Vera"}, lines(n...)); diff != "" || n[0]["chatEnded"] != true || n[0]["secureKey"] != nil {
+			t.Fatal(diff, n)
+		}
+		p := h.polling("stays")
+		if n := p.do("disconnect"); n["chatEnded"] != true || n["secureKey"] != nil {
+			t.Errorf("over REST: %v", n)
+		}
+		for _, id := range []string{v.chat, p.chat} {
+			if sum, ok := h.summary(id); !ok || sum.Phase != chat.PhaseWaiting {
+				t.Fatalf("the chat is %+v", sum)
+			}
+			anna := h.agent(id, 7, "Anna")
+			anna(chat.Say{Text: "too late"})
+		}
+		events := len(h.events(v.chat))
+		for _, op := range []string{"sendMessage", "startTyping", "updateNickname", "customNotice", "readReceipt", "disconnect"} {
+			if n := v.do(op, map[string]any{"message": "x", "nickname": "x"}); len(n) != 1 || n[0]["statusCode"] != 2.0 || n[0]["chatEnded"] != true {
+				t.Errorf("%s: %v", op, n)
+			}
+			rest := strings.NewReplacer("sendMessage", "send").Replace(op)
+			if n := p.do(rest, "message", "x", "nickname", "x"); n["statusCode"] != 2.0 || n["chatEnded"] != true {
+				t.Errorf("%s over REST: %v", op, n)
+			}
+		}
+		if got := len(h.events(v.chat)); got != events {
+			t.Errorf("refused operations changed the log from %d to %d events", events, got)
+		}
+		for from, want := range map[int][]string{
+			1: {"1 ParticipantJoined Vera", "2 Message Vera: help", "4 ParticipantLeft Vera"}, -1: {"4 ParticipantLeft Vera"}, 99: {"4 ParticipantLeft Vera"},
+		} {
+			n := v.do("requestNotifications", map[string]any{"transcriptPosition": from})
+			if diff := cmp.Diff(want, lines(n...)); diff != "" || n[0]["chatEnded"] != true || n[0]["secureKey"] != nil {
+				t.Errorf("from %d: %s %v", from, diff, n)
+			}
+		}
+		if n := p.do("refresh", "transcriptPosition", "1"); len(lines(n)) != 2 || n["chatEnded"] != true {
+			t.Errorf("over REST: %v", n)
+		}
+		time.Sleep(25 * time.Hour)
+		w := h.visitor("stays", nil)
+		w.key = v.key
+		if n := w.do("requestNotifications", nil); n[0]["statusCode"] != 2.0 {
+			t.Errorf("a day later: %v", n)
 		}
 	})
 }

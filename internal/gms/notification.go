@@ -10,7 +10,7 @@ import (
 // blank is the response object about a chat, without events.
 func (e *Edge) blank(sum chat.Summary) response {
 	r := response{
-		StatusCode: statusOK, ChatEnded: sum.Phase == chat.PhaseEnded,
+		StatusCode: statusOK, ChatEnded: !sum.Open(),
 		ChatID: sum.Chat.String(), UserID: userID(sum.Chat, chat.VisitorNo), Alias: alias,
 		Messages: []message{}, NextPosition: sum.Last + 1,
 	}
@@ -38,6 +38,9 @@ func (e *Edge) notification(sum chat.Summary, c cast, events []chat.Event, from 
 		last = &m
 		if from > 0 && event.Index >= from {
 			r.Messages = append(r.Messages, m)
+		}
+		if parted(event) {
+			break
 		}
 	}
 	if last != nil && len(r.Messages) == 0 && (from < 0 || r.ChatEnded) {
