@@ -122,7 +122,7 @@ func (d *decider) open(a Open) error {
 		o.KeyEpoch = 1
 	}
 	mask := d.s.Rules.Mask
-	o.Subject = mask.Text(o.Subject)
+	o.Subject, o.FirstName, o.LastName = mask.Text(o.Subject), mask.Text(o.FirstName), mask.Text(o.LastName)
 	d.emit(Joined{No: VisitorNo, Role: RoleVisitor, Name: mask.Text(a.Name), Opening: &o})
 	if a.Text != "" {
 		d.emit(Said{No: VisitorNo, Text: mask.Text(a.Text)})

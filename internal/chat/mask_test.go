@@ -118,7 +118,7 @@ func TestNoCardNumberSurvives(t *testing.T) {
 		s := NewState(1, DefaultRules())
 		s.Rules.Mask = modelMask
 		got := mustDecide(t, s, Command{At: noon, By: TheVisitor(), Do: Open{
-			Name: text, Text: text, Opening: Opening{Service: "s", Queue: "q", Channel: "c", Subject: text},
+			Name: text, Text: text, Opening: Opening{Service: "s", Queue: "q", Channel: "c", Subject: text, FirstName: text, LastName: text},
 		}})
 		got = append(got, mustDecide(t, s, Command{At: noon, By: TheVisitor(), Do: Say{Text: text}})...)
 		got = append(got, mustDecide(t, s, Command{At: noon, By: TheVisitor(), Do: Notify{Text: text}})...)
@@ -132,7 +132,7 @@ func TestNoCardNumberSurvives(t *testing.T) {
 			var texts []string
 			switch f := e.Fact.(type) {
 			case Joined:
-				texts = []string{f.Name, f.Opening.Subject}
+				texts = []string{f.Name, f.Opening.Subject, f.Opening.FirstName, f.Opening.LastName}
 			case Said:
 				texts = []string{f.Text}
 			case Noticed:
@@ -155,7 +155,7 @@ func TestNoCardNumberSurvives(t *testing.T) {
 				}
 			}
 		}
-		if lines != 8 {
+		if lines != 10 {
 			t.Fatalf("%d texts were looked at", lines)
 		}
 	})

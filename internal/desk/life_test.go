@@ -16,6 +16,7 @@ import (
 func lively(service string) chat.Rules {
 	r := forgiving(service)
 	if service == "care" {
+		r.Abandon = chat.AbandonStays
 		r.Idle = chat.Idle{Alert: time.Minute, Close: 30 * time.Second, AlertText: "still there?", CloseText: "good bye"}
 		r.Welcome, r.Survey.URL = "Welcome!", "https://example.org/s"
 	}
@@ -187,6 +188,33 @@ func TestSayForSomebody(t *testing.T) {
 			if e["audience"] != c.want || cmp.Diff(c.to, to) != "" {
 				t.Errorf("%v became %v", c.fields, e)
 			}
+		}
+	})
+}
+
+func TestAnAbandonedChatAtTheDesk(t *testing.T) {
+	inHouse(t, func(h *house) {
+		b := h.signIn("anna")
+		b.resume(nil)
+		id := h.openCare(false)
+		left := time.Now().UnixMilli()
+		h.do(id, chat.TheVisitor(), chat.Leave{})
+		time.Sleep(2 * time.Second)
+		w := pushes(b.settled(), "waiting")
+		if len(w) == 0 || w[len(w)-1]["waiting"].([]any)[0].(object)["abandoned"] != float64(left) {
+			t.Fatalf("waiting are %v", w)
+		}
+		h.offer(id, anna)
+		got := b.must(object{"op": "accept", "chat": id.String()})
+		if info := pushes(got, "chat")[0]["chat"].(object); info["abandoned"] != float64(left) || info["phase"] != "active" {
+			t.Errorf("the chat is %v", info)
+		}
+		if code := b.code(object{"op": "hold", "chat": id.String()}); code != "conflict" {
+			t.Errorf("to hold it is answered with %q", code)
+		}
+		got = b.must(object{"op": "leave", "chat": id.String()})
+		if list := events(got, id); !slices.Equal(list, []string{"9 left", "10 ended"}) {
+			t.Errorf("the end is %v", list)
 		}
 	})
 }
