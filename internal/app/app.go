@@ -174,7 +174,7 @@ func members(accounts []staff.Account) []routing.Member {
 	var m []routing.Member
 	for _, a := range accounts {
 		if !a.Disabled {
-			m = append(m, routing.Member{ID: a.ID, Login: a.Login, Name: a.Name, Capacity: a.Capacity})
+			m = append(m, routing.Member{ID: a.ID, Login: a.Login, Name: a.Name, Capacity: a.Capacity, Bot: a.Role == staff.RoleBot})
 		}
 	}
 	return m

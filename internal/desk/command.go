@@ -31,6 +31,8 @@ type command struct {
 	// Of a line: for whom it is.
 	Audience chat.Audience `json:"audience"`
 	To       []int         `json:"to"` // participants, by number
+	// Attributes is a JSON object for the programs on the other side.
+	Attributes jsontext.Value `json:"attributes"`
 
 	chat chat.ID
 }
@@ -49,7 +51,7 @@ var operations = map[string]operation{
 	"resume": {}, "ready": {}, "not-ready": {},
 	"accept": {chat: true}, "decline": {chat: true}, "say": {chat: true}, "typing": {chat: true},
 	"leave": {chat: true}, "end": {chat: true}, "open": {chat: true},
-	"hold": {chat: true},
+	"hold": {chat: true}, "notify": {chat: true},
 }
 
 var errMalformed = chat.Refuse(chat.Invalid, "the command is not the JSON object it should be")
@@ -94,7 +96,9 @@ func (c command) action() chat.Action {
 	case "decline":
 		return chat.Decline{Reason: c.Reason}
 	case "say":
-		return chat.Say{Text: c.Text, Audience: c.audience(), Only: c.To}
+		return chat.Say{Text: c.Text, Attributes: []byte(c.Attributes), Audience: c.audience(), Only: c.To}
+	case "notify":
+		return chat.Notify{Text: c.Text, Attributes: []byte(c.Attributes)}
 	case "typing":
 		return chat.Type{On: *c.On, Preview: c.Text}
 	case "leave":

@@ -3,6 +3,8 @@ package desk
 import (
 	"slices"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/halley-chat/halley/internal/chat"
 )
 
@@ -18,6 +20,11 @@ type (
 		chatHead
 		Text string `json:"text"`
 	}
+	noticedEvent struct {
+		chatHead
+		Text       string         `json:"text"`
+		Attributes jsontext.Value `json:"attributes,omitempty"`
+	}
 )
 
 // feedLife renders an event of a chat's life; nil for one that is not shown.
@@ -29,6 +36,8 @@ func feedLife(f chat.Fact, as func(string) chatHead, by func(string, int) chatHe
 		return textEvent{by("idle-closed", f.No), f.Text}
 	case chat.SurveyOffered:
 		return pushedEvent{by("survey", f.No), f.URL}
+	case chat.Noticed:
+		return noticedEvent{by("noticed", f.No), f.Text, jsontext.Value(f.Attributes)}
 	case chat.Held:
 		return agentEvent{as("held"), f.Agent}
 	}

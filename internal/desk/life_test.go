@@ -218,3 +218,33 @@ func TestAnAbandonedChatAtTheDesk(t *testing.T) {
 		}
 	})
 }
+
+// Notices and attributes go both ways, for programs that work at a desk.
+func TestNotices(t *testing.T) {
+	inHouse(t, func(h *house) {
+		b := h.signIn("anna")
+		b.resume(nil)
+		id := h.taken(b)
+		h.do(id, chat.TheVisitor(), chat.Notify{Text: "n", Attributes: []byte(`{"a":1}`)})
+		e := raw(b.settled(), "noticed")
+		if diff := cmp.Diff(object{"a": 1.0}, e["attributes"]); diff != "" || e["text"] != "n" {
+			t.Errorf("%v", e)
+		}
+		for fields, want := range map[*object]string{
+			{"op": "notify", "text": "m", "attributes": object{"b": object{"c": 2}}}: "noticed",
+			{"op": "say", "text": "m", "attributes": object{"b": object{"c": 2}}}:    "said",
+			{"op": "notify"}: "noticed",
+		} {
+			(*fields)["chat"] = id.String()
+			e := raw(b.must(*fields), want)
+			if _, given := (*fields)["attributes"]; e == nil || given && cmp.Diff(object{"b": object{"c": 2.0}}, e["attributes"]) != "" {
+				t.Errorf("%v became %v", *fields, e)
+			}
+		}
+		for _, bad := range []any{"x", []int{1}, 5} {
+			if code := b.code(object{"op": "notify", "chat": id.String(), "attributes": bad}); code != "invalid" {
+				t.Errorf("attributes %v are answered with %q", bad, code)
+			}
+		}
+	})
+}
