@@ -97,7 +97,11 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 			err = errors.Join(err, a.listener.Close())
 		}
 	}()
-	a.engine = engine.New(engine.Options{Log: a.store, Bus: engine.NewLocalBus(), Rules: rules(o.Config), Logger: a.log})
+	rules, err := rules(o.Config)
+	if err != nil {
+		return nil, err
+	}
+	a.engine = engine.New(engine.Options{Log: a.store, Bus: engine.NewLocalBus(), Rules: rules, Logger: a.log})
 	a.directory = staff.NewDirectory(a.store, staff.Options{Logger: a.log})
 	if err := a.directory.Refresh(ctx); err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"fmt"
 	"regexp"
 	"time"
 
@@ -9,13 +10,17 @@ import (
 )
 
 // rules are the rules of each configured service. A chat whose service is not
-// configured any more goes on under the usual ones.
-func rules(c config.Config) func(service string) chat.Rules {
+// configured any more goes on under the usual ones. The configuration has been
+// validated; what is wrong all the same is an error.
+func rules(c config.Config) (func(service string) chat.Rules, error) {
 	usual := chat.DefaultRules()
 	all := make(map[string]chat.Rules, len(c.Services))
 	for name, s := range c.Services {
 		r := usual
-		r.Life = life(s.Life)
+		var err error
+		if r.Life, err = life(s.Life); err != nil {
+			return nil, fmt.Errorf("service %s: %w", name, err)
+		}
 		all[name] = r
 	}
 	return func(service string) chat.Rules {
@@ -23,16 +28,18 @@ func rules(c config.Config) func(service string) chat.Rules {
 			return r
 		}
 		return usual
-	}
+	}, nil
 }
 
-// life is a configured life as the domain wants it. The configuration is
-// valid.
-func life(c config.Life) chat.Life {
-	l := chat.Life{
+// life is a configured life as the domain wants it.
+func life(c config.Life) (l chat.Life, err error) {
+	l = chat.Life{
 		House: c.House, Welcome: c.Welcome,
-		Survey: chat.Survey{URL: c.SurveyURL, Cancel: c.CancelURL},
-		Mask:   mask(c.Masking), Abandon: abandons[c.StopAbandoned],
+		Survey:  chat.Survey{URL: c.SurveyURL, Cancel: c.CancelURL},
+		Abandon: abandons[c.StopAbandoned],
+	}
+	if l.Mask, err = mask(c.Masking); err != nil {
+		return l, err
 	}
 	if i := c.Idle; i.Enabled {
 		l.Idle = chat.Idle{
@@ -48,7 +55,7 @@ func life(c config.Life) chat.Life {
 			AlertText: a.MessageAlert, CloseText: a.MessageClose,
 		}
 	}
-	return l
+	return l, nil
 }
 
 // abandons are the words of the configuration in the domain's; what is left
@@ -58,17 +65,21 @@ var abandons = map[string]chat.Abandon{
 	config.StopNoAgents: chat.AbandonUnjoined, config.StopNoAnswer: chat.AbandonUnanswered,
 }
 
-func mask(c config.Masking) *chat.Mask {
+func mask(c config.Masking) (*chat.Mask, error) {
 	if !c.Cards && len(c.Patterns) == 0 {
-		return nil
+		return nil, nil
 	}
 	var patterns []*regexp.Regexp
 	for _, p := range c.Patterns {
-		patterns = append(patterns, regexp.MustCompile(p))
+		r, err := regexp.Compile(p)
+		if err != nil {
+			return nil, err
+		}
+		patterns = append(patterns, r)
 	}
 	var with byte
 	if c.Replacement != "" {
 		with = c.Replacement[0]
 	}
-	return chat.NewMask(c.Cards, patterns, with)
+	return chat.NewMask(c.Cards, patterns, with), nil
 }

@@ -51,7 +51,11 @@ func TestRulesOfServices(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := rules(c)("shop")
+	of, err := rules(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := of("shop")
 	want := chat.DefaultRules()
 	want.Life = chat.Life{
 		Idle: chat.Idle{
@@ -75,15 +79,18 @@ func TestRulesOfServices(t *testing.T) {
 		"": chat.AbandonEnds, "always": chat.AbandonEnds, "never": chat.AbandonStays,
 		"noagents": chat.AbandonUnjoined, "noanswer": chat.AbandonUnanswered,
 	} {
-		if got := life(config.Life{StopAbandoned: word}).Abandon; got != want {
-			t.Errorf("stop_abandoned %q became %q", word, got)
+		if l, err := life(config.Life{StopAbandoned: word}); err != nil || l.Abandon != want {
+			t.Errorf("stop_abandoned %q became %q, %v", word, l.Abandon, err)
 		}
 	}
 	for _, other := range []string{"plain", "nowhere"} {
-		got := rules(c)(other)
+		got := of(other)
 		if got.Idle != (chat.Idle{}) || got.Welcome != "" || got.Survey != (chat.Survey{}) || got.Mask != nil || got.GoneAfter != chat.DefaultRules().GoneAfter {
 			t.Errorf("the rules of %s are %+v", other, got)
 		}
+	}
+	if _, err := rules(config.Config{Services: map[string]config.Service{"a": {Life: config.Life{Masking: config.Masking{Patterns: []string{"("}}}}}}); err == nil {
+		t.Error("a pattern that is none was taken")
 	}
 	if s, err := services(c); err != nil || !s["shop"].Async || s["plain"].Async {
 		t.Errorf("asynchronous are %+v, %v", s, err)
