@@ -58,7 +58,7 @@ type agentAdd struct {
 	place
 	Login    string `arg:"" help:"Name to sign in with."`
 	Name     string `help:"Name that visitors see; the login if it is left out."`
-	Role     string `help:"What the account may do." enum:"agent,supervisor" default:"agent"`
+	Role     string `help:"What the account may do." enum:"agent,supervisor,bot" default:"agent"`
 	Capacity int    `help:"Chats at once." default:"4"`
 }
 

@@ -99,7 +99,11 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 			err = errors.Join(err, a.listener.Close())
 		}
 	}()
-	a.engine = engine.New(engine.Options{Log: a.store, Bus: engine.NewLocalBus(), Rules: reachable(o.Config, usual), Logger: a.log})
+	rules, err := rules(o.Config)
+	if err != nil {
+		return nil, err
+	}
+	a.engine = engine.New(engine.Options{Log: a.store, Bus: engine.NewLocalBus(), Rules: reachable(o.Config, rules), Logger: a.log})
 	if a.push, err = a.pushing(); err != nil {
 		return nil, err
 	}
@@ -179,7 +183,7 @@ func members(accounts []staff.Account) []routing.Member {
 	var m []routing.Member
 	for _, a := range accounts {
 		if !a.Disabled {
-			m = append(m, routing.Member{ID: a.ID, Login: a.Login, Name: a.Name, Capacity: a.Capacity})
+			m = append(m, routing.Member{ID: a.ID, Login: a.Login, Name: a.Name, Capacity: a.Capacity, Bot: a.Role == staff.RoleBot})
 		}
 	}
 	return m

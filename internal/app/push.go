@@ -99,9 +99,6 @@ func reachable(c config.Config, rules func(service string) chat.Rules) func(serv
 	}
 }
 
-// usual are the durations where nothing else is configured.
-func usual(string) chat.Rules { return chat.DefaultRules() }
-
 // WithPushes opens what is kept about pushing in a data directory, beside a
 // running server or without one, and hands it to do.
 func WithPushes(ctx context.Context, dir string, do func(push.Store) error) error {

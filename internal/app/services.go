@@ -19,6 +19,7 @@ func service(c config.Service) (gms.Service, error) {
 		CheckEmail: c.CheckEmail, Hours: hours, Languages: c.Languages,
 		MaxMessage: c.MaxMessage, NewChatsPerMinute: c.NewChats, OperationsPerSecond: c.Operations,
 		HideTyping: c.TypingPreview != nil && !*c.TypingPreview, CallbackPolling: c.CallbackPolling, OneChatPerBrowser: c.OneChatPerBrowser,
+		Async: c.Async.Enabled,
 	}
 	for _, f := range c.Required {
 		s.Required = append(s.Required, requiredFields[f])

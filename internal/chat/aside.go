@@ -20,8 +20,8 @@ func (d *decider) aside(a Action) error {
 		if err := checkText(a.Name, MaxName, "the name"); err != nil {
 			return err
 		}
-		if a.Name != p.Name {
-			d.emit(Renamed{No: p.No, Name: a.Name})
+		if name := d.s.Rules.Mask.Text(a.Name); name != p.Name {
+			d.emit(Renamed{No: p.No, Name: name})
 		}
 	case Push:
 		return d.push(p, a)
@@ -61,7 +61,10 @@ func (d *decider) notify(p Participant, a Notify) error {
 	if err != nil {
 		return err
 	}
-	d.emit(Noticed{No: p.No, Text: a.Text, Attributes: attributes})
+	d.emit(Noticed{No: p.No, Text: d.s.Rules.Mask.Text(a.Text), Attributes: attributes})
+	if a.Calm && d.s.idle().Alert > 0 {
+		d.emit(IdleReset{})
+	}
 	return nil
 }
 

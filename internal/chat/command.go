@@ -74,6 +74,10 @@ type (
 		Text       string
 		Type       string
 		Attributes json.RawMessage // a JSON object or nothing
+		// Audience and Only say for whom it is, as in [Said]. A visitor's lines
+		// are for everybody.
+		Audience Audience
+		Only     []int
 	}
 	// Type tells that the actor types (On) or has stopped. Preview is what it
 	// has typed so far; it is shown live and never stored.
@@ -89,6 +93,8 @@ type (
 	Notify struct {
 		Text       string
 		Attributes json.RawMessage // a JSON object or nothing
+		// Calm lets the time of idle control count anew.
+		Calm bool
 	}
 	// SetData adds to the chat's data; what is there already stays.
 	SetData struct{ Data map[string]string }

@@ -38,6 +38,7 @@ func Decide(s *State, c Command) (Decision, error) {
 	if err := d.do(c.Do); err != nil {
 		return Decision{}, err
 	}
+	d.wake()
 	return Decision{Events: d.events}, nil
 }
 
@@ -80,6 +81,8 @@ func (d *decider) do(a Action) error {
 		return d.leave()
 	case End:
 		return d.end()
+	case Hold:
+		return d.hold()
 	case Bind:
 		return d.bind(a)
 	case Unbind:
@@ -122,10 +125,13 @@ func (d *decider) open(a Open) error {
 	if o.KeyEpoch == 0 {
 		o.KeyEpoch = 1
 	}
-	d.emit(Joined{No: VisitorNo, Role: RoleVisitor, Name: a.Name, Opening: &o})
+	mask := d.s.Rules.Mask
+	o.Subject, o.FirstName, o.LastName = mask.Text(o.Subject), mask.Text(o.FirstName), mask.Text(o.LastName)
+	d.emit(Joined{No: VisitorNo, Role: RoleVisitor, Name: mask.Text(a.Name), Opening: &o})
 	if a.Text != "" {
-		d.emit(Said{No: VisitorNo, Text: a.Text})
+		d.emit(Said{No: VisitorNo, Text: mask.Text(a.Text)})
 	}
+	d.welcome()
 	d.emit(Queued{Queue: o.Queue})
 	if a.Device != nil {
 		d.emit(Subscribed{*a.Device})
@@ -175,6 +181,7 @@ func (d *decider) speaker() (Participant, error) {
 		if v := d.s.Visitor(); v.Present {
 			return v, nil
 		}
+		return Participant{}, Refuse(Ended, "you have left this chat")
 	} else if p, ok := d.s.Present(d.by.Staff); ok {
 		return p, nil
 	}
@@ -202,7 +209,13 @@ func (d *decider) say(a Say) error {
 	if err != nil {
 		return err
 	}
-	d.emit(Said{No: p.No, Text: a.Text, Type: a.Type, Attributes: attributes})
+	only, err := d.audience(p, a)
+	if err != nil {
+		return err
+	}
+	d.emit(Said{
+		No: p.No, Text: d.s.Rules.Mask.Text(a.Text), Type: a.Type, Attributes: attributes, Audience: a.Audience, Only: only,
+	})
 	return nil
 }
 
@@ -228,7 +241,7 @@ func (d *decider) typed(a Type) error {
 	if err := checkText(a.Preview, MaxText, "the preview"); err != nil {
 		return err
 	}
-	d.emit(Typed{No: p.No, On: a.On}).Preview = a.Preview
+	d.emit(Typed{No: p.No, On: a.On}).Preview = d.s.Rules.Mask.Preview(a.Preview)
 	return nil
 }
 
@@ -237,12 +250,16 @@ func (d *decider) leave() error {
 	if err != nil {
 		return err
 	}
-	d.emit(Left{No: p.No})
 	if d.by.Visitor {
-		d.finish(p.No, EndedByVisitor)
+		d.gone(LeftByChoice, EndedByVisitor)
 		return nil
 	}
-	if len(d.s.Agents()) == 1 {
+	d.emit(Left{No: p.No, Until: d.exclusion()})
+	switch {
+	case len(d.s.Agents()) > 1:
+	case !d.s.Visitor().Present:
+		d.finish(p.No, EndedByAgent)
+	default:
 		d.emit(Queued{Queue: d.s.Opening.Queue})
 	}
 	return nil
@@ -256,6 +273,8 @@ func (d *decider) end() error {
 	reason := EndedByAgent
 	if d.by.Visitor {
 		reason = EndedByVisitor
+	} else {
+		d.offerSurvey()
 	}
 	d.emit(Left{No: p.No, Reason: LeftEnding})
 	d.finish(p.No, reason)
@@ -271,8 +290,11 @@ func (d *decider) finish(by int, reason EndReason) {
 }
 
 func (d *decider) bind(a Bind) error {
-	if !d.by.Visitor || !d.s.Visitor().Present {
+	if !d.by.Visitor {
 		return Refuse(Forbidden, "only the visitor binds a channel")
+	}
+	if _, err := d.speaker(); err != nil {
+		return err
 	}
 	if a.Channel == "" {
 		return Refuse(Invalid, "the channel has no name")
@@ -332,7 +354,7 @@ func (d *decider) accept() error {
 		return err
 	}
 	d.emit(Accepted{Agent: o.Agent})
-	d.emit(Joined{No: len(d.s.Participants) + 1, Role: o.Role, Name: o.Name, Staff: o.Agent})
+	d.emit(Joined{No: d.nextNo(), Role: o.Role, Name: o.Name, Staff: o.Agent})
 	return nil
 }
 
@@ -353,12 +375,15 @@ func (d *decider) tick() {
 	due := func(since time.Time, after time.Duration) bool {
 		return !since.IsZero() && !d.at.Before(since.Add(after))
 	}
-	if !s.UnboundSince.IsZero() && !d.at.Before(s.goneAt()) {
-		d.emit(Left{No: VisitorNo, Reason: LeftLost})
-		d.finish(VisitorNo, EndedGone)
+	here := s.Visitor().Present
+	if !s.UnboundSince.IsZero() && !d.at.Before(s.goneAt()) && !s.Opening.Async && here {
+		d.gone(LeftLost, EndedGone)
 		return
 	}
-	if due(s.UnboundSince, s.Rules.AwayAfter) && !s.IsAway {
+	if d.idle() {
+		return
+	}
+	if due(s.UnboundSince, s.Rules.AwayAfter) && !s.IsAway && here {
 		d.emit(Away{})
 	}
 	if o := s.Offer; o != nil && !d.at.Before(o.Until) {
@@ -371,4 +396,5 @@ func (d *decider) recover() {
 	if o := d.s.Offer; o != nil {
 		d.emit(Withdrawn{Agent: o.Agent, Reason: "the server was restarted"})
 	}
+	d.spare()
 }

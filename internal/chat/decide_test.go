@@ -27,7 +27,13 @@ func talk(t *testing.T) *State {
 	return s
 }
 
-func mustDecide(t *testing.T, s *State, c Command) []Event {
+// fataler is a test, or a draw of a property.
+type fataler interface {
+	Helper()
+	Fatalf(format string, args ...any)
+}
+
+func mustDecide(t fataler, s *State, c Command) []Event {
 	t.Helper()
 	d, err := Decide(s, c)
 	if err != nil {
@@ -46,6 +52,7 @@ func TestVisibility(t *testing.T) {
 		"queued": false, "offered": false, "accepted": false, "declined": false, "missed": false,
 		"withdrawn": false, "bound": false, "unbound": false, "away": false, "ended": false,
 		"subscribed": false, "lapsed": false,
+		"idle-warned": true, "idle-reset": false, "idle-closed": true, "survey": true, "held": false,
 	}
 	if diff := cmp.Diff(keys(chatFacts), keys(want)); diff != "" {
 		t.Errorf("facts without a word about who sees them (-are +known):\n%s", diff)
@@ -54,8 +61,11 @@ func TestVisibility(t *testing.T) {
 		for kind, draw := range chatDraws {
 			e := Event{Fact: draw(t)}
 			visible := want[kind]
-			if f, ok := e.Fact.(Said); ok && f.Audience == AudienceStaff {
-				visible = false
+			switch f := e.Fact.(type) {
+			case Said:
+				visible = f.Audience == AudienceAll
+			case Joined:
+				visible = f.Role != RoleHouse
 			}
 			if e.VisibleToVisitor() != visible {
 				t.Fatalf("%+v is visible to the visitor: %v", e.Fact, !visible)

@@ -69,6 +69,7 @@ var chatFacts = register(
 	Missed{}, Withdrawn{}, Bound{}, Unbound{}, Away{}, Finished{},
 	Renamed{}, Pushed{}, Noticed{}, DataSet{}, Seen{},
 	Subscribed{}, Lapsed{},
+	IdleWarned{}, IdleReset{}, IdleClosed{}, SurveyOffered{}, Held{},
 )
 
 // Encode is the event's body as it is stored; index and time are stored beside

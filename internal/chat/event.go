@@ -35,6 +35,7 @@ const (
 	RoleAgent      Role = "agent"
 	RoleSupervisor Role = "supervisor"
 	RoleBot        Role = "bot"
+	RoleHouse      Role = "house" // the house itself: the name under which its own lines stand
 )
 
 // VisitorNo is the number of the visitor among a chat's participants: the
@@ -63,6 +64,9 @@ type Opening struct {
 	// Channel and Browser are as in [Bound].
 	Channel string `json:"channel,omitempty"`
 	Browser string `json:"browser,omitempty"`
+	// Async says that the visitor comes and goes: the chat lives for days
+	// without anybody who listens.
+	Async bool `json:"async,omitempty"`
 	// KeyEpoch goes into the visitor's key.
 	KeyEpoch uint16 `json:"epoch"`
 	// Language is what the visitor reads, as its client wrote it: a language
@@ -78,19 +82,28 @@ const (
 	LeftByChoice LeaveReason = ""     // left of its own accord
 	LeftEnding   LeaveReason = "end"  // left and asked for the chat to end
 	LeftLost     LeaveReason = "lost" // its connection stayed away for too long
+	LeftHolding  LeaveReason = "hold" // left a chat that sleeps until its visitor writes
 )
 
 // Left says that a participant went away.
 type Left struct {
 	No     int         `json:"no"`
 	Reason LeaveReason `json:"reason,omitempty"`
+	// Until is until when an agent who left of its own accord is not offered
+	// this chat again.
+	Until time.Time `json:"until,omitzero"`
 }
 
 // Audience says who may see an event; empty means everybody in the chat.
 type Audience string
 
-// AudienceStaff keeps an event from the visitor.
-const AudienceStaff Audience = "staff"
+// The audiences. What is meant for somebody in particular is kept from the
+// visitor, and so is an audience that is not known.
+const (
+	AudienceAll     Audience = ""
+	AudienceStaff   Audience = "staff"   // everybody but the visitor
+	AudiencePrivate Audience = "private" // the sender and those in [Said.Only]
+)
 
 // Said is a line that a participant wrote.
 type Said struct {
@@ -101,6 +114,8 @@ type Said struct {
 	// Attributes is a JSON object that a client sent along, passed through.
 	Attributes json.RawMessage `json:"attr,omitempty"`
 	Audience   Audience        `json:"to,omitempty"`
+	// Only are the participants who may see a private line, by number.
+	Only []int `json:"only,omitempty"`
 }
 
 // Typed says that a participant began or stopped typing. What it is typing
@@ -146,6 +161,8 @@ type Seen struct {
 // Queued says that the chat waits in a queue for an agent.
 type Queued struct {
 	Queue string `json:"queue"`
+	// Prefer is the agent who had the chat before it slept; 0 for none.
+	Prefer StaffID `json:"prefer,omitempty"`
 }
 
 // Offered says that the chat is on offer to an agent until a moment.
@@ -218,6 +235,7 @@ const (
 	EndedByVisitor EndReason = "visitor"
 	EndedByAgent   EndReason = "agent"
 	EndedGone      EndReason = "gone" // the visitor's connection stayed away for too long
+	EndedIdle      EndReason = "idle" // nothing happened in it for too long
 )
 
 // Finished says that the chat is over. By is the participant who ended it, 0
@@ -248,14 +266,17 @@ func (Away) fact() string      { return "away" }
 func (Finished) fact() string  { return "ended" }
 
 // VisibleToVisitor says whether the visitor may see the event. Routing,
-// binding, data, read marks and staff-only lines are hidden; the end itself has no event of its
-// own on the visitor's side, it shows as a flag beside the last one.
+// binding, data, read marks, lines for somebody in particular and the coming of
+// the house itself are hidden; the end itself has no event of its own on the
+// visitor's side, it shows as a flag beside the last one.
 func (e Event) VisibleToVisitor() bool {
 	switch f := e.Fact.(type) {
-	case Joined, Left, Typed, Renamed, Pushed, Noticed:
+	case Left, Typed, Renamed, Pushed, Noticed, IdleWarned, IdleClosed, SurveyOffered:
 		return true
+	case Joined:
+		return f.Role != RoleHouse
 	case Said:
-		return f.Audience != AudienceStaff
+		return f.Audience == AudienceAll
 	default:
 		return false
 	}

@@ -22,7 +22,7 @@ var (
 	someStaff = rapid.Map(rapid.Int64Range(1, 1<<40), func(n int64) StaffID { return StaffID(n) })
 	someID    = rapid.Map(rapid.Uint64Range(1, 1<<63-1), func(n uint64) ID { return ID(n) })
 	someTime  = rapid.Map(rapid.Int64Range(0, 1<<42), func(ms int64) time.Time { return time.UnixMilli(ms).UTC() })
-	someRole  = rapid.SampledFrom([]Role{RoleVisitor, RoleAgent, RoleSupervisor, RoleBot})
+	someRole  = rapid.SampledFrom([]Role{RoleVisitor, RoleAgent, RoleSupervisor, RoleBot, RoleHouse})
 	someJSON  = rapid.SampledFrom([]json.RawMessage{nil, json.RawMessage(`{}`), json.RawMessage(`{"a":["<&>\u2028",1.50,null]}`)})
 )
 
@@ -36,6 +36,7 @@ func drawOpening(t *rapid.T) *Opening {
 		Data:    rapid.MapOfN(someText, someText, 0, 3).Draw(t, "data"),
 		Channel: someText.Draw(t, "channel"), Browser: someText.Draw(t, "browser"), KeyEpoch: rapid.Uint16().Draw(t, "epoch"),
 		Language: someText.Draw(t, "language"),
+		Async:    rapid.Bool().Draw(t, "async"),
 	}
 }
 
@@ -48,12 +49,15 @@ var chatDraws = map[string]func(*rapid.T) Fact{
 		}
 	},
 	"left": func(t *rapid.T) Fact {
-		return Left{someNo.Draw(t, "no"), rapid.SampledFrom([]LeaveReason{LeftByChoice, LeftEnding, LeftLost}).Draw(t, "reason")}
+		return Left{
+			someNo.Draw(t, "no"), rapid.SampledFrom([]LeaveReason{LeftByChoice, LeftEnding, LeftLost, LeftHolding}).Draw(t, "reason"), someTime.Draw(t, "until"),
+		}
 	},
 	"said": func(t *rapid.T) Fact {
 		return Said{
 			No: someNo.Draw(t, "no"), Text: someText.Draw(t, "text"), Type: someText.Draw(t, "type"),
-			Attributes: someJSON.Draw(t, "attributes"), Audience: rapid.SampledFrom([]Audience{"", AudienceStaff}).Draw(t, "to"),
+			Attributes: someJSON.Draw(t, "attributes"), Audience: rapid.SampledFrom([]Audience{AudienceAll, AudienceStaff, AudiencePrivate}).Draw(t, "to"),
+			Only: rapid.SliceOfN(someNo, 0, 3).Draw(t, "only"),
 		}
 	},
 	"typed":   func(t *rapid.T) Fact { return Typed{someNo.Draw(t, "no"), rapid.Bool().Draw(t, "on")} },
@@ -66,7 +70,7 @@ var chatDraws = map[string]func(*rapid.T) Fact{
 		return DataSet{someNo.Draw(t, "no"), rapid.MapOfN(someText, someText, 0, 3).Draw(t, "data")}
 	},
 	"seen":   func(t *rapid.T) Fact { return Seen{someNo.Draw(t, "no"), rapid.Int64Range(1, 1<<40).Draw(t, "upto")} },
-	"queued": func(t *rapid.T) Fact { return Queued{someText.Draw(t, "queue")} },
+	"queued": func(t *rapid.T) Fact { return Queued{someText.Draw(t, "queue"), someStaff.Draw(t, "prefer")} },
 	"offered": func(t *rapid.T) Fact {
 		return Offered{
 			someStaff.Draw(t, "agent"), someText.Draw(t, "name"), someRole.Draw(t, "role"), someTime.Draw(t, "until"), someText.Draw(t, "reason"),
@@ -95,8 +99,19 @@ var chatDraws = map[string]func(*rapid.T) Fact{
 		return Lapsed{rapid.SampledFrom([]LapseReason{LapsedByChoice, LapsedInvalid}).Draw(t, "reason")}
 	},
 	"ended": func(t *rapid.T) Fact {
-		return Finished{someNo.Draw(t, "by"), rapid.SampledFrom([]EndReason{EndedByVisitor, EndedByAgent, EndedGone}).Draw(t, "reason")}
+		return Finished{someNo.Draw(t, "by"), rapid.SampledFrom([]EndReason{EndedByVisitor, EndedByAgent, EndedGone, EndedIdle}).Draw(t, "reason")}
 	},
+	"idle-warned": func(t *rapid.T) Fact {
+		return IdleWarned{
+			someNo.Draw(t, "no"), rapid.IntRange(1, 2).Draw(t, "stage"), someText.Draw(t, "text"), someTime.Draw(t, "again"), someTime.Draw(t, "closes"),
+		}
+	},
+	"idle-reset":  func(*rapid.T) Fact { return IdleReset{} },
+	"idle-closed": func(t *rapid.T) Fact { return IdleClosed{someNo.Draw(t, "no"), someText.Draw(t, "text")} },
+	"survey": func(t *rapid.T) Fact {
+		return SurveyOffered{someNo.Draw(t, "no"), someText.Draw(t, "url"), someText.Draw(t, "cancel")}
+	},
+	"held": func(t *rapid.T) Fact { return Held{someNo.Draw(t, "no"), someStaff.Draw(t, "agent")} },
 }
 
 var agentDraws = map[string]func(*rapid.T) AgentFact{
@@ -242,6 +257,19 @@ func TestRecordFormat(t *testing.T) {
 		Event{Fact: Subscribed{Device{Carrier: CarrierAPNs, Token: "00ff"}}},
 		Event{Fact: Lapsed{}},
 		Event{Fact: Lapsed{Reason: LapsedInvalid}},
+		Event{Fact: Joined{No: 1, Role: RoleVisitor, Name: "Ada", Opening: &Opening{Service: "s", Queue: "q", Async: true, KeyEpoch: 1}}},
+		Event{Fact: Joined{No: 2, Role: RoleHouse, Name: "System"}},
+		Event{Command: "s7:1", Fact: Left{No: 3, Until: until}},
+		Event{Command: "s7:2", Fact: Left{No: 3, Reason: LeftHolding}},
+		Event{Command: "s7:2", Fact: Held{No: 3, Agent: 7}},
+		Event{Command: "v:3", Fact: Queued{Queue: "people", Prefer: 7}},
+		Event{Fact: Said{No: 3, Text: "psst", Audience: AudiencePrivate, Only: []int{4, 5}}},
+		Event{Fact: IdleWarned{No: 2, Stage: 1, Text: "still there?", Again: since, Closes: until}},
+		Event{Fact: IdleWarned{No: 2, Stage: 2, Closes: until}},
+		Event{Fact: IdleReset{}},
+		Event{Fact: IdleClosed{No: 2, Text: "good bye"}},
+		Event{Fact: SurveyOffered{No: 4, URL: "https://example.org/s?a=1&b=2", Cancel: "https://example.org/no"}},
+		Event{Fact: Finished{Reason: EndedIdle}},
 	}
 	lines := goldenLines(t)
 	if len(lines) != len(samples) {

@@ -3,7 +3,9 @@ package chat
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,7 +16,28 @@ import (
 
 // sameState compares states in full: what has not been set and what is empty
 // count as the same, because the log cannot tell them apart.
-var sameState = cmp.Options{cmp.AllowUnexported(State{}), cmpopts.EquateEmpty()}
+var sameState = cmp.Options{
+	cmp.AllowUnexported(State{}, silence{}, mark{}), cmpopts.EquateEmpty(), cmp.Comparer(func(a, b *Mask) bool { return a == b }),
+}
+
+// modelMask covers card numbers and the word secret.
+var modelMask = NewMask(true, []*regexp.Regexp{regexp.MustCompile("secret")}, 0)
+
+// drawRules draws what a service may have decided.
+func drawRules(t *rapid.T) Rules {
+	r := DefaultRules()
+	idle := rapid.SampledFrom([]Idle{
+		{},
+		{Alert: 20 * time.Second, Close: 10 * time.Second, AlertText: "still there?", CloseText: "good bye"},
+		{Alert: 20 * time.Second, Alert2: 5 * time.Second, Close: 10 * time.Second, Minor: true},
+	})
+	r.Idle, r.AsyncIdle = idle.Draw(t, "idle"), idle.Draw(t, "async idle")
+	r.Welcome = rapid.SampledFrom([]string{"", "welcome"}).Draw(t, "welcome")
+	r.Survey.URL = rapid.SampledFrom([]string{"", "https://example.org/"}).Draw(t, "survey")
+	r.Abandon = rapid.SampledFrom([]Abandon{AbandonEnds, AbandonStays, AbandonUnjoined, AbandonUnanswered}).Draw(t, "abandon")
+	r.Mask = rapid.SampledFrom([]*Mask{nil, modelMask}).Draw(t, "mask")
+	return r
+}
 
 // model is a few chats and the agents who are in them, with what must be true
 // of them kept beside in the plainest way.
@@ -33,11 +56,11 @@ type modelChat struct {
 	first   map[string]int64 // actor and command id → index of the first event
 }
 
-func newModel(chats int) *model {
+func newModel(chats int, rules func() Rules) *model {
 	m := &model{now: time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC), agents: make(map[StaffID]*AgentState)}
 	for i := range chats {
 		m.chats = append(m.chats, &modelChat{
-			state: NewState(ID(i+1), DefaultRules()), held: make(map[StaffID]bool), first: make(map[string]int64),
+			state: NewState(ID(i+1), rules()), held: make(map[StaffID]bool), first: make(map[string]int64),
 		})
 	}
 	for id := StaffID(1); id <= 3; id++ {
@@ -66,7 +89,7 @@ func drawActor(t *rapid.T) Actor {
 
 func drawAgent(t *rapid.T) StaffID { return StaffID(rapid.IntRange(1, 3).Draw(t, "agent")) }
 
-var drawText = rapid.SampledFrom([]string{"", "hello", "<b>\u2028&é", "\xff", "long " + string(make([]byte, 20))})
+var drawText = rapid.SampledFrom([]string{"", "hello", "<b>\u2028&é", "\xff", "long " + string(make([]byte, 20)), "a secret: 4111 1111-1111 1111"})
 
 var drawAttributes = rapid.SampledFrom([]string{
 	"", "{}", ` { "a" : "<&>" } `, `{"a":[1, 2]}`, "   ", "[]", "{", "null", "{\"a\":\"\xff\"}", `{} {}`,
@@ -75,7 +98,16 @@ var drawAttributes = rapid.SampledFrom([]string{
 // drawAction draws any action, with arguments that are often the right ones.
 func drawAction(t *rapid.T, s *State, now time.Time) Action {
 	channel := rapid.SampledFrom([]string{"", "c1", "c2", s.Channel, s.Channel}).Draw(t, "channel")
-	switch rapid.IntRange(0, 29).Draw(t, "action") {
+	switch rapid.IntRange(0, 32).Draw(t, "action") {
+	case 30:
+		return Hold{}
+	case 31:
+		return Say{
+			Text: drawText.Draw(t, "text"), Audience: rapid.SampledFrom([]Audience{AudienceStaff, AudiencePrivate, "x"}).Draw(t, "audience"),
+			Only: rapid.SliceOfN(rapid.IntRange(0, 5), 0, 2).Draw(t, "only"),
+		}
+	case 32:
+		return Notify{Text: "n", Calm: rapid.Bool().Draw(t, "calm")}
 	case 22:
 		return Rename{drawText.Draw(t, "name")}
 	case 23:
@@ -101,7 +133,8 @@ func drawAction(t *rapid.T, s *State, now time.Time) Action {
 			Text: drawText.Draw(t, "text"),
 			Opening: Opening{
 				Service: "support", Queue: "people", Subject: "bills", Channel: channel,
-				Data: rapid.SampledFrom([]map[string]string{nil, {"k": "v"}}).Draw(t, "data"),
+				Data:  rapid.SampledFrom([]map[string]string{nil, {"k": "v"}}).Draw(t, "data"),
+				Async: rapid.Bool().Draw(t, "async"),
 			},
 		}
 	case 2, 3:
@@ -149,12 +182,20 @@ func (m *model) give(t *rapid.T, c *modelChat, cmd Command) {
 	if before == PhaseEnded && len(d.Events) > 0 {
 		t.Fatalf("%T caused %T after the end", cmd.Do, d.Events[0].Fact)
 	}
+	switch cmd.Do.(type) {
+	case Unbind, Offer, Withdraw, Tick, Recover: // nobody's own doing
+	default:
+		if cmd.By.Visitor && before != PhaseNone && !s.Visitor().Present && len(d.Events) > 0 {
+			t.Fatalf("a visitor who has left causes %+v", d.Events)
+		}
+	}
 	capacity := 0
 	if o, ok := cmd.Do.(Offer); ok {
 		capacity = o.Capacity
 	}
 	claims, notes := Effects(s, d.Events, capacity)
 	for i, e := range d.Events {
+		c.checkEvent(t, cmd, e)
 		if e.Index != s.Last+1 {
 			t.Fatalf("event %d of %T has the index %d after %d", i, cmd.Do, e.Index, s.Last)
 		}
@@ -173,6 +214,44 @@ func (m *model) give(t *rapid.T, c *modelChat, cmd Command) {
 	m.note(t, notes)
 	c.check(t)
 	m.checkAgents(t)
+}
+
+// checkEvent is what holds of everything that is decided.
+func (c *modelChat) checkEvent(t *rapid.T, cmd Command, e Event) {
+	s := c.state
+	body, err := json.Marshal(e.Fact)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, data := e.Fact.(DataSet); data {
+		body = nil // data is for programs and stays as it came
+	}
+	if text := string(body) + e.Preview; s.Rules.Mask != nil && (strings.Contains(text, "secret") || strings.Contains(text, "1111")) {
+		t.Fatalf("%T caused %s, which is to be masked", cmd.Do, text)
+	}
+	switch f := e.Fact.(type) {
+	case Joined:
+		if f.No != len(s.Participants)+1 {
+			t.Fatalf("participant %d joins after %d", f.No, len(s.Participants))
+		}
+	case Said:
+		if f.For(VisitorNo) != e.VisibleToVisitor() || cmd.By.Visitor && !e.VisibleToVisitor() || !f.For(f.No) {
+			t.Fatalf("%+v is shown to the wrong ones", f)
+		}
+		for _, no := range f.Only {
+			if f.Audience != AudiencePrivate || no == VisitorNo || s.Participants[no-1].Staff == 0 {
+				t.Fatalf("%+v is for somebody it cannot be for", f)
+			}
+		}
+	case IdleWarned:
+		if !f.Closes.After(e.At) || f.Again.After(f.Closes) || s.Phase != PhaseActive && !s.Opening.Async {
+			t.Fatalf("the alert %+v in the phase %q", f, s.Phase)
+		}
+	case IdleClosed:
+		if s.closing().After(e.At) || s.closing().IsZero() {
+			t.Fatalf("closed at %v although the alert said %v", e.At, s.closing())
+		}
+	}
 }
 
 func (c *modelChat) count(e Event) {
@@ -258,6 +337,10 @@ func (c *modelChat) check(t *rapid.T) {
 		t.Fatalf("a chat in the phase %q is on offer", s.Phase)
 	case s.Phase == PhaseActive != (len(s.Agents()) > 0):
 		t.Fatalf("in the phase %q the agents %v are present", s.Phase, s.Agents())
+	case s.Summary().Live() && !s.Visitor().Present && s.Phase != PhaseNone && (s.Rules.Abandon == AbandonEnds || s.Summary().Open()):
+		t.Fatalf("in the phase %q the visitor is not there, abandoned chats %q", s.Phase, s.Rules.Abandon)
+	case s.Phase == PhaseHeld && (!s.Opening.Async || s.HeldBy == 0):
+		t.Fatalf("a chat that is asynchronous: %v sleeps, put on hold by %d", s.Opening.Async, s.HeldBy)
 	case s.Phase == PhaseEnded && (s.Visitor().Present || !s.Deadline().IsZero()):
 		t.Fatal("somebody or something is left after the end")
 	}
@@ -267,7 +350,7 @@ func (c *modelChat) check(t *rapid.T) {
 		t.Fatal(err)
 	}
 	var back Summary
-	if err := json.Unmarshal(text, &back); err != nil || !back.Equal(sum) || sum.Live() != (s.Phase == PhaseWaiting || s.Phase == PhaseActive) {
+	if err := json.Unmarshal(text, &back); err != nil || !back.Equal(sum) || sum.Live() != (s.Phase != PhaseNone && s.Phase != PhaseEnded) {
 		t.Fatalf("the summary %+v came back as %+v, %v", sum, back, err)
 	}
 	c.checkDeadline(t)
@@ -313,7 +396,7 @@ func (m *model) checkAgents(t *rapid.T) {
 
 func TestAnySequenceOfCommands(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		m := newModel(rapid.IntRange(1, 2).Draw(t, "chats"))
+		m := newModel(rapid.IntRange(1, 2).Draw(t, "chats"), func() Rules { return drawRules(t) })
 		for range rapid.IntRange(1, 60).Draw(t, "commands") {
 			m.now = m.now.Add(rapid.SampledFrom([]time.Duration{
 				0, 0, time.Millisecond, 900 * time.Microsecond, time.Second, 5 * time.Second, 12 * time.Second, 50 * time.Second,
@@ -324,7 +407,7 @@ func TestAnySequenceOfCommands(t *testing.T) {
 				At: m.now, By: drawActor(t), Do: drawAction(t, c.state, m.now),
 			}
 			if len(c.bodies) == 0 && rapid.IntRange(0, 9).Draw(t, "begin") > 0 {
-				cmd.By, cmd.Do = TheVisitor(), Open{Name: "Ada", Opening: Opening{Service: "s", Queue: "q", Channel: "c1"}}
+				cmd.By, cmd.Do = TheVisitor(), Open{Name: "Ada", Opening: Opening{Service: "s", Queue: "q", Channel: "c1", Async: rapid.Bool().Draw(t, "async")}}
 			}
 			m.give(t, c, cmd)
 		}

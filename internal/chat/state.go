@@ -19,6 +19,8 @@ type Rules struct {
 	ExcludeFor time.Duration
 	// TypingEvery is the least time between two typing records of one participant.
 	TypingEvery time.Duration
+	// Life is what else the chat's service decides.
+	Life
 }
 
 // DefaultRules are 10 s, 45 s, 24 h, 60 s and 1 s.
@@ -34,6 +36,7 @@ const (
 	PhaseNone    Phase = "" // nothing has happened yet
 	PhaseWaiting Phase = "waiting"
 	PhaseActive  Phase = "active"
+	PhaseHeld    Phase = "held" // asleep until the visitor writes
 	PhaseEnded   Phase = "ended"
 )
 
@@ -68,6 +71,8 @@ type State struct {
 	Excluded     []Exclusion
 	WaitingSince time.Time // meaningful while waiting
 	EndedAt      time.Time
+	HeldBy       StaffID // who put it on hold last; 0 for nobody
+	Prefer       StaffID // who should have it next if possible; 0 for nobody in particular
 
 	// The visitor's listening: the channel bound last, since when it is
 	// gone (zero while it is there) and whether that counts as away.
@@ -80,6 +85,9 @@ type State struct {
 	LapsedAt time.Time // when the latest subscription ended; zero if none did
 	LastAt   time.Time // of the last event
 
+	silence  silence
+	answered bool             // an agent has written a line for the visitor
+	left     time.Time        // when the visitor left; zero if it has not
 	seen     map[int]int64    // how far each participant has read
 	typing   map[int]Typing   // the latest typing record of each participant
 	commands map[string]int64 // command key → index of the first event it caused
@@ -146,11 +154,16 @@ func (s *State) Deadline() time.Time {
 	if s.Offer != nil {
 		sooner(s.Offer.Until)
 	}
-	if !s.UnboundSince.IsZero() {
+	if !s.UnboundSince.IsZero() && s.Visitor().Present {
 		if !s.IsAway {
 			sooner(s.UnboundSince.Add(s.Rules.AwayAfter))
 		}
-		sooner(s.goneAt())
+		if !s.Opening.Async {
+			sooner(s.goneAt())
+		}
+	}
+	if idle := s.idleDue(); !idle.IsZero() {
+		sooner(idle)
 	}
 	return due
 }
@@ -165,6 +178,9 @@ func (s *State) Apply(e Event) {
 		s.leave(f, e.At)
 	case Said:
 		delete(s.typing, f.No)
+		if f.No >= 1 && f.No <= len(s.Participants) && s.Participants[f.No-1].Staff != 0 && f.Audience == AudienceAll {
+			s.answered = true
+		}
 	case Typed:
 		if s.typing == nil {
 			s.typing = make(map[int]Typing)
@@ -185,11 +201,13 @@ func (s *State) Apply(e Event) {
 		}
 		s.seen[f.No] = f.Upto
 	case Queued:
-		s.Phase, s.WaitingSince = PhaseWaiting, e.At
+		s.Phase, s.WaitingSince, s.Prefer = PhaseWaiting, e.At, f.Prefer
 	case Offered:
 		s.Offer = &f
 	case Accepted:
-		s.Offer, s.Phase = nil, PhaseActive
+		s.Offer, s.Phase, s.Prefer = nil, PhaseActive, 0
+	case Held:
+		s.Phase, s.HeldBy = PhaseHeld, f.Agent
 	case Declined:
 		s.Offer = nil
 		s.exclude(f.Agent, f.Until, e.At)
@@ -218,6 +236,7 @@ func (s *State) Apply(e Event) {
 			s.Participants[i].Present = false
 		}
 	}
+	s.listen(e)
 	s.remember(e)
 }
 
@@ -241,8 +260,15 @@ func (s *State) leave(f Left, at time.Time) {
 	}
 	p := &s.Participants[f.No-1]
 	p.Present = false
+	if p.No == VisitorNo {
+		s.left = at
+	}
 	if p.Staff != 0 && f.Reason == LeftByChoice {
-		s.exclude(p.Staff, at.Add(s.Rules.ExcludeFor), at)
+		until := f.Until
+		if until.IsZero() {
+			until = at.Add(firstExclusion)
+		}
+		s.exclude(p.Staff, until, at)
 	}
 }
 

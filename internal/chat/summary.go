@@ -27,16 +27,23 @@ type Summary struct {
 	Away     bool        `json:"away,omitempty"`
 	Bound    bool        `json:"bound,omitempty"`
 	KeyEpoch uint16      `json:"epoch"`
-	Language string      `json:"lang,omitempty"` // as in [Opening]
+	Language string      `json:"lang,omitempty"`   // as in [Opening]
+	Prefer   StaffID     `json:"prefer,omitempty"` // who should have it next if possible
 	// Subscribed says that the visitor can be told through a device.
 	Subscribed bool `json:"subscribed,omitempty"`
+	// Abandoned is when the visitor left the chat, which goes on without it;
+	// zero if the chat has ended or has not been left.
+	Abandoned time.Time `json:"abandoned,omitzero"`
+	Closing   time.Time `json:"closing,omitzero"` // when it ends for want of activity; zero unless the visitor was warned
 	// Last is the index of the chat's last event. It is there in what a room
 	// says and not stored, since a summary is not written with every event.
 	Last int64 `json:"-"`
 }
 
 // Live says whether the chat has begun and not ended.
-func (s Summary) Live() bool { return s.Phase == PhaseWaiting || s.Phase == PhaseActive }
+func (s Summary) Live() bool {
+	return s.Phase == PhaseWaiting || s.Phase == PhaseActive || s.Phase == PhaseHeld
+}
 
 // Summary is the summary of the state. It shares no memory with it.
 func (s *State) Summary() Summary {
@@ -46,6 +53,10 @@ func (s *State) Summary() Summary {
 		Excluded: slices.Clone(s.Excluded), Opened: s.Opened, Ended: s.EndedAt, Deadline: s.Deadline(),
 		Channel: s.Channel, Browser: s.Browser, Away: s.IsAway, Bound: s.UnboundSince.IsZero(),
 		KeyEpoch: s.Opening.KeyEpoch, Last: s.Last, Language: s.Opening.Language, Subscribed: s.Device != nil,
+		Prefer: s.Prefer, Closing: s.closing(),
+	}
+	if s.Phase != PhaseEnded {
+		sum.Abandoned = s.left
 	}
 	if s.Phase == PhaseWaiting {
 		sum.Waiting = s.WaitingSince
@@ -58,7 +69,17 @@ func (s *State) Summary() Summary {
 }
 
 // Equal says whether two summaries say the same of what is stored.
-func (s Summary) Equal(t Summary) bool {
+func (s Summary) Equal(t Summary) bool { return s.same(t) && s.Deadline.Equal(t.Deadline) }
+
+// Postpones says whether s says the same as t but for a deadline that has
+// moved into the future. Where t is kept it still does its service, because a
+// deadline is a lower bound.
+func (s Summary) Postpones(t Summary) bool {
+	return s.same(t) && s.Deadline.After(t.Deadline) && !t.Deadline.IsZero()
+}
+
+// same compares all but the deadline.
+func (s Summary) same(t Summary) bool {
 	sameOffer := s.Offer == t.Offer || s.Offer != nil && t.Offer != nil &&
 		s.Offer.Agent == t.Offer.Agent && s.Offer.Until.Equal(t.Offer.Until)
 	return sameOffer && slices.Equal(s.Agents, t.Agents) &&
@@ -67,5 +88,6 @@ func (s Summary) Equal(t Summary) bool {
 		s.Name == t.Name && s.Subject == t.Subject && s.Channel == t.Channel && s.Browser == t.Browser &&
 		s.Away == t.Away && s.Bound == t.Bound && s.KeyEpoch == t.KeyEpoch && s.Language == t.Language &&
 		s.Subscribed == t.Subscribed &&
-		s.Opened.Equal(t.Opened) && s.Waiting.Equal(t.Waiting) && s.Ended.Equal(t.Ended) && s.Deadline.Equal(t.Deadline)
+		s.Opened.Equal(t.Opened) && s.Waiting.Equal(t.Waiting) && s.Ended.Equal(t.Ended) &&
+		s.Prefer == t.Prefer && s.Closing.Equal(t.Closing) && s.Abandoned.Equal(t.Abandoned)
 }

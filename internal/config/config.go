@@ -46,6 +46,7 @@ type Service struct {
 	Limits           // limits.go
 	Manner           // manner.go
 	Hours   Hours    `toml:"hours"` // hours.go
+	Life             // life.go
 }
 
 // Queue is where chats wait for an agent.
@@ -134,6 +135,7 @@ func (c Config) withDefaults() Config {
 			s.Queue = name
 		}
 		s.Limits, s.Manner, s.Hours = s.Limits.withDefaults(), s.Manner.withDefaults(), s.Hours.withDefaults()
+		s.Life = s.Life.withDefaults()
 		c.Services[name] = s
 	}
 	for name, q := range c.Queues {

@@ -90,6 +90,7 @@ func (c Config) validateService(v *validation, name string) {
 	if _, ok := c.Queues[s.Queue]; !ok {
 		v.fault(key+".queue", "there is no queue %q", s.Queue)
 	}
+	s.Life.validate(v, key)
 	for _, o := range s.Origins {
 		if !validOrigin(o) {
 			v.fault(key+".origins", `%q is not an origin: "https://host" or "http://host:port" without a path, "null" or "*"`, o)

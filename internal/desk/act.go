@@ -88,7 +88,7 @@ func (c *client) tell(ctx context.Context, cmd command) error {
 	if n := len(res.Events); n > 0 {
 		a.at = res.Events[n-1].Index
 	}
-	if slices.Contains([]string{"accept", "decline", "leave", "end"}, cmd.Op) {
+	if slices.Contains([]string{"accept", "decline", "leave", "end", "hold"}, cmd.Op) {
 		// The agent's log has grown by the command as well.
 		if state, err := c.d.engine.Agent(ctx, c.who.Staff); err == nil {
 			a.own = state.Last

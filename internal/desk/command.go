@@ -28,6 +28,12 @@ type command struct {
 	From   int64   `json:"from"`
 	Cursor *cursor `json:"cursor"`
 
+	// Of a line: for whom it is.
+	Audience chat.Audience `json:"audience"`
+	To       []int         `json:"to"` // participants, by number
+	// Attributes is a JSON object for the programs on the other side.
+	Attributes jsontext.Value `json:"attributes"`
+
 	chat chat.ID
 }
 
@@ -45,6 +51,7 @@ var operations = map[string]operation{
 	"resume": {}, "ready": {}, "not-ready": {},
 	"accept": {chat: true}, "decline": {chat: true}, "say": {chat: true}, "typing": {chat: true},
 	"leave": {chat: true}, "end": {chat: true}, "open": {chat: true},
+	"hold": {chat: true}, "notify": {chat: true},
 }
 
 var errMalformed = chat.Refuse(chat.Invalid, "the command is not the JSON object it should be")
@@ -89,13 +96,17 @@ func (c command) action() chat.Action {
 	case "decline":
 		return chat.Decline{Reason: c.Reason}
 	case "say":
-		return chat.Say{Text: c.Text}
+		return chat.Say{Text: c.Text, Attributes: []byte(c.Attributes), Audience: c.audience(), Only: c.To}
+	case "notify":
+		return chat.Notify{Text: c.Text, Attributes: []byte(c.Attributes)}
 	case "typing":
 		return chat.Type{On: *c.On, Preview: c.Text}
 	case "leave":
 		return chat.Leave{}
 	case "end":
 		return chat.End{}
+	case "hold":
+		return chat.Hold{}
 	}
 	return nil
 }

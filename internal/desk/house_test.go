@@ -49,7 +49,7 @@ func inHouse(t *testing.T, test func(h *house)) {
 	synctest.Test(t, func(t *testing.T) {
 		quiet := slog.New(slog.DiscardHandler)
 		h := &house{t: t, log: enginetest.NewLog(), store: stafftest.NewStore()}
-		h.engine = engine.New(engine.Options{Log: h.log, Logger: quiet, Rules: forgiving})
+		h.engine = engine.New(engine.Options{Log: h.log, Logger: quiet, Rules: lively})
 		if err := h.engine.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}

@@ -74,6 +74,7 @@ type (
 		chatHead
 		Data    map[string]string `json:"data,omitempty"`
 		Opening *openingShape     `json:"opening,omitempty"`
+		Async   bool              `json:"async,omitzero"`
 	}
 	openingShape struct {
 		First string `json:"first"`
@@ -90,6 +91,7 @@ type (
 		MessageType string         `json:"messageType,omitempty"`
 		Attributes  jsontext.Value `json:"attributes,omitempty"`
 		Audience    chat.Audience  `json:"audience,omitempty"`
+		To          []int          `json:"to,omitempty"`
 		ID          string         `json:"id,omitempty"`
 	}
 	typedEvent struct {
@@ -160,13 +162,19 @@ func (v *view) feed(e chat.Event) any {
 	switch f := e.Fact.(type) {
 	case chat.Joined:
 		v.who = append(v.who, fromShape{No: f.No, Role: f.Role, Name: f.Name, Staff: f.Staff})
+		if f.Role == chat.RoleHouse {
+			return nil // its lines say enough
+		}
 		return joined(f, by("joined", f.No))
 	case chat.Left:
 		return reasonEvent{by("left", f.No), string(f.Reason)}
 	case chat.Said:
+		if !v.sees(f) {
+			return nil
+		}
 		said := saidEvent{
 			chatHead: by("said", f.No), Text: f.Text, MessageType: f.Type,
-			Attributes: jsontext.Value(f.Attributes), Audience: f.Audience,
+			Attributes: jsontext.Value(f.Attributes), Audience: f.Audience, To: f.Only,
 		}
 		if strings.HasPrefix(e.Command, "s"+strconv.FormatInt(int64(v.me), 10)+":") {
 			said.ID = e.CommandID()
@@ -207,7 +215,7 @@ func (v *view) feed(e chat.Event) any {
 	case chat.Finished:
 		return endedEvent{as("ended"), f.Reason, f.By}
 	}
-	return nil
+	return feedLife(e.Fact, as, by)
 }
 
 // rename lets a participant go by another name from the next event on.
@@ -220,7 +228,7 @@ func (v *view) rename(f chat.Renamed) {
 func joined(f chat.Joined, h chatHead) joinedEvent {
 	e := joinedEvent{chatHead: h}
 	if o := f.Opening; o != nil {
-		e.Data = o.Data
+		e.Data, e.Async = o.Data, o.Async
 		if o.FirstName != "" || o.LastName != "" || o.Email != "" {
 			e.Opening = &openingShape{o.FirstName, o.LastName, o.Email}
 		}
@@ -254,7 +262,7 @@ func (v *view) follow(e chat.Event) {
 		v.gone = false
 	case chat.Unbound:
 		v.gone = true
-	case chat.Queued:
+	case chat.Queued, chat.Held:
 		// What follows at once from the agent's leaving is still its affair.
 		if !v.in && v.until == e.Index-1 {
 			v.until = e.Index

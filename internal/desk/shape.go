@@ -87,6 +87,8 @@ type (
 		Ended   millis         `json:"ended"`
 		Away    bool           `json:"away"`
 		Agents  []chat.StaffID `json:"agents"`
+		// Abandoned is when the visitor left the chat to the agents.
+		Abandoned millis `json:"abandoned,omitzero"`
 	}
 	waitingShape struct {
 		ID      chat.ID      `json:"id"`
@@ -96,6 +98,8 @@ type (
 		Subject string       `json:"subject"`
 		Since   millis       `json:"since"`
 		Offered chat.StaffID `json:"offered"`
+
+		Abandoned millis `json:"abandoned,omitzero"`
 	}
 )
 
@@ -132,6 +136,7 @@ func infoOf(s chat.Summary) chatInfo {
 	return chatInfo{
 		ID: s.Chat, Service: s.Service, Queue: s.Queue, Phase: s.Phase, Name: s.Name, Subject: s.Subject,
 		Opened: millisOf(s.Opened), Waiting: millisOf(s.Waiting), Ended: millisOf(s.Ended), Away: s.Away, Agents: s.Agents,
+		Abandoned: millisOf(s.Abandoned),
 	}
 }
 

@@ -59,7 +59,7 @@ func waitingOf(all []chat.Summary) []waitingShape {
 	})
 	list := make([]waitingShape, 0, min(len(all), maxWaiting))
 	for _, s := range all[:min(len(all), maxWaiting)] {
-		w := waitingShape{ID: s.Chat, Service: s.Service, Queue: s.Queue, Name: s.Name, Subject: s.Subject, Since: millisOf(s.Waiting)}
+		w := waitingShape{ID: s.Chat, Service: s.Service, Queue: s.Queue, Name: s.Name, Subject: s.Subject, Since: millisOf(s.Waiting), Abandoned: millisOf(s.Abandoned)}
 		if s.Offer != nil {
 			w.Offered = s.Offer.Agent
 		}

@@ -86,8 +86,8 @@ func (b *Board) All() []chat.Summary {
 	return list
 }
 
-// ByBrowser lists the live chats whose visitor's browser has the digest, by
-// id. The empty digest finds none.
+// ByBrowser lists the live chats whose visitor's browser has the digest, and
+// whose visitor has not left them, by id. The empty digest finds none.
 func (b *Board) ByBrowser(digest string) []chat.Summary {
 	b.mu.Lock()
 	var list []chat.Summary
@@ -201,11 +201,17 @@ func (b *Board) set(s chat.Summary, at int64) {
 		return
 	}
 	b.forgetBrowser(p.summary)
-	if s.Browser != "" {
+	if s.Browser != "" && s.Open() {
 		if b.browsers[s.Browser] == nil {
 			b.browsers[s.Browser] = make(map[chat.ID]struct{})
 		}
 		b.browsers[s.Browser][s.Chat] = struct{}{}
+	}
+	if p.move > 0 && s.Postpones(p.summary) {
+		// Nobody but the alarms cares.
+		p.summary, p.at, p.tries = s, at, 0
+		b.shelve(p, s.Deadline)
+		return
 	}
 	b.moves++
 	p.summary, p.at, p.move, p.tries = s, at, b.moves, 0

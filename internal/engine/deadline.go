@@ -71,13 +71,17 @@ func (b *Board) fallen(now time.Time, n int) (ids []chat.ID, next time.Time) {
 }
 
 // ticked puts a chat back on the heap after its tick, unless the tick has
-// changed its summary and with it the deadline.
-func (b *Board) ticked(id chat.ID, now time.Time, failed bool) {
+// changed its summary and with it the deadline. next is the deadline that the
+// chat itself has now, which may be later than what the store told the board.
+func (b *Board) ticked(id chat.ID, now, next time.Time, failed bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	p := b.places[id]
 	if p == nil || p.heap >= 0 || p.summary.Deadline.IsZero() {
 		return
+	}
+	if !failed && next.After(p.summary.Deadline) {
+		p.summary.Deadline = next
 	}
 	wait := tickAgain
 	if failed {
@@ -108,8 +112,9 @@ type alarms struct {
 }
 
 type tickAnswer struct {
-	id  chat.ID
-	err error
+	id   chat.ID
+	next time.Time // the chat's deadline afterwards
+	err  error
 }
 
 func (a *alarms) run() {
@@ -140,12 +145,12 @@ func (a *alarms) run() {
 
 func (a *alarms) tick(id chat.ID, now time.Time) {
 	a.running++
-	answer := func(o outcome[chat.Event, chat.Summary]) { a.answers <- tickAnswer{id, o.err} }
+	answer := func(o outcome[chat.Event, chat.Summary]) { a.answers <- tickAnswer{id, o.view.Deadline, o.err} }
 	_, err := a.chats.post(ChatLog(id), &job[chat.Command, chat.Event, chat.Summary]{
 		ctx: context.Background(), cmd: chat.Command{At: now, Do: chat.Tick{}}, answer: answer,
 	})
 	if err != nil {
-		a.answers <- tickAnswer{id, err}
+		a.answers <- tickAnswer{id, time.Time{}, err}
 	}
 }
 
@@ -156,5 +161,5 @@ func (a *alarms) answered(t tickAnswer) {
 		a.chats.e.o.Logger.Warn("a deadline could not be kept and will be tried again", "chat", t.id, "err", t.err)
 	}
 	a.failing = failed
-	a.board.ticked(t.id, time.Now(), failed)
+	a.board.ticked(t.id, time.Now(), t.next, failed)
 }

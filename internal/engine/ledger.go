@@ -78,6 +78,10 @@ func newChatLedger(id chat.ID, rules func(string) chat.Rules) *chatLedger {
 func (l *chatLedger) last() int64 { return l.s.Last }
 
 func (l *chatLedger) decide(c chat.Command) (verdict[chat.Event], error) {
+	if open, ok := c.Do.(chat.Open); ok && l.s.Phase == chat.PhaseNone {
+		// The rules are the service's, and this is where it becomes known.
+		l.s.Rules = l.rules(open.Opening.Service)
+	}
 	d, err := chat.Decide(l.s, c)
 	if err != nil {
 		return verdict[chat.Event]{}, err

@@ -139,8 +139,13 @@ func (r *room[C, E, V]) compose(ds []decided[C, E, V], expect int64, before V) (
 	}
 	if len(a.Records) > 0 {
 		r.now = r.book.view()
-		if row := r.book.row(r.now); row != nil && (expect == 0 || !row.Equal(*r.book.row(before))) {
-			a.Summary = row
+		if row := r.book.row(r.now); row != nil {
+			// A deadline that only moves on is not worth a row, or a chat with
+			// idle control would have one for every line.
+			old := *r.book.row(before)
+			if expect == 0 || !row.Equal(old) && !row.Postpones(old) {
+				a.Summary = row
+			}
 		}
 	}
 	return a, nil

@@ -130,7 +130,7 @@ func (b *binding) follow(ctx context.Context, id chat.ID, from int64) error {
 // deliver is called by the chat's room.
 func (b *binding) deliver(batch engine.Batch) {
 	sum := batch.Summary
-	if sum.Live() && sum.Channel != b.name {
+	if sum.Open() && sum.Channel != b.name {
 		// Another session listens now, or this one has been unbound.
 		b.end(false)
 		return
@@ -140,6 +140,9 @@ func (b *binding) deliver(batch engine.Batch) {
 		from, b.first = b.from, false
 	}
 	r := b.edge.notification(sum, b.cast, batch.Events, from)
+	if batch.Replay {
+		r.countdown(sum)
+	}
 	if len(r.Messages) > 0 || batch.Replay || r.ChatEnded {
 		b.next.Store(r.NextPosition)
 		send(b.session, b.channel, r)

@@ -146,6 +146,7 @@ func (c *call) requestChat(ctx context.Context) error {
 	}
 	open.Opening.Service, open.Opening.Queue = c.face.service(), service.queue(c.request.text("endpoint"))
 	open.Opening.Language = languageTag(open.Opening.Data)
+	open.Opening.Async = service.Async && asksAsync(open.Opening.Data)
 	open.Device = c.edge.reachable(open.Device)
 	if err := service.mayOpen(open, c.request, time.Now()); err != nil {
 		return err
@@ -197,7 +198,7 @@ func (c *call) refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !sum.Live() && time.Since(sum.Ended) > c.edge.o.ReadableFor {
+	if !sum.Open() && time.Since(over(sum)) > c.edge.o.ReadableFor {
 		return chat.Refuse(chat.NotFound, "the chat is over for too long")
 	}
 	if err := c.resubscribe(ctx, sum); err != nil {
@@ -260,7 +261,9 @@ func (c *call) customNotice(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.command(ctx, id, chat.Notify{Text: c.request.text("message"), Attributes: json.RawMessage(attributes)}, false)
+	return c.command(ctx, id, chat.Notify{
+		Text: c.request.text("message"), Attributes: json.RawMessage(attributes), Calm: c.request.calms(),
+	}, false)
 }
 
 // readReceipt says how far the visitor has read; without a position, all.

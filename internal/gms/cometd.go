@@ -74,7 +74,7 @@ func (f *cometd) open(ctx context.Context, c *call, open chat.Open) error {
 
 // read binds the session to the chat, if that lives, and goes on from there.
 func (f *cometd) read(ctx context.Context, _ *call, sum chat.Summary, from int64) error {
-	if !sum.Live() {
+	if !sum.Open() {
 		return f.readEnded(ctx, sum.Chat, from)
 	}
 	err := f.follow(ctx, sum.Chat, from)

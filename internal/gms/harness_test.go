@@ -46,7 +46,7 @@ func openWith(t testing.TB, more map[string]Service) *house {
 func (h *house) start() {
 	h.t.Helper()
 	quiet := slog.New(slog.DiscardHandler)
-	h.engine = engine.New(engine.Options{Log: h.log, Logger: quiet})
+	h.engine = engine.New(engine.Options{Log: h.log, Logger: quiet, Rules: livelyRules})
 	if err := h.engine.Start(context.Background()); err != nil {
 		h.t.Fatal(err)
 	}
@@ -57,6 +57,8 @@ func (h *house) start() {
 	services := map[string]Service{
 		"support": {Queue: "support", Origins: []string{"null", "https://shop.example"}},
 		"open":    {Queue: "open", Origins: []string{"*", "null"}},
+		"lively":  {Queue: "lively", Async: true},
+		"stays":   {Queue: "stays"},
 	}
 	maps.Copy(services, h.more)
 	carries := func(v chat.Device) bool { return v.Carrier != chat.CarrierAPNs && v.Provider != "other" }
@@ -128,6 +130,7 @@ type visitor struct {
 	service string
 	n       int
 	read    []bayeuxtest.Frame // read and not looked at yet
+	stays   bool               // connects again and again
 	// What the notifications said last.
 	key, chat string
 	notes     []bayeuxtest.Frame // the data of every notification so far
@@ -212,6 +215,10 @@ func (v *visitor) next() bayeuxtest.Frame {
 	}
 	f := v.read[0]
 	v.read = v.read[1:]
+	if v.stays && f["channel"] == "/meta/connect" {
+		v.connect()
+		return v.next()
+	}
 	return f
 }
 

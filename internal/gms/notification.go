@@ -10,7 +10,7 @@ import (
 // blank is the response object about a chat, without events.
 func (e *Edge) blank(sum chat.Summary) response {
 	r := response{
-		StatusCode: statusOK, ChatEnded: sum.Phase == chat.PhaseEnded,
+		StatusCode: statusOK, ChatEnded: !sum.Open(),
 		ChatID: sum.Chat.String(), UserID: userID(sum.Chat, chat.VisitorNo), Alias: alias,
 		Messages: []message{}, NextPosition: sum.Last + 1,
 	}
@@ -39,6 +39,9 @@ func (e *Edge) notification(sum chat.Summary, c cast, events []chat.Event, from 
 		if from > 0 && event.Index >= from {
 			r.Messages = append(r.Messages, m)
 		}
+		if parted(event) {
+			break
+		}
 	}
 	if last != nil && len(r.Messages) == 0 && (from < 0 || r.ChatEnded) {
 		r.Messages = append(r.Messages, *last)
@@ -53,6 +56,7 @@ func (e *Edge) replay(ctx context.Context, id chat.ID, from int64) (response, er
 	watch, err := e.o.Engine.Watch(ctx, id, 1, func(batch engine.Batch) {
 		if batch.Replay {
 			r = e.notification(batch.Summary, make(cast), batch.Events, from)
+			r.countdown(batch.Summary)
 		}
 	})
 	if err != nil {

@@ -20,6 +20,8 @@ type response struct {
 	Messages     []message `json:"messages"`
 	NextPosition int64     `json:"nextPosition"`
 	Errors       []failure `json:"errors,omitempty"`
+
+	IdleTimerExpire *int64 `json:"idleTimerExpire,omitempty"` // seconds
 }
 
 // message is one event as a visitor sees it.
@@ -31,6 +33,8 @@ type message struct {
 	Text            *string         `json:"text,omitempty"`
 	MessageType     string          `json:"messageType,omitempty"`
 	EventAttributes json.RawMessage `json:"eventAttributes,omitempty"`
+
+	UserData map[string]string `json:"userData,omitempty"`
 }
 
 type party struct {
@@ -41,6 +45,7 @@ type party struct {
 
 var partyTypes = map[chat.Role]string{
 	chat.RoleVisitor: "Client", chat.RoleAgent: "Agent", chat.RoleSupervisor: "Supervisor", chat.RoleBot: "External",
+	chat.RoleHouse: "External",
 }
 
 // alias names the server that serves a chat; every node answers for every
@@ -97,7 +102,7 @@ func (c cast) render(e chat.Event) (m message, ok bool) {
 	case chat.Noticed:
 		m.Type, m.From, m.Text, m.EventAttributes = "CustomNotice", c[f.No], &f.Text, f.Attributes
 	default:
-		return message{}, false
+		return m, c.renderLife(f, e.At, &m)
 	}
 	return m, true
 }

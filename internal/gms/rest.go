@@ -137,7 +137,7 @@ func (f *rest) open(ctx context.Context, c *call, open chat.Open) error {
 
 // read answers a refresh. What the visitor has typed so far may come with it.
 func (f *rest) read(ctx context.Context, c *call, sum chat.Summary, from int64) error {
-	if !sum.Live() {
+	if !sum.Open() {
 		return f.readLog(ctx, nil, sum.Chat, from)
 	}
 	p, err := f.edge.poll(ctx, sum.Chat)
@@ -182,7 +182,7 @@ func (f *rest) readLog(ctx context.Context, p *poller, id chat.ID, from int64) e
 // command answers with events only if the request names a position, and with
 // what it caused if it ended the chat.
 func (f *rest) command(ctx context.Context, c *call, sum chat.Summary, cmd chat.Command, _ bool) error {
-	if !sum.Live() {
+	if !sum.Open() {
 		return chat.Refuse(chat.Ended, "the chat has ended")
 	}
 	p, err := f.edge.poll(ctx, sum.Chat)
@@ -204,7 +204,7 @@ func (f *rest) command(ctx context.Context, c *call, sum chat.Summary, cmd chat.
 		f.edge.o.Logger.Error("gms: a visitor who polls could not be bound", "chat", c.chat.String(), "err", err)
 	}
 	from := c.request.position(0)
-	if !res.Summary.Live() && from == 0 && len(res.Events) > 0 {
+	if !res.Summary.Open() && from == 0 && len(res.Events) > 0 {
 		from = res.Events[0].Index
 	}
 	err = f.readFrom(ctx, p, from)

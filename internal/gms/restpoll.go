@@ -157,10 +157,13 @@ func (p *poller) deliver(batch engine.Batch) {
 		if m, ok := p.cast.render(event); ok {
 			p.keep(m)
 		}
+		if parted(event) {
+			break
+		}
 	}
 	p.trim(time.Now())
 	p.mu.Unlock()
-	if !batch.Summary.Live() {
+	if !batch.Summary.Open() {
 		p.end()
 	}
 }
@@ -229,7 +232,7 @@ func (p *poller) endAfter(silence time.Duration) {
 	p.closed = true
 	p.quiet.Stop()
 	id, watch, called := p.chat, p.watch, p.called
-	unbind := !e.closed && id != 0 && (watch == nil || p.sum.Live() && p.sum.Channel == p.name)
+	unbind := !e.closed && id != 0 && (watch == nil || p.sum.Open() && p.sum.Channel == p.name)
 	p.mu.Unlock()
 	delete(e.pollers, p.name)
 	if e.polled[id] == p {
@@ -253,7 +256,7 @@ func (p *poller) attend(ctx context.Context) error {
 	sum := p.sum
 	p.mu.Unlock()
 	e := p.edge
-	if !sum.Live() || sum.Bound && (sum.Channel == p.name || !e.dead(sum.Channel)) {
+	if !sum.Open() || sum.Bound && (sum.Channel == p.name || !e.dead(sum.Channel)) {
 		return nil
 	}
 	do := func(a chat.Action) error {

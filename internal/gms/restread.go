@@ -32,6 +32,7 @@ func (p *poller) read(from int64) (r response, ok bool) {
 	}
 	p.trim(time.Now())
 	r = p.edge.blank(p.sum)
+	r.countdown(p.sum)
 	var last *message
 	for i := range p.recent {
 		m := &p.recent[i]

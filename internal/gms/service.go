@@ -43,6 +43,8 @@ type Service struct {
 	// OneChatPerBrowser answers a requestChat over CometD with the one live chat
 	// that the browser has in this service.
 	OneChatPerBrowser bool
+	// Async lets a visitor ask for a chat that lives for days.
+	Async bool
 }
 
 // allows says whether pages of an origin may use the service. A request

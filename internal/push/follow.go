@@ -236,7 +236,7 @@ func (f *follow) lapse(ctx context.Context, e chat.Event, device chat.Device, fa
 	switch {
 	case err != nil:
 		return err
-	case len(res.Events) == 0 && res.Summary.Subscribed && res.Summary.Live():
+	case len(res.Events) == 0 && res.Summary.Subscribed && res.Summary.Open():
 		return nil
 	}
 	f.p.stats.Unknown.Add(1)

@@ -216,7 +216,7 @@ func (p *Pusher) look(ctx context.Context) bool {
 	var fresh []chat.ID
 	for id, s := range changes {
 		_, noted := p.cursors[id]
-		due := s.Subscribed && s.Live()
+		due := s.Subscribed && s.Open()
 		if due && !noted {
 			fresh = append(fresh, id)
 		}

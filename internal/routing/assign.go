@@ -17,6 +17,8 @@ type Waiting struct {
 	// Offered is the agent it is on offer to now, 0 for none.
 	Offered  chat.StaffID
 	Excluded []chat.Exclusion
+	// Prefer is the agent who had it before it slept, 0 for none.
+	Prefer chat.StaffID
 }
 
 // Agent is somebody who may take chats.
@@ -50,8 +52,8 @@ type Assignment struct {
 }
 
 // Assign gives the chats that wait to the agents who are free: the chat that
-// has waited longest first, and each to the agent of its queue who has been
-// idle longest. An agent is given no chat over its capacity, none it is
+// has waited longest first, and each to the agent who had it before, if that one
+// is free, or else to the agent of its queue who has been idle longest. An agent is given no chat over its capacity, none it is
 // excluded from, none while it has an open offer, and at most one at once. The
 // order of the arguments does not matter.
 //
@@ -99,6 +101,9 @@ type round struct {
 // choose finds the agent for a chat.
 func (r *round) choose(w Waiting, q Queue) (*Agent, string) {
 	waited := r.now.Sub(w.Since).Truncate(time.Second)
+	if a := r.preferred(w, q.Members); a != nil {
+		return a, fmt.Sprintf("waited %d s; had this chat before", max(waited, 0)/time.Second)
+	}
 	if a := r.idlest(w, q.Members); a != nil {
 		ready := 0
 		for _, id := range q.Members {
@@ -122,10 +127,22 @@ func (r *round) choose(w Waiting, q Queue) (*Agent, string) {
 		r.sooner(due)
 		return nil, ""
 	}
+	if a := r.preferred(w, q.Reserve); a != nil {
+		return a, fmt.Sprintf("waited %d s; no agent ready; reserve; had this chat before", max(waited, 0)/time.Second)
+	}
 	if a := r.idlest(w, q.Reserve); a != nil {
 		return a, fmt.Sprintf("waited %d s; no agent ready; reserve", max(waited, 0)/time.Second)
 	}
 	return nil, ""
+}
+
+// preferred is the agent of a list who had a chat before, if it can take it
+// now.
+func (r *round) preferred(w Waiting, ids []chat.StaffID) *Agent {
+	if w.Prefer == 0 || !slices.Contains(ids, w.Prefer) {
+		return nil
+	}
+	return r.idlest(w, []chat.StaffID{w.Prefer})
 }
 
 // idlest is the agent of a list who can take a chat now and has been idle

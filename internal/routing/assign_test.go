@@ -108,6 +108,26 @@ func TestAssign(t *testing.T) {
 			queue: backed, waiting: []routing.Waiting{wait(1, 500), {Chat: 2, Queue: "q", Since: ago(600), Offered: 1}},
 			agents: []routing.Agent{away(1, 100), ready(9, 5)},
 		},
+		"whoever had it before": {
+			queue: people, waiting: []routing.Waiting{{Chat: 1, Queue: "q", Since: ago(5), Prefer: 1}},
+			agents: []routing.Agent{ready(1, 10), ready(2, 20)},
+			want:   []routing.Assignment{{Chat: 1, Agent: 1, Reason: "waited 5 s; had this chat before"}},
+		},
+		"whoever had it before is busy": {
+			queue: people, waiting: []routing.Waiting{{Chat: 1, Queue: "q", Since: ago(5), Prefer: 1}},
+			agents: []routing.Agent{with(ready(1, 100), func(a *routing.Agent) { a.Held = 2 }), ready(2, 20)},
+			want:   []routing.Assignment{{Chat: 1, Agent: 2, Reason: "waited 5 s; 2 of 3 agents ready; longest idle"}},
+		},
+		"whoever had it before is of another queue": {
+			queue: people, waiting: []routing.Waiting{{Chat: 1, Queue: "q", Since: ago(5), Prefer: 4}},
+			agents: []routing.Agent{ready(4, 100), ready(2, 20)},
+			want:   []routing.Assignment{{Chat: 1, Agent: 2, Reason: "waited 5 s; 1 of 3 agents ready; longest idle"}},
+		},
+		"whoever had it before is in the reserve": {
+			queue: routing.Queue{Members: []chat.StaffID{1}, Reserve: []chat.StaffID{8, 9}}, waiting: []routing.Waiting{{Chat: 1, Queue: "q", Since: ago(5), Prefer: 9}},
+			agents: []routing.Agent{ready(8, 100), ready(9, 5)},
+			want:   []routing.Assignment{{Chat: 1, Agent: 9, Reason: "waited 5 s; no agent ready; reserve; had this chat before"}},
+		},
 		"the reserve where there are no members": {
 			queue: routing.Queue{Reserve: []chat.StaffID{9}}, waiting: []routing.Waiting{wait(1, 0)},
 			agents: []routing.Agent{ready(9, 5)},
@@ -151,6 +171,7 @@ func drawScene(t *rapid.T) scene {
 		w := routing.Waiting{
 			Chat: chat.ID(i + 1), Queue: rapid.SampledFrom([]string{"a", "b", "none"}).Draw(t, "queue"), Since: past.Draw(t, "since"),
 			Offered: chat.StaffID(max(0, rapid.IntRange(-10, 6).Draw(t, "offered"))),
+			Prefer:  chat.StaffID(max(0, rapid.IntRange(-3, 6).Draw(t, "prefer"))),
 		}
 		for range rapid.IntRange(0, 2).Draw(t, "exclusions") {
 			w.Excluded = append(w.Excluded, chat.Exclusion{Agent: rapid.SampledFrom(someAgents).Draw(t, "who"), Until: moment.Draw(t, "until")})
@@ -205,6 +226,15 @@ func TestAssignProperties(t *testing.T) {
 						t.Fatalf("the reserve took %+v although member %+v is or just was there", w, m)
 					}
 				}
+			}
+		}
+		for _, w := range s.waiting {
+			i := slices.IndexFunc(s.agents, func(x routing.Agent) bool { return x.ID == w.Prefer })
+			if !taken[w.Chat] || i < 0 || !s.free(s.agents[i], w) || !slices.Contains(s.queues[w.Queue].Members, w.Prefer) {
+				continue
+			}
+			if other, ok := given[w.Prefer]; !ok || other.Since.After(w.Since) {
+				t.Fatalf("chat %+v did not come back to whoever had it, who was given %+v", w, other)
 			}
 		}
 		// No chat is passed over: whoever could take it as a member was given

@@ -17,6 +17,7 @@ type Member struct {
 	Login    string
 	Name     string // what visitors see
 	Capacity int    // chats at once
+	Bot      bool   // a program, and visitors are told so
 }
 
 // Plan is a queue as it is configured: its members by their logins. A login

@@ -57,9 +57,13 @@ func (r *Router) offer(ctx context.Context, a Assignment, members []Member) bool
 	r.mu.Lock()
 	r.given[a.Agent] = a.Chat
 	r.mu.Unlock()
+	role := chat.RoleAgent
+	if m.Bot {
+		role = chat.RoleBot
+	}
 	now := time.Now()
 	res, err := r.engine.Do(ctx, a.Chat, chat.Command{At: now, Do: chat.Offer{
-		Agent: m.ID, Name: m.Name, Role: chat.RoleAgent, Capacity: m.Capacity, Reason: a.Reason,
+		Agent: m.ID, Name: m.Name, Role: role, Capacity: m.Capacity, Reason: a.Reason,
 		Until: now.Add(cmp.Or(r.plans[r.waiting[a.Chat].Queue].OfferTime, DefaultOfferTime)),
 	}})
 	if err == nil {

@@ -281,7 +281,7 @@ func (r *Router) queue() []Waiting {
 		if _, held := r.heldChats[id]; held && s.Offer == nil {
 			continue
 		}
-		w := Waiting{Chat: id, Queue: s.Queue, Since: s.Waiting, Excluded: s.Excluded}
+		w := Waiting{Chat: id, Queue: s.Queue, Since: s.Waiting, Excluded: s.Excluded, Prefer: s.Prefer}
 		if s.Offer != nil {
 			w.Offered = s.Offer.Agent
 		}

@@ -29,7 +29,7 @@ func everybody() []routing.Member {
 	return []routing.Member{
 		{ID: anna, Login: "anna", Name: "Anna", Capacity: 2},
 		{ID: ben, Login: "ben", Name: "Ben", Capacity: 2},
-		{ID: echo, Login: "echo", Name: "Echo", Capacity: 50},
+		{ID: echo, Login: "echo", Name: "Echo", Capacity: 50, Bot: true},
 	}
 }
 
@@ -361,6 +361,17 @@ func TestSleeps(t *testing.T) {
 		o.after(365 * 24 * time.Hour)
 		if n := o.log.Appends() - before; n != 0 {
 			t.Errorf("%d appends in a year of nothing", n)
+		}
+	})
+}
+
+func TestABotIsOfferedChatsAsOne(t *testing.T) {
+	inOffice(t, func(o *office) {
+		o.become(echo, chat.Ready)
+		id := o.open("echo")
+		o.after(0)
+		if offer := o.summary(id).Offer; offer == nil || offer.Agent != echo || offer.Role != chat.RoleBot {
+			t.Errorf("the offer is %+v", offer)
 		}
 	})
 }

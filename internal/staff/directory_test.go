@@ -30,6 +30,16 @@ func TestCreate(t *testing.T) {
 	}
 }
 
+func TestRoles(t *testing.T) {
+	_, dir, _ := house(t)
+	for role, want := range map[staff.Role]bool{staff.RoleAgent: true, staff.RoleSupervisor: true, staff.RoleBot: true, "house": false, "visitor": false} {
+		_, err := dir.Create(t.Context(), staff.Account{Login: string(role), Name: "X", Role: role, Capacity: 1}, secret)
+		if got := err == nil; got != want {
+			t.Errorf("an account with the role %q: %v", role, err)
+		}
+	}
+}
+
 func TestCreateRefuses(t *testing.T) {
 	_, dir, _ := house(t)
 	good := staff.Account{Login: "ben", Name: "Ben", Role: staff.RoleAgent, Capacity: 1}

@@ -62,8 +62,8 @@ func checkAccount(a Account) error {
 	if a.Name == "" || len(a.Name) > MaxName || !utf8.ValidString(a.Name) || strings.ContainsFunc(a.Name, unicode.IsControl) {
 		return invalid("a name has 1 to %d bytes of UTF-8 without control characters", MaxName)
 	}
-	if a.Role != RoleAgent && a.Role != RoleSupervisor {
-		return invalid("a role is %q or %q", RoleAgent, RoleSupervisor)
+	if a.Role != RoleAgent && a.Role != RoleSupervisor && a.Role != RoleBot {
+		return invalid("a role is %q, %q or %q", RoleAgent, RoleSupervisor, RoleBot)
 	}
 	if a.Capacity < 1 || a.Capacity > MaxCapacity {
 		return invalid("a capacity is 1 to %d", MaxCapacity)

@@ -8,13 +8,15 @@ import (
 	"github.com/halley-chat/halley/internal/chat"
 )
 
-// Role is what an account may do. A supervisor may do what an agent may.
+// Role is what an account may do. A supervisor may do what an agent may, and a
+// bot too; visitors are told that a bot is none of the agents.
 type Role string
 
 // The roles of accounts.
 const (
 	RoleAgent      Role = "agent"
 	RoleSupervisor Role = "supervisor"
+	RoleBot        Role = "bot"
 )
 
 // Account is somebody who can sign in at a desk.

@@ -175,7 +175,7 @@ func summary(id chat.ID, phase chat.Phase) chat.Summary {
 		Chat: id, Service: "customer-support", Queue: "people", Phase: phase, Name: "Zoë", Subject: "It's \"broken\"",
 		Agents: []chat.StaffID{3, 4}, Excluded: []chat.Exclusion{{Agent: 5, Until: noon.Add(time.Minute)}},
 		Opened: noon, Waiting: noon.Add(time.Second), Deadline: noon.Add(time.Hour), Channel: "c1", Browser: "b1",
-		Away: true, Bound: true, KeyEpoch: 2,
+		Away: true, Bound: true, KeyEpoch: 2, Prefer: 5, Closing: noon.Add(time.Hour), Abandoned: noon.Add(time.Minute),
 		Offer: &chat.Offered{Agent: 6, Name: "Ben", Role: chat.RoleAgent, Until: noon.Add(time.Minute), Reason: "longest idle"},
 	}
 	if phase == chat.PhaseEnded {

@@ -54,6 +54,12 @@ test('the unanswered timer begins with the first line nobody answered', () => {
     const answered = reduce(open, push(said(5, 'c', 'x')));
     expect(unansweredSince(answered.chats['A']!)).toBeNull();
     expect(unansweredSince(reduce(answered, push(said(6, 'd'))).chats['A']!)).toBe(NOON + 6000);
+    // Neither the house nor a line among agents is an answer, and neither asks for one.
+    const house = { ...said(5, 'welcome'), from: { no: 3, role: 'house', name: 'System' } };
+    const aside = { ...said(6, 'look', 'x'), audience: 'private', to: [4] };
+    const still = reduce(open, push(house, aside as typeof house));
+    expect(unansweredSince(still.chats['A']!)).toBe(NOON + 3000);
+    expect(unread(reduce(answered, push({ ...house, index: 6 })).chats['A']!, ME)).toBe(0);
 });
 
 test('unread lines are those after the last look and after the own last line', () => {

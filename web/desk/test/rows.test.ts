@@ -89,3 +89,52 @@ test('whoever ends the chat is not said to leave as well', () => {
     expect(texts(joined(1, me), left, end)).toEqual(['You joined', 'You ended the chat']);
     expect(texts(joined(1, me), { ...left, reason: '' })).toEqual(['You joined', 'You left']);
 });
+
+const house = { no: 3, role: 'house', name: 'System' };
+
+test('what the house does about the life of a chat is told in words', () => {
+    const at = NOON;
+    expect(
+        texts(
+            joined(1),
+            joined(2, me),
+            { index: 4, at, type: 'idle-warned', stage: 1, text: 'still there?', closes: at + 45_000, from: house },
+            { index: 5, at, type: 'idle-closed', text: 'good bye', from: house },
+            { index: 6, at, type: 'ended', reason: 'idle', by: 0 },
+        ),
+    ).toEqual([
+        'Maria joined',
+        'You joined',
+        'Maria was told that the chat will be closed',
+        'The chat ended because nothing was written for a while',
+    ]);
+    const left: ChatEvent = { index: 3, at, type: 'left', reason: 'hold', from: me };
+    expect(
+        texts(
+            joined(1),
+            joined(2, me),
+            left,
+            { index: 4, at, type: 'held', agent: ME },
+            {
+                index: 5,
+                at,
+                type: 'survey',
+                url: 'https://example.org/',
+                from: house,
+            },
+        ),
+    ).toEqual(['Maria joined', 'You joined', 'You put the chat on hold', 'Maria was asked for an opinion']);
+});
+
+test('a line that the customer does not see says so, and stands apart', () => {
+    const lines = rows(
+        said(1, 'a', 'x'),
+        { ...said(2, 'b', 'y'), audience: 'staff' } as ChatEvent,
+        { ...said(3, 'c', 'z'), audience: 'private', to: [4] } as ChatEvent,
+    ).filter((row) => row.kind === 'line');
+    expect(lines.map((row) => [row.aside, row.first])).toEqual([
+        [null, true],
+        ['Staff only', true],
+        ['Private', true],
+    ]);
+});

@@ -19,7 +19,7 @@ export function unansweredSince(chat: Chat): number | null {
     let since: number | null = null;
     for (let i = chat.events.length - 1; i >= 0; i--) {
         const event = chat.events[i]!;
-        if (event.type !== 'said' || event.audience === 'staff') continue;
+        if (event.type !== 'said' || event.audience || event.from?.role === 'house') continue;
         if (isStaff(event.from?.role)) break;
         since = event.at;
     }
@@ -62,6 +62,11 @@ export function participants(chat: Chat): Participant[] {
 /** The first event of a chat, which says who the customer is and what the page sent along. */
 export function openingOf(chat: Chat): Joined | undefined {
     return chat.events.find((event): event is Joined => event.type === 'joined');
+}
+
+/** Says whether the chat lives for days and can be put on hold. */
+export function canHold(chat: Chat): boolean {
+    return openingOf(chat)?.async === true;
 }
 
 /** What the page sent along, and what it added or changed since. */

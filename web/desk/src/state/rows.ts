@@ -24,6 +24,8 @@ export type Row =
           readonly side: 'visitor' | 'agent';
           readonly mine: boolean;
           readonly name: string;
+          /** For whom the line is if the customer does not see it. */
+          readonly aside: 'Staff only' | 'Private' | null;
           /** The first and the last of a group of lines by one person with little time between them. */
           readonly first: boolean;
           readonly last: boolean;
@@ -85,13 +87,23 @@ function addLine(rows: Row[], said: Said, me: number): void {
         side: isStaff(said.from?.role) ? 'agent' : 'visitor',
         mine: said.from?.staff === me,
         name: said.from?.name ?? '',
+        aside: aside(said),
         first: !joins,
         last: true,
     });
 }
 
+function aside(said: Said): 'Staff only' | 'Private' | null {
+    if (!said.audience) return null;
+    return said.audience === 'private' ? 'Private' : 'Staff only';
+}
+
 function together(before: Line, said: Said): boolean {
-    return before.said.from?.no === said.from?.no && said.at - before.said.at < GROUP_SPAN;
+    return (
+        before.said.from?.no === said.from?.no &&
+        before.said.audience === said.audience &&
+        said.at - before.said.at < GROUP_SPAN
+    );
 }
 
 function addFact(rows: Row[], fact: Fact, routing: boolean): void {

@@ -57,6 +57,12 @@ export function sentence(event: ChatEvent, names: Names): string | null {
             return `${names.participant(event.from?.no) ?? 'Somebody'} is now called ${event.name}`;
         case 'pushed':
             return `${names.participant(event.from?.no) ?? 'Somebody'} showed ${event.url}`;
+        case 'idle-warned':
+            return `${names.visitor()} was told that the chat will be closed`;
+        case 'survey':
+            return `${names.visitor()} was asked for an opinion`;
+        case 'held':
+            return `${names.staff(event.agent)} put the chat on hold`;
         case 'away':
             if (names.away) return null;
             return event.reason === 'background'
@@ -69,9 +75,9 @@ export function sentence(event: ChatEvent, names: Names): string | null {
     }
 }
 
-/** Whoever leaves to end the chat is told of by the end itself. */
+/** Whoever leaves to end the chat or to put it on hold is told of by that itself. */
 function left(event: Left, names: Names): string | null {
-    if (event.reason === 'end') return null;
+    if (event.reason === 'end' || event.reason === 'hold') return null;
     const who = names.participant(event.from?.no) ?? 'Somebody';
     return event.reason === 'lost' ? `${who} did not come back` : `${who} left`;
 }
@@ -79,6 +85,7 @@ function left(event: Left, names: Names): string | null {
 function ended(event: Ended, names: Names): string {
     const by = names.participant(event.by);
     if (event.reason === 'gone') return 'The chat ended because the customer was gone';
+    if (event.reason === 'idle') return 'The chat ended because nothing was written for a while';
     return by ? `${by} ended the chat` : 'The chat has ended';
 }
 

@@ -74,5 +74,5 @@ function preview(typing: Typing | null, event: Typed): Typing | null {
 
 /** Says whether a role speaks for the house. */
 export function isStaff(role: string | undefined): boolean {
-    return role === 'agent' || role === 'supervisor' || role === 'bot';
+    return role === 'agent' || role === 'supervisor' || role === 'bot' || role === 'house';
 }

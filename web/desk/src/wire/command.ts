@@ -8,6 +8,7 @@ export type Order =
     | { readonly op: 'decline'; readonly chat: string; readonly reason?: string }
     | { readonly op: 'say'; readonly chat: string; readonly text: string }
     | { readonly op: 'leave'; readonly chat: string }
+    | { readonly op: 'hold'; readonly chat: string }
     | { readonly op: 'end'; readonly chat: string }
     | { readonly op: 'open'; readonly chat: string };
 

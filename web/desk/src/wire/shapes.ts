@@ -46,7 +46,7 @@ export type Own = { readonly index: number; readonly at: number } & (
     | { readonly type: 'freed'; readonly chat: string }
 );
 
-export type Phase = 'waiting' | 'active' | 'ended';
+export type Phase = 'waiting' | 'active' | 'held' | 'ended';
 
 export interface ChatInfo {
     readonly id: string;
@@ -97,6 +97,8 @@ export type Joined = Happened & {
     readonly type: 'joined';
     readonly data?: Readonly<Record<string, unknown>>;
     readonly opening?: Opening;
+    /** The chat lives for days, and can be put on hold. */
+    readonly async?: boolean;
 };
 export type Left = Happened & { readonly type: 'left'; readonly reason?: string };
 export type Said = Happened & {
@@ -104,7 +106,9 @@ export type Said = Happened & {
     readonly text: string;
     readonly messageType?: string;
     readonly attributes?: unknown;
+    /** For whom the line is if not for everybody: "staff", or "private" for the participants in `to`. */
     readonly audience?: string;
+    readonly to?: readonly number[];
     /** The id of the command behind the line, if it was this agent's own. */
     readonly id?: string;
 };
@@ -124,7 +128,18 @@ export type Pushed = Happened & { readonly type: 'pushed'; readonly url: string 
 /** Attached data that came later, or changed. */
 export type DataSet = Happened & { readonly type: 'data'; readonly data?: Readonly<Record<string, unknown>> };
 
-export type ChatEvent = Joined | Left | Said | Typed | Renamed | Pushed | DataSet | Routed | Bound | Ended;
+/** What the house did about the chat's life: it warned the visitor, closed the chat, asked for an opinion. */
+export type Housed = Happened &
+    (
+        | { readonly type: 'idle-warned'; readonly stage: number; readonly text: string; readonly closes: number }
+        | { readonly type: 'idle-closed'; readonly text: string }
+        | { readonly type: 'survey'; readonly url: string }
+    );
+/** An agent left the chat asleep until its visitor writes again. */
+export type Held = Happened & { readonly type: 'held'; readonly agent: number };
+
+export type ChatEvent =
+    Joined | Left | Said | Typed | Renamed | Pushed | DataSet | Routed | Bound | Ended | Housed | Held;
 
 export interface ChatLog {
     readonly chat: ChatInfo;
