@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -23,6 +24,8 @@ type commands struct {
 	CheckConfig   checkConfigCommand   `cmd:"" name:"check-config" help:"Read a configuration file and say everything that is wrong with it."`
 	DefaultConfig defaultConfigCommand `cmd:"" name:"default-config" help:"Print a configuration file with every setting, its default and its meaning."`
 	Push          pushCommands         `cmd:"" help:"See what could not be pushed to visitors' devices; works beside a running server."`
+	Record        recordCommand        `cmd:"" help:"Stand in front of a chat server and record what passes, masked."`
+	Replay        replayCommand        `cmd:"" help:"Play the clients of a recording to a server and report what differs."`
 	Version       versionCommand       `cmd:"" help:"Print the version."`
 }
 
@@ -47,8 +50,14 @@ func main() {
 	command, err := parser.Parse(os.Args[1:])
 	parser.FatalIfErrorf(err)
 	if err := command.Run(); err != nil {
-		fmt.Fprintln(os.Stderr, "halley:", err)
+		code := 1
+		if e := (exit{}); errors.As(err, &e) {
+			code = e.code
+		}
+		if err.Error() != "" {
+			fmt.Fprintln(os.Stderr, "halley:", err)
+		}
 		stop()
-		os.Exit(1)
+		os.Exit(code)
 	}
 }

@@ -1,0 +1,160 @@
+package replay
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/halley-chat/halley/internal/tape"
+)
+
+// filled is what to send in the place of a value of the tape. The caller holds
+// the stage's mu.
+func (st *stage) filled(s *session, name string, v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		o := make(map[string]any, len(v))
+		for name, e := range v {
+			o[name] = st.filled(s, name, e)
+		}
+		return o
+	case []any:
+		list := make([]any, len(v))
+		for i, e := range v {
+			list[i] = st.filled(s, name, e)
+		}
+		return list
+	case json.Number:
+		if n, err := v.Int64(); err == nil && name == "transcriptPosition" {
+			return json.Number(strconv.FormatInt(st.position(s, n), 10))
+		}
+		return v
+	case string:
+		return st.text(s, name, v)
+	}
+	return v
+}
+
+// text is what to send in the place of a string.
+func (st *stage) text(s *session, name, v string) any {
+	if t, ok := tape.ParseToken(v); ok {
+		switch {
+		case t.Given():
+			return st.given(s, t.Sort, v)
+		case t.Numeric():
+			return json.Number(strconv.Itoa(t.Number))
+		}
+		return t.Fill()
+	}
+	if name == "transcriptPosition" {
+		if n, err := strconv.ParseInt(v, 10, 64); err == nil {
+			return strconv.FormatInt(st.position(s, n), 10)
+		}
+	}
+	if service, ok := strings.CutPrefix(v, "/service/chatV2/"); ok && (name == "channel" || name == "subscription") {
+		return "/service/chatV2/" + st.p.service(service)
+	}
+	return v
+}
+
+// given is the value that the server gave where the recorded one gave the
+// token: the one that came first, second, … of its sort. If there is none yet,
+// it is the latest, and the token itself if there was never any.
+func (st *stage) given(s *session, sort, token string) string {
+	if sort == tape.Cookie {
+		if v, ok := st.cookies[token]; ok {
+			return v
+		}
+		return token
+	}
+	for _, one := range append([]*session{s}, st.c.sessions...) {
+		i, live := slices.Index(one.recorded.given[sort], token), one.live.given[sort]
+		if i >= 0 && len(live) > 0 {
+			return live[min(i, len(live)-1)]
+		}
+	}
+	return token
+}
+
+func (st *stage) position(s *session, n int64) int64 {
+	for _, one := range append([]*session{s}, st.c.sessions...) {
+		if p, ok := position(one.recorded, one.live, n); ok {
+			return p
+		}
+	}
+	return n
+}
+
+func (p *player) service(name string) string {
+	if other, ok := p.services[name]; ok {
+		return other
+	}
+	return name
+}
+
+// fields are the fields of a form or a query. The caller holds mu.
+func (st *stage) fields(s *session, list []tape.Field) [][2]string {
+	var filled [][2]string
+	for _, f := range list {
+		if f.File != nil {
+			continue
+		}
+		name := strings.TrimSuffix(strings.TrimPrefix(f.Name, "userData["), "]")
+		var text string
+		switch v := st.filled(s, name, f.Value).(type) {
+		case string:
+			text = v
+		case json.Number:
+			text = v.String()
+		case nil:
+		default:
+			text = encoded(v)
+		}
+		filled = append(filled, [2]string{f.Name, text})
+	}
+	return filled
+}
+
+func encoded(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Sprint(err) // of values that came from JSON, it cannot
+	}
+	return string(b)
+}
+
+// path is the address of a line. The caller holds mu.
+func (st *stage) path(a *act) string {
+	parts := strings.Split(a.Path, "/")
+	for i, s := range parts {
+		if i == 2 && a.Via == tape.REST {
+			parts[i] = st.p.service(s)
+		}
+		if _, ok := tape.ParseToken(s); ok {
+			parts[i], _ = st.text(a.session, "", s).(string)
+		}
+	}
+	return st.p.base.Path + "/" + strings.Join(parts, "/")
+}
+
+// headers are those of a line. The caller holds mu.
+func (st *stage) headers(a *act) http.Header {
+	h := st.p.header.Clone()
+	if a.Headers["Origin"] != "" && st.p.o.Origin != "" {
+		h.Set("Origin", st.p.o.Origin)
+	}
+	r := http.Request{Header: h}
+	for name, token := range a.Cookies {
+		value, known := st.cookies[token]
+		if !known && name == "BAYEUX_BROWSER" {
+			value, known = token, true
+		}
+		if known {
+			r.AddCookie(&http.Cookie{Name: name, Value: value})
+		}
+	}
+	return h
+}

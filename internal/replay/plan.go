@@ -1,0 +1,281 @@
+package replay
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/halley-chat/halley/internal/tape"
+)
+
+// act is a line of the tape with its place in the play.
+type act struct {
+	tape.Line
+	n       int // line of the file, from 2
+	session *session
+	answer  *act // of a request: its response, if the tape has one
+	request *act // of a response
+	connect bool // it is a /meta/connect and nothing else
+
+	live *answer // what the server said when it was played
+}
+
+// conversation is a part of the tape that has nothing to do with the rest.
+type conversation struct {
+	acts     []*act
+	sessions []*session
+}
+
+// session is a client as the server knows it.
+type session struct {
+	name     string
+	recorded *ledger // grows while the tape is played
+	live     *ledger
+	connects []*act // in order
+	forgiven map[string]int
+	refresh  *act // the last one played
+	line     int  // of the tape, where it first appears
+}
+
+// plan takes a tape apart.
+func plan(lines []tape.Line) ([]*conversation, []*act) {
+	p := &planner{
+		sessions: make(map[string]*session), groups: make(map[string]string), chats: make(map[string]string),
+		requests: make(map[string]*act), sockets: make(map[string]string),
+		hellos: make(map[string][]hello),
+	}
+	acts := make([]*act, len(lines))
+	for i, l := range lines {
+		acts[i] = &act{Line: l, n: i + 2}
+		p.pair(acts[i])
+	}
+	for _, a := range acts {
+		p.join(a)
+	}
+	return p.conversations(acts), acts
+}
+
+type planner struct {
+	sessions map[string]*session
+	groups   map[string]string // a union of tokens and connections
+	chats    map[string]string // key to chat
+	requests map[string]*act   // by connection
+	sockets  map[string]string // the client at the end of a WebSocket
+	hellos   map[string][]hello
+}
+
+// hello is a successful handshake over a WebSocket.
+type hello struct {
+	n      int
+	client string
+}
+
+// greeted is the client that a handshake over a WebSocket makes.
+func (p *planner) greeted(a *act) string {
+	for _, h := range p.hellos[a.Conn] {
+		if h.n > a.n {
+			return h.client
+		}
+	}
+	return ""
+}
+
+// pair ties an answer to its request, and learns whose key is whose.
+func (p *planner) pair(a *act) {
+	switch a.Kind {
+	case tape.KindRequest:
+		p.requests[a.Conn] = a
+	case tape.KindResponse:
+		if r := p.requests[a.Conn]; r != nil {
+			r.answer, a.request = a, r
+		}
+	}
+	learn := func(o map[string]any) {
+		key, id := str(o["secureKey"]), str(o["chatId"])
+		if key != "" && id != "" && a.From == tape.Server {
+			p.chats[key] = id
+		}
+	}
+	learn(a.Body)
+	for _, m := range a.Messages {
+		if data, ok := m["data"].(map[string]any); ok {
+			learn(data)
+		}
+		if id := str(m["clientId"]); id != "" && a.From == tape.Server && str(m["channel"]) == "/meta/handshake" {
+			p.hellos[a.Conn] = append(p.hellos[a.Conn], hello{a.n, id})
+		}
+	}
+}
+
+// find is the representative of what a name belongs to.
+func (p *planner) find(name string) string {
+	for {
+		up, ok := p.groups[name]
+		if !ok || up == name {
+			return name
+		}
+		name = up
+	}
+}
+
+func (p *planner) unite(a, b string) {
+	if a, b = p.find(a), p.find(b); a != b {
+		p.groups[a] = b
+	}
+}
+
+// join puts a line into a session, and everything that it names into one group.
+func (p *planner) join(a *act) {
+	if a.Conn == "" {
+		return
+	}
+	conn := "conn " + a.Conn
+	tie := func(sort, s string) {
+		if t, ok := tape.ParseToken(s); ok && (t.Sort == tape.Key || t.Sort == tape.Session || t.Sort == tape.Chat || t.Sort == sort) {
+			p.unite(conn, s)
+		}
+	}
+	for name, v := range a.Cookies {
+		if name == "BAYEUX_BROWSER" {
+			tie(tape.Cookie, v)
+		}
+	}
+	for s := range strings.SplitSeq(a.Path, "/") {
+		tie("", s)
+	}
+	each := func(s string) { tie("", s) }
+	walk(a.Body, each)
+	for _, m := range a.Messages {
+		walk(m, each)
+	}
+	for _, f := range slices.Concat(a.Fields, a.Query) {
+		walk(f.Value, each)
+	}
+	name := p.whose(a)
+	if name == "" {
+		name = conn
+	}
+	s := p.sessions[name]
+	if s == nil {
+		s = &session{name: strings.TrimPrefix(name, "conn "), recorded: newLedger(), live: newLedger(), forgiven: make(map[string]int)}
+		p.sessions[name] = s
+	}
+	p.unite(conn, name)
+	a.session = s
+	if s.line == 0 {
+		s.line = a.n
+	}
+	a.connect = a.From == tape.Client && len(a.Messages) == 1 && str(a.Messages[0]["channel"]) == "/meta/connect"
+	if a.connect {
+		s.connects = append(s.connects, a)
+	}
+}
+
+// whose is the name of the session that a line belongs to; "" if it tells none.
+func (p *planner) whose(a *act) string {
+	switch a.Via {
+	case tape.REST, tape.Files:
+		request := p.requests[a.Conn]
+		if request == nil {
+			return ""
+		}
+		if parts := strings.Split(request.Path, "/"); a.Via == tape.REST && len(parts) > 3 && parts[3] != "" {
+			return parts[3]
+		}
+		if request.answer != nil && str(request.answer.Body["chatId"]) != "" {
+			return str(request.answer.Body["chatId"])
+		}
+		for _, f := range slices.Concat(request.Fields, request.Query) {
+			if f.Name == "secureKey" {
+				return p.chats[str(f.Value)]
+			}
+		}
+		return p.chats[str(request.Body["secureKey"])]
+	case tape.WebSocket:
+		for _, m := range a.Messages {
+			if id := str(m["clientId"]); id != "" {
+				p.sockets[a.Conn] = id
+				break
+			}
+			if a.From == tape.Client && str(m["channel"]) == "/meta/handshake" {
+				p.sockets[a.Conn] = p.greeted(a)
+			}
+		}
+		return p.sockets[a.Conn]
+	}
+	request := p.requests[a.Conn]
+	for _, one := range []*act{request, a} {
+		if one == nil {
+			continue
+		}
+		for _, m := range one.Messages {
+			if id := str(m["clientId"]); id != "" {
+				return id
+			}
+		}
+	}
+	if request != nil && request.answer != nil {
+		for _, m := range request.answer.Messages {
+			if id := str(m["clientId"]); id != "" {
+				return id
+			}
+		}
+	}
+	return ""
+}
+
+// conversations puts the lines together that belong together, in the order in
+// which they begin.
+func (p *planner) conversations(acts []*act) []*conversation {
+	var list []*conversation
+	byGroup := make(map[string]*conversation)
+	for _, a := range acts {
+		if a.session == nil {
+			continue
+		}
+		group := p.find("conn " + a.Conn)
+		c := byGroup[group]
+		if c == nil {
+			c = &conversation{}
+			byGroup[group] = c
+			list = append(list, c)
+		}
+		c.acts = append(c.acts, a)
+		if !slices.Contains(c.sessions, a.session) {
+			c.sessions = append(c.sessions, a.session)
+		}
+	}
+	return list
+}
+
+// walk calls a function with every string within a value.
+func walk(v any, do func(string)) {
+	switch v := v.(type) {
+	case string:
+		do(v)
+	case map[string]any:
+		for _, e := range v {
+			walk(e, do)
+		}
+	case []any:
+		for _, e := range v {
+			walk(e, do)
+		}
+	}
+}
+
+// skipped says why a line of the client is not played; "" if it is.
+func (a *act) skipped(origin string) string {
+	switch {
+	case a.Via == tape.Other:
+		return "requests that are not part of the chat API"
+	case a.Hidden != "" && a.Kind == tape.KindFrame:
+		return "frames that were " + a.Hidden
+	case a.Hidden != "":
+		return fmt.Sprintf("requests that were %s", a.Hidden)
+	case a.Method == http.MethodOptions && origin == "":
+		return "preflight requests, which need --origin"
+	}
+	return ""
+}
