@@ -36,6 +36,7 @@ type session struct {
 	forgiven map[string]int
 	refresh  *act // the last one played
 	line     int  // of the tape, where it first appears
+	unheard  int  // operations since the recorded server last told it anything
 }
 
 // plan takes a tape apart.

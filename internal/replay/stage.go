@@ -79,6 +79,9 @@ func (st *stage) expect(a *act) {
 	defer st.mu.Unlock()
 	for _, m := range a.Messages {
 		a.session.recorded.message(a.n, m)
+		if _, reply := m["successful"]; !reply {
+			a.session.unheard = 0
+		}
 	}
 	if a.Body != nil {
 		a.session.recorded.body(a.n, a.Body)
@@ -106,6 +109,11 @@ func (st *stage) heard(s *session, messages []map[string]any, body map[string]an
 
 // act plays one line of the client.
 func (st *stage) act(a *act) {
+	for _, m := range a.Messages {
+		if m["data"] != nil {
+			a.session.unheard++
+		}
+	}
 	switch {
 	case a.Kind == tape.KindClose:
 		if s := st.socket(a.Conn); s != nil {
