@@ -25,13 +25,20 @@ var compared = map[string]bool{
 
 // comparison compares one session.
 type comparison struct {
-	p    *player
-	s    *session
-	line int
-	add  func(difference)
+	p          *player
+	s          *session
+	line       int
+	add        func(difference)
+	uncompared func(what string, n int)
 }
 
+// differ tells of a difference, unless it follows from the other side having
+// ended the chat on the tape and not now.
 func (c *comparison) differ(where, recorded, live string) {
+	if c.s.open && c.line >= c.s.cut {
+		c.uncompared("what came after the other side had ended a chat", 1)
+		return
+	}
 	c.add(difference{line: c.line, who: c.s.name, where: where, recorded: recorded, live: live})
 }
 
@@ -161,7 +168,7 @@ func code(v any) string {
 
 // session compares what a session was told. The order of what the visitor's
 // own doing led to counts; of what others did, only what is there.
-func (c *comparison) session(uncompared func(what string, n int)) {
+func (c *comparison) session() {
 	r, l := c.s.recorded, c.s.live
 	for _, key := range slices.Sorted(maps.Keys(r.replies)) {
 		c.pairs("reply to "+strings.Fields(key)[0]+":", r.replies[key], l.replies[key])
@@ -174,8 +181,8 @@ func (c *comparison) session(uncompared func(what string, n int)) {
 	}
 	c.pairs("failure:", r.failures, l.failures)
 	c.pairs("answer without events:", r.empties, l.empties)
-	c.connects(uncompared)
-	c.events(uncompared)
+	c.connects()
+	c.events()
 }
 
 // pairs compares two lists of what was said, one by one. A client that left
@@ -198,7 +205,7 @@ func (c *comparison) pairs(what string, recorded, live []said) {
 
 // connects compares the first successful replies to connects: how many there
 // are depends on the clock.
-func (c *comparison) connects(uncompared func(string, int)) {
+func (c *comparison) connects() {
 	pick := func(l *ledger, ok bool) []said {
 		return slices.DeleteFunc(slices.Clone(l.connects), func(s said) bool { yes, _ := s.object["successful"].(bool); return yes != ok })
 	}
@@ -206,12 +213,12 @@ func (c *comparison) connects(uncompared func(string, int)) {
 		c.pairs("reply to /meta/connect:", r[:1], l[:min(len(l), 1)])
 	}
 	if n := len(pick(c.s.recorded, false)) - len(pick(c.s.live, false)); n > 0 {
-		uncompared("refused /meta/connect: it depends on the clock", n)
+		c.uncompared("refused /meta/connect: it depends on the clock", n)
 	}
 }
 
 // events compares the events, and what carried them.
-func (c *comparison) events(uncompared func(string, int)) {
+func (c *comparison) events() {
 	own := c.s.recorded.ordered(ownLasting)
 	live := c.s.live.ordered(ownLasting)
 	for i := range max(len(own), len(live)) {
@@ -248,10 +255,11 @@ func (c *comparison) events(uncompared func(string, int)) {
 		case e.own() && e.typing():
 			c.differ(e.name(), "there", "missing")
 		case !e.own():
-			uncompared(e.name(), 1)
+			c.uncompared(e.name(), 1)
 		}
 	}
 	if c.s.recorded.ended != c.s.live.ended {
+		c.line = max(c.s.line, c.s.cut)
 		c.differ("chatEnded", fmt.Sprint(c.s.recorded.ended), fmt.Sprint(c.s.live.ended))
 	}
 }

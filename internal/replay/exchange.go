@@ -169,7 +169,7 @@ func (st *stage) parts(w *multipart.Writer, a *act) error {
 			return err
 		}
 	}
-	return nil
+	return w.Close()
 }
 
 // content is something that looks like a file of the type and has its size.

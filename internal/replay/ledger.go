@@ -21,6 +21,7 @@ type ledger struct {
 	next     int64 // nextPosition, as told last
 	last     int64 // the highest index
 	ended    bool
+	closed   bool // the chat has ended, and not only as a refusal says it
 }
 
 // said is something that the server said.
@@ -79,11 +80,12 @@ func (l *ledger) note(in said, data map[string]any, pushed bool) {
 	if n, ok := integer(data["nextPosition"]); ok {
 		l.next = n
 	}
-	if ended, _ := data["chatEnded"].(bool); ended {
-		l.ended = true
-	}
 	list, _ := data["messages"].([]any)
 	status, _ := integer(data["statusCode"])
+	if ended, _ := data["chatEnded"].(bool); ended {
+		l.ended = true
+		l.closed = l.closed || status == 0
+	}
 	if pushed && (status != 0 || data["errors"] != nil) {
 		l.failures = append(l.failures, in)
 	} else if pushed && len(list) == 0 {

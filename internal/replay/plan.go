@@ -36,6 +36,9 @@ type session struct {
 	forgiven map[string]int
 	refresh  *act // the last one played
 	line     int  // of the tape, where it first appears
+	cut      int  // of the tape, where the other side ended the chat; 0 if it did not
+	settled  bool // it is known whether it has ended the chat now as well
+	open     bool // it has not
 	unheard  int  // operations since the recorded server last told it anything
 }
 

@@ -50,13 +50,13 @@ func (r *report) count(p *player, acts []*act) {
 func (r *report) compare(p *player, c *conversation) {
 	add := func(d difference) { r.differences = append(r.differences, d) }
 	for _, s := range c.sessions {
-		(&comparison{p: p, s: s, add: add}).session(r.uncompared)
+		(&comparison{p: p, s: s, add: add, uncompared: r.uncompared}).session()
 	}
 	for _, a := range c.acts {
 		if a.live == nil || a.answer == nil || a.answer.Failed != "" || a.connect && a.live.err != nil {
 			continue
 		}
-		(&comparison{p: p, s: a.session, add: add}).exchange(a)
+		(&comparison{p: p, s: a.session, add: add, uncompared: r.uncompared}).exchange(a)
 	}
 }
 

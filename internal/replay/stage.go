@@ -17,6 +17,7 @@ type stage struct {
 	p       *player
 	c       *conversation
 	running sync.WaitGroup
+	left    bool            // the visitor has ended a chat
 	ctx     context.Context // ends with the play
 
 	mu      sync.Mutex // guards what follows, the ledgers and the pumps' fields; nobody calls out while holding it
@@ -50,9 +51,11 @@ func (st *stage) play(ctx context.Context) {
 			continue
 		}
 		st.gate()
+		st.settle()
 		st.act(a)
 	}
 	st.gate()
+	st.settle()
 	cancel()
 	st.mu.Lock()
 	open := slices.Collect(maps.Values(st.sockets))
@@ -86,6 +89,9 @@ func (st *stage) expect(a *act) {
 	if a.Body != nil {
 		a.session.recorded.body(a.n, a.Body)
 	}
+	if s := a.session; s.cut == 0 && s.recorded.closed && !st.left {
+		s.cut = a.n
+	}
 }
 
 // heard adds what the server says now.
@@ -110,10 +116,12 @@ func (st *stage) heard(s *session, messages []map[string]any, body map[string]an
 // act plays one line of the client.
 func (st *stage) act(a *act) {
 	for _, m := range a.Messages {
-		if m["data"] != nil {
+		if data, ok := m["data"].(map[string]any); ok {
 			a.session.unheard++
+			st.left = st.left || str(data["operation"]) == "disconnect"
 		}
 	}
+	st.left = st.left || a.Via == tape.REST && last(a.Path) == "disconnect"
 	switch {
 	case a.Kind == tape.KindClose:
 		if s := st.socket(a.Conn); s != nil {
@@ -195,6 +203,18 @@ func (st *stage) forgive() {
 			if what == others {
 				st.alone = true
 			}
+		}
+	}
+}
+
+// settle finds out, where the other side has ended a chat on the tape, whether
+// it has done so now.
+func (st *stage) settle() {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	for _, s := range st.c.sessions {
+		if s.cut > 0 && !s.settled {
+			s.settled, s.open = true, !s.live.closed
 		}
 	}
 }

@@ -103,7 +103,7 @@ func (m *Masker) channel(s string) string {
 var serviceName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]{0,47}$`)
 
 // service is a service's name. Names of services are settings and are written,
-// as long as they look like names: few digits, and no token.
+// as long as they look like names: two digits at most, and no token.
 func (m *Masker) service(s string) string {
 	count := 0
 	for _, r := range s {
@@ -111,7 +111,7 @@ func (m *Masker) service(s string) string {
 			count++
 		}
 	}
-	if _, token := ParseToken(s); !token && count <= 3 && serviceName.MatchString(s) {
+	if _, token := ParseToken(s); !token && count <= 2 && serviceName.MatchString(s) {
 		return s
 	}
 	return m.plain(service, s)

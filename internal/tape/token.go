@@ -39,7 +39,7 @@ type Token struct {
 	Sort   string
 	Number int
 	Length int  // about how many bytes a string had; -1 if that is not kept
-	Wide   bool // it had characters beyond ASCII
+	Wide   bool // a text with characters beyond ASCII
 }
 
 // Given says whether the value comes from the server.
@@ -152,7 +152,7 @@ func (m *Masker) text(s string) string {
 	case looksLikeAddress.MatchString(s):
 		sort = address
 	}
-	wide := strings.IndexFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) >= 0
+	wide := sort == text && strings.IndexFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) >= 0
 	return Token{Sort: sort, Number: m.number(sort, s), Length: lengthClass(len(s)), Wide: wide}.String()
 }
 
