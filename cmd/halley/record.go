@@ -31,7 +31,7 @@ type replayCommand struct {
 	URL     *url.URL      `help:"Address of the server to play to; without a path, /genesys is meant." required:"" placeholder:"URL"`
 	Wait    time.Duration `help:"How long to wait for what the recorded server had sent at that point." default:"5s"`
 	AtOnce  int           `help:"Conversations to play at the same time." default:"8"`
-	Origin  string        `help:"Origin to send where the recorded page sent one." placeholder:"ORIGIN"`
+	Origin  string        `help:"Origin to send where the recorded page sent one; the origin of the server itself if it is left out." placeholder:"ORIGIN"`
 	Header  []string      `help:"Header to send with every request, as 'Name: value'; may be repeated." placeholder:"HEADER" sep:"none"`
 	Service []string      `help:"Play a recorded service to another one, as 'recorded=other'; may be repeated." placeholder:"NAMES"`
 }

@@ -282,7 +282,7 @@ func (c *comparison) exchange(a *act) {
 	for _, name := range []string{"Content-Type", "Access-Control-Allow-Origin", "Access-Control-Allow-Credentials", "Content-Disposition"} {
 		had, has := r.Headers[name], l.header.Get(name)
 		if strings.HasPrefix(name, "Access-") && a.Headers["Origin"] != "" && c.p.o.Origin == "" {
-			continue // it was not sent
+			continue // another one was sent
 		}
 		has, _, _ = strings.Cut(has, ";")
 		if had == "other" || had != "" && has != "" && name != "Content-Type" {

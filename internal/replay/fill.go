@@ -143,8 +143,9 @@ func (st *stage) path(a *act) string {
 // headers are those of a line. The caller holds mu.
 func (st *stage) headers(a *act) http.Header {
 	h := st.p.header.Clone()
-	if a.Headers["Origin"] != "" && st.p.o.Origin != "" {
-		h.Set("Origin", st.p.o.Origin)
+	if a.Headers["Origin"] != "" {
+		// A page of the server's own may do what any other page may.
+		h.Set("Origin", or(st.p.o.Origin, st.p.base.Scheme+"://"+st.p.base.Host))
 	}
 	r := http.Request{Header: h}
 	for name, token := range a.Cookies {

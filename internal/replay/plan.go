@@ -131,7 +131,7 @@ func (p *planner) unite(a, b string) {
 
 // join puts a line into a session, and everything that it names into one group.
 func (p *planner) join(a *act) {
-	if a.Conn == "" {
+	if a.Conn == "" || a.Via == tape.Other {
 		return
 	}
 	conn := "conn " + a.Conn

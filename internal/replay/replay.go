@@ -22,7 +22,7 @@ type Options struct {
 	URL      *url.URL      // the server; without a path, /genesys is meant
 	Wait     time.Duration // how long to wait for what the recorded server had sent
 	AtOnce   int           // conversations at the same time
-	Origin   string        // sent where the recorded page sent one
+	Origin   string        // sent where the recorded page sent one; that of URL if empty
 	Header   []string      // "Name: value", sent with every request
 	Services []string      // "recorded=other"
 	Out      io.Writer     // gets the report

@@ -50,7 +50,11 @@ func route(method string, u *url.URL, header http.Header) (via string, steps []s
 	for i, p := range parts {
 		switch {
 		case p == "cometd":
-			return bayeuxVia(method, header), parts[i:]
+			via := bayeuxVia(method, header)
+			if via == CallbackPolling && !strings.Contains(u.RawQuery, "message=") {
+				continue // a directory of that name
+			}
+			return via, parts[i:]
 		case p == "2" && i+1 < len(parts) && parts[i+1] == "chat-ntf":
 			return Files, parts[i:]
 		case p == "2" && i+2 < len(parts) && parts[i+1] == "chat":

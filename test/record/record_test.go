@@ -1,5 +1,5 @@
 // Package record runs halley record in front of a demo, with the official CometD
-// clients and a client of the REST side, and plays what was recorded to another
+// clients, a browser and a client of the REST side, and plays what was recorded to another
 // demo.
 package record
 
@@ -24,9 +24,12 @@ import (
 	"github.com/halley-chat/halley/test/process"
 )
 
-// clients are the packages of the Node clients; without them the test does not
-// run, unless HALLEY_RECORD says that it must.
+// clients are the official CometD clients. Without their packages the test does
+// not run, unless HALLEY_RECORD says that it must.
 const clients = "../cometd"
+
+// browser is where a browser is that opens the sample page.
+const browser = "../../web/e2e"
 
 func demo(t *testing.T) *process.Server {
 	t.Helper()
@@ -100,25 +103,31 @@ func replay(t *testing.T, file, to string) (string, int) {
 	return out, 0
 }
 
+// node runs a program of the Node clients against a server.
+func node(t *testing.T, server, dir string, program ...string) {
+	cmd := exec.Command(program[0], program[1:]...)
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "HALLEY_URL="+server)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v: %v\n%s", program, err, out)
+	}
+}
+
 func TestRecordAndReplay(t *testing.T) {
-	if _, err := os.Stat(filepath.Join(clients, "node_modules")); err != nil {
-		if os.Getenv("HALLEY_RECORD") != "" {
-			t.Fatal(err)
+	for _, dir := range []string{clients, browser} {
+		if _, err := os.Stat(filepath.Join(dir, "node_modules")); err != nil {
+			if os.Getenv("HALLEY_RECORD") != "" {
+				t.Fatal(err)
+			}
+			t.Skip("the Node clients are not installed; make record installs them")
 		}
-		t.Skip("the Node clients are not installed; make record installs them")
 	}
 	r := record(t, demo(t).URL)
 	var poller *caller
-	var both sync.WaitGroup
-	both.Go(func() { poller = poll(t, r.url) })
-	both.Go(func() {
-		cmd := exec.Command("npm", "test", "--silent")
-		cmd.Dir, cmd.Env = clients, append(os.Environ(), "HALLEY_URL="+r.url)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Errorf("the Node clients: %v\n%s", err, out)
-		}
-	})
-	both.Wait()
+	var all sync.WaitGroup
+	all.Go(func() { poller = poll(t, r.url) })
+	all.Go(func() { node(t, r.url, clients, "npm", "test", "--silent") })
+	all.Go(func() { node(t, r.url, browser, "node", "record-page.mjs") })
+	all.Wait()
 	r.stop()
 	if t.Failed() {
 		t.FailNow()
@@ -131,7 +140,7 @@ func TestRecordAndReplay(t *testing.T) {
 	if info, err := os.Stat(r.file); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("%v %v", info.Mode(), err)
 	}
-	for _, word := range []string{poller.key, poller.chat, "Vera", "Petra", "first line", "只", "Grüße", "only once", "echo agent", "during the outage", "pages.example", "petra@"} {
+	for _, word := range []string{poller.key, poller.chat, "Vera", "Petra", "first line", "只", "Grüße", "only once", "echo agent", "during the outage", "parcel", "A second line", "pages.example", "petra@"} {
 		if bytes.Contains(b, []byte(word)) {
 			t.Errorf("%q is in the recording", word)
 		}
