@@ -39,7 +39,7 @@ type session struct {
 	cut      int  // of the tape, where the other side ended the chat; 0 if it did not
 	settled  bool // it is known whether it has ended the chat now as well
 	open     bool // it has not
-	unheard  int  // operations since the recorded server last told it anything
+	unheard  int  // operations whose outcome it was not told
 }
 
 // plan takes a tape apart.

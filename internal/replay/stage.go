@@ -82,9 +82,7 @@ func (st *stage) expect(a *act) {
 	defer st.mu.Unlock()
 	for _, m := range a.Messages {
 		a.session.recorded.message(a.n, m)
-		if _, reply := m["successful"]; !reply {
-			a.session.unheard = 0
-		}
+		a.session.unheard = max(a.session.unheard-outcomes(m), 0)
 	}
 	if a.Body != nil {
 		a.session.recorded.body(a.n, a.Body)
@@ -92,6 +90,26 @@ func (st *stage) expect(a *act) {
 	if s := a.session; s.cut == 0 && s.recorded.closed && !st.left {
 		s.cut = a.n
 	}
+}
+
+// outcomes is of how many operations a message tells the outcome, at most.
+func outcomes(m map[string]any) int {
+	data, ok := m["data"].(map[string]any)
+	if _, reply := m["successful"]; !ok || reply {
+		return 0
+	}
+	list, _ := data["messages"].([]any)
+	if len(list) == 0 {
+		return 1
+	}
+	n := 0
+	for _, v := range list {
+		o, _ := v.(map[string]any)
+		if from, _ := o["from"].(map[string]any); str(from["type"]) == "Client" {
+			n++
+		}
+	}
+	return n
 }
 
 // heard adds what the server says now.

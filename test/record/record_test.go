@@ -106,7 +106,7 @@ func replay(t *testing.T, file, to string) (string, int) {
 // node runs a program of the Node clients against a server.
 func node(t *testing.T, server, dir string, program ...string) {
 	cmd := exec.Command(program[0], program[1:]...)
-	cmd.Dir, cmd.Env = dir, append(os.Environ(), "HALLEY_URL="+server)
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "HALLEY_URL="+server, "HALLEY_PROXIED=1")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v: %v\n%s", program, err, out)
 	}
