@@ -8,7 +8,7 @@ GOTEST     := go test -shuffle=on
 # Packages of the black boxes are run by targets of their own.
 UNIT       = $$(go list ./... | grep -v /test/)
 
-.PHONY: build run test race e2e interop kill lint fmt web sample-zip clean chromium fuzz bench-bayeux bench-sqlite
+.PHONY: build run test race e2e interop record kill lint fmt web sample-zip clean chromium fuzz bench-bayeux bench-sqlite
 
 build: web
 	@mkdir -p bin
@@ -18,7 +18,7 @@ run: build
 	bin/halley serve --demo --listen $(LISTEN)
 
 # Everything that must hold. It installs what it needs.
-test: lint race build web-test interop kill e2e
+test: lint race build web-test interop record kill e2e
 	@echo "everything passed"
 
 race:
@@ -48,9 +48,14 @@ interop: build test/cometd/node_modules/.halley test/bayeuxjs/node_modules/.hall
 	go build -o bin/bayeux-echo ./bayeux/examples/echo
 	cd test/bayeuxjs && BAYEUX_BIN=$(CURDIR)/bin/bayeux-echo npm test --silent
 
+# Records the Node clients, a browser and a poller in front of a demo, and plays
+# them to another one.
+record: build chromium test/cometd/node_modules/.halley web/e2e/node_modules/.halley
+	HALLEY_RECORD=1 HALLEY_BIN=$(CURDIR)/bin/halley $(GOTEST) -count=1 -v ./test/record
+
 # Kills the server under load and compares what was acknowledged.
 kill: build
-	HALLEY_BIN=$(CURDIR)/bin/halley $(GOTEST) -count=1 -v ./test/...
+	HALLEY_BIN=$(CURDIR)/bin/halley $(GOTEST) -count=1 -v $$(go list ./test/... | grep -v /test/record)
 
 # Browsers. E2E_PICTURE=1 makes the picture of the README anew.
 e2e: build chromium web/e2e/node_modules/.halley web/sample/node_modules/.halley

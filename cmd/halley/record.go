@@ -14,7 +14,7 @@ import (
 
 type recordCommand struct {
 	Upstream *url.URL `help:"Address of the server to stand in front of; a path is put before those of the requests." required:"" placeholder:"URL"`
-	Listen   string   `help:"Address to listen at, as host:port." default:"127.0.0.1:8090" placeholder:"ADDR"`
+	Listen   string   `help:"Address to listen at, as host:port; on loopback, port 8090, if it is left out." default:"127.0.0.1:8090" placeholder:"ADDR"`
 	Out      string   `help:"File to record into; it must not be there yet." required:"" placeholder:"FILE"`
 	Host     string   `help:"Name to tell the server in the Host header; what the client says if it is left out." placeholder:"NAME"`
 	MaxSize  int64    `help:"Bytes after which recording stops, while traffic goes on." default:"1073741824" placeholder:"BYTES"`

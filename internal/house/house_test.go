@@ -85,11 +85,14 @@ func allowed() map[string][]string {
 		"internal/httpx":             {},
 		"internal/house":             {},
 		"internal/echo":              {"bayeux/client"},
+		"internal/tape":              {},
+		"internal/record":            {"internal/tape"},
+		"internal/replay":            {"internal/tape"},
 		"bayeux":                     {},
 		"bayeux/client":              {},
 		"bayeux/bayeuxtest":          {"bayeux"},
 		"web":                        {},
-		"cmd/halley":                 {"internal/app", "internal/config", "internal/echo", "internal/staff", "internal/push"},
+		"cmd/halley":                 {"internal/app", "internal/config", "internal/echo", "internal/staff", "internal/push", "internal/record", "internal/replay"},
 		"internal/app":               {"*"},
 	}
 	for _, e := range edges {
