@@ -60,7 +60,7 @@ func (c *capture) split(header http.Header) {
 
 func splitParts(r *multipart.Reader) []tape.Part {
 	var list []tape.Part
-	for len(list) < maxParts {
+	for kept := 0; len(list) < maxParts && kept <= maxBody; {
 		p, err := r.NextRawPart()
 		if err != nil {
 			return list
@@ -76,6 +76,7 @@ func splitParts(r *multipart.Reader) []tape.Part {
 			return list
 		}
 		part.Size = int64(len(part.Value)) + rest
+		kept += len(part.Value)
 		list = append(list, part)
 	}
 	return list

@@ -135,7 +135,11 @@ func (x *exchange) begin(r *http.Request) {
 		if c != nil {
 			request.Body, request.Cut, request.Size, request.Parts = c.content()
 		}
-		x.put(int64(len(request.Body))+1024, func(m *tape.Masker) tape.Line { return m.Request(request) })
+		held := int64(len(request.Body)) + 1024
+		for _, p := range request.Parts {
+			held += int64(len(p.Value))
+		}
+		x.put(held, func(m *tape.Masker) tape.Line { return m.Request(request) })
 	}
 	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 || x.via == tape.WebSocket {
 		x.tellRequest = sync.OnceFunc(func() { tell(nil) })

@@ -18,6 +18,7 @@ type stage struct {
 	c       *conversation
 	running sync.WaitGroup
 	left    bool            // the visitor has ended a chat
+	vain    int             // gates in a row that waited in vain
 	ctx     context.Context // ends with the play
 
 	mu      sync.Mutex // guards what follows, the ledgers and the pumps' fields; nobody calls out while holding it
@@ -168,18 +169,29 @@ func (st *stage) act(a *act) {
 // pollEvery is how often refresh is repeated while something is missing.
 const pollEvery = 100 * time.Millisecond
 
+// patience is how many gates in a row may wait in vain before the waits become
+// short: the server then has nothing to say in this conversation.
+const patience = 3
+
 // gate waits until everything is there that the tape has had so far, or the
 // wait is over; what is missing then is not waited for again.
 func (st *stage) gate() {
-	deadline := time.NewTimer(st.p.o.Wait)
+	wait := st.p.o.Wait
+	if st.vain >= patience {
+		wait /= 10
+	}
+	deadline := time.NewTimer(wait)
 	defer deadline.Stop()
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
-	for {
+	for waited := false; ; waited = true {
 		st.mu.Lock()
 		missing, changed := st.missing(), st.changed
 		st.mu.Unlock()
 		if len(missing) == 0 {
+			if waited {
+				st.vain = 0
+			}
 			return
 		}
 		select {
@@ -191,6 +203,7 @@ func (st *stage) gate() {
 				}
 			}
 		case <-deadline.C:
+			st.vain++
 			st.forgive()
 			return
 		case <-st.ctx.Done():

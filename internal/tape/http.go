@@ -49,7 +49,7 @@ func route(method string, u *url.URL, header http.Header) (via string, steps []s
 	parts := strings.Split(u.Path, "/")
 	for i, p := range parts {
 		switch {
-		case p == "cometd":
+		case p == "cometd" && (i == 0 || parts[i-1] != "desk"): // Halley's desk has one of its own
 			via := bayeuxVia(method, header)
 			if via == CallbackPolling && !strings.Contains(u.RawQuery, "message=") {
 				continue // a directory of that name
@@ -77,7 +77,7 @@ func bayeuxVia(method string, header http.Header) string {
 // Request makes a line of a request.
 func (m *Masker) Request(r Request) Line {
 	via, steps := route(r.Method, r.URL, r.Header)
-	l := Line{Kind: KindRequest, From: Client, Via: via, Method: "OTHER", Size: r.Size}
+	l := Line{Kind: KindRequest, From: Client, Via: via, Method: "OTHER", Size: about(r.Size)}
 	if methods[r.Method] {
 		l.Method = r.Method
 	}
@@ -105,7 +105,7 @@ func (m *Masker) Request(r Request) Line {
 
 // Response makes a line of the answer to a request.
 func (m *Masker) Response(via string, r Response) Line {
-	l := Line{Kind: KindResponse, From: Server, Via: via, Status: r.Status, Size: r.Size}
+	l := Line{Kind: KindResponse, From: Server, Via: via, Status: r.Status, Size: about(r.Size)}
 	if via == Other {
 		return l
 	}
@@ -134,7 +134,7 @@ func (m *Masker) Response(via string, r Response) Line {
 
 // Frame makes a line of a message over a WebSocket.
 func (m *Masker) Frame(from string, payload []byte, size int64, cut bool) Line {
-	l := Line{Kind: KindFrame, From: from, Via: WebSocket, Size: size}
+	l := Line{Kind: KindFrame, From: from, Via: WebSocket, Size: about(size)}
 	if cut {
 		l.Hidden = hiddenLong
 		return l
@@ -142,6 +142,9 @@ func (m *Masker) Frame(from string, payload []byte, size int64, cut bool) Line {
 	m.bayeux(&l, payload)
 	return l
 }
+
+// about is a size that does not tell how long a single text in it was.
+func about(size int64) int64 { return int64(lengthClass(int(size))) }
 
 // path masks the parts of a path.
 func (m *Masker) path(via string, steps []string) string {

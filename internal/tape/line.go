@@ -71,7 +71,7 @@ type Line struct {
 	Bare     bool             `json:"bare,omitempty"`     // one message that was not in an array
 	Body     map[string]any   `json:"body,omitempty"`     // an object of REST
 
-	Size   int64  `json:"size,omitempty"`   // of the body, in bytes
+	Size   int64  `json:"size,omitempty"`   // of the body, about, in bytes
 	Hidden string `json:"hidden,omitempty"` // why the content is not here
 	Failed string `json:"failed,omitempty"` // why there is no answer: "upstream" or "client"
 	Code   int    `json:"code,omitempty"`   // of a close frame; 0 if there was none
@@ -98,7 +98,7 @@ type File struct {
 var ErrCut = errors.New("the last line of the recording is cut off")
 
 // maxLine bounds a line, in bytes.
-const maxLine = 8 << 20
+const maxLine = 64 << 20
 
 // Read reads a whole tape.
 func Read(r io.Reader) (Header, []Line, error) {

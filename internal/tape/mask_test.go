@@ -232,22 +232,22 @@ func TestLines(t *testing.T) {
 			"an operation", m.Request(post("/genesys/cometd", object,
 				`[{"channel":"/service/chatV2/support","id":"7","clientId":"1abc","data":{"operation":"sendMessage","secureKey":"s3cret","message":"hello","auth":{"username":"u","password":"p"}}}]`)),
 			`{"at":0,"kind":"request","from":"client","via":"long-polling","method":"POST","path":"cometd","headers":{"Authorization":"auth-1","Content-Type":"application/json"},` +
-				`"messages":[{"channel":"/service/chatV2/support","clientId":"client-1","data":{"auth":{"password":"auth-3","username":"auth-2"},"message":"text-1(8)","operation":"sendMessage","secureKey":"key-1"},"id":"7"}],"size":179}`,
+				`"messages":[{"channel":"/service/chatV2/support","clientId":"client-1","data":{"auth":{"password":"auth-3","username":"auth-2"},"message":"text-1(8)","operation":"sendMessage","secureKey":"key-1"},"id":"7"}],"size":192}`,
 		},
 		{
 			"a notification", m.Frame(Server, []byte(`[{"channel":"/service/chatV2/support","data":{"statusCode":0,"secureKey":"s3cret","chatEnded":false,"messages":[`+
 				`{"index":4,"type":"Message","text":"hello","utcTime":1432845088000,"from":{"nickname":"Jo","participantId":1,"type":"Client"}}]}}]`), 200, false),
 			`{"at":0,"kind":"frame","from":"server","via":"websocket","messages":[{"channel":"/service/chatV2/support","data":{"chatEnded":false,"messages":[` +
-				`{"from":{"nickname":"text-2(4)","participantId":1,"type":"Client"},"index":4,"text":"text-1(8)","type":"Message","utcTime":"time-1"}],"secureKey":"key-1","statusCode":0}}],"size":200}`,
+				`{"from":{"nickname":"text-2(4)","participantId":1,"type":"Client"},"index":4,"text":"text-1(8)","type":"Message","utcTime":"time-1"}],"secureKey":"key-1","statusCode":0}}],"size":256}`,
 		},
 		{
 			"a call", m.Request(post("/genesys/2/chat/support/0008TaFN3SE300QU/send", form, "secureKey=s3cret&message=&userId=052B&userData%5Bcolour%5D=red&transcriptPosition=4")),
 			`{"at":0,"kind":"request","from":"client","via":"rest","method":"POST","path":"2/chat/support/chat-1/send","headers":{"Authorization":"auth-1","Content-Type":"application/x-www-form-urlencoded"},` +
-				`"form":"urlencoded","fields":[{"name":"message","value":""},{"name":"secureKey","value":"key-1"},{"name":"transcriptPosition","value":"4"},{"name":"userData[field-1]","value":"text-3(4)"},{"name":"userId","value":"user-1"}],"size":83}`,
+				`"form":"urlencoded","fields":[{"name":"message","value":""},{"name":"secureKey","value":"key-1"},{"name":"transcriptPosition","value":"4"},{"name":"userData[field-1]","value":"text-3(4)"},{"name":"userId","value":"user-1"}],"size":96}`,
 		},
 		{
 			"an error", m.Frame(Server, []byte(`{"channel":"/meta/connect","successful":false,"error":"402::Unknown client","advice":{"reconnect":"handshake"}}`), 9, false),
-			`{"at":0,"kind":"frame","from":"server","via":"websocket","messages":[{"advice":{"reconnect":"handshake"},"channel":"/meta/connect","error":"402::Unknown client","successful":false}],"bare":true,"size":9}`,
+			`{"at":0,"kind":"frame","from":"server","via":"websocket","messages":[{"advice":{"reconnect":"handshake"},"channel":"/meta/connect","error":"402::Unknown client","successful":false}],"bare":true,"size":12}`,
 		},
 	} {
 		b, err := Append(nil, c.line)
