@@ -174,11 +174,9 @@ func serve(t *testing.T, f *fake) string {
 
 // page is a client of the fake.
 type page struct {
-	t        *testing.T
-	url      string
-	key, id  string
-	next     int64
-	position string
+	t       *testing.T
+	url     string
+	key, id string
 }
 
 func (p *page) post(path string, fields ...string) object {
