@@ -14,8 +14,8 @@ import (
 // within, if there is one.
 func (m *Masker) object(o map[string]any, over string) map[string]any {
 	masked := make(map[string]any, len(o))
-	for name, v := range o {
-		masked[m.name(name)] = m.value(name, v, over)
+	for _, name := range sortedKeys(o) { // so that tokens are given out in one order
+		masked[m.name(name)] = m.value(name, o[name], over)
 	}
 	return masked
 }

@@ -232,7 +232,7 @@ func TestLines(t *testing.T) {
 			"an operation", m.Request(post("/genesys/cometd", object,
 				`[{"channel":"/service/chatV2/support","id":"7","clientId":"1abc","data":{"operation":"sendMessage","secureKey":"s3cret","message":"hello","auth":{"username":"u","password":"p"}}}]`)),
 			`{"at":0,"kind":"request","from":"client","via":"long-polling","method":"POST","path":"cometd","headers":{"Authorization":"auth-1","Content-Type":"application/json"},` +
-				`"messages":[{"channel":"/service/chatV2/support","clientId":"client-1","data":{"auth":{"password":"auth-3","username":"auth-2"},"message":"text-1(8)","operation":"sendMessage","secureKey":"key-1"},"id":"7"}],"size":192}`,
+				`"messages":[{"channel":"/service/chatV2/support","clientId":"client-1","data":{"auth":{"password":"auth-2","username":"auth-3"},"message":"text-1(8)","operation":"sendMessage","secureKey":"key-1"},"id":"7"}],"size":192}`,
 		},
 		{
 			"a notification", m.Frame(Server, []byte(`[{"channel":"/service/chatV2/support","data":{"statusCode":0,"secureKey":"s3cret","chatEnded":false,"messages":[`+
