@@ -24,18 +24,19 @@ const (
 type capture struct {
 	body   io.ReadCloser
 	expect int64            // bytes; -1 if that is not known
-	keep   bool             // whether the content matters at all
 	end    func(whole bool) // called once, before the last bytes are handed on
-	ended  sync.Once        //
+	ended  sync.Once
 	broken bool             // reading failed
 	parts  chan []tape.Part // of a multipart body: what the splitter found
 	pipe   *io.PipeWriter   // feeds the splitter; nil without one
-	mu     sync.Mutex       // guards the rest
-	copied []byte           //
-	size   int64            //
-	cut    bool             //
-	found  []tape.Part      //
-	closed bool             // the copy is handed over and no longer grows
+
+	mu     sync.Mutex // guards what follows
+	keep   bool       // the content matters and is not too long
+	copied []byte
+	size   int64
+	cut    bool // it was too long to be kept
+	found  []tape.Part
+	closed bool // the copy is handed over and no longer grows
 }
 
 func newCapture(body io.ReadCloser, expect int64, keep bool) *capture {

@@ -39,8 +39,8 @@ func newProxy(o Options, s *scribe) *proxy {
 	}
 	p.pass = &httputil.ReverseProxy{
 		Transport:     p.carrier,
-		FlushInterval: -1, // at once
-		ErrorLog:      nil,
+		FlushInterval: -1,       // at once
+		ErrorLog:      silent(), // it would log addresses; what matters is logged below
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(o.Upstream)
 			r.Out.Host = r.In.Host
@@ -78,8 +78,6 @@ func newProxy(o Options, s *scribe) *proxy {
 			w.WriteHeader(http.StatusBadGateway)
 		},
 	}
-	// The reverse proxy logs addresses; what matters is logged above.
-	p.pass.ErrorLog = silent()
 	return p
 }
 

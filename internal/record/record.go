@@ -44,14 +44,14 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	tape, err := newScribe(o)
+	writer, err := newScribe(o)
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	// Requests outlive ctx by a moment, so that those under way may end.
 	requests, abandon := context.WithCancel(context.WithoutCancel(ctx))
 	defer abandon()
-	p := newProxy(o, tape)
+	p := newProxy(o, writer)
 	defer p.close()
 	server := &http.Server{
 		Handler: p, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
@@ -75,5 +75,5 @@ func Run(ctx context.Context, o Options) error {
 		}
 	}
 	p.running.Wait()
-	return errors.Join(err, tape.close())
+	return errors.Join(err, writer.close())
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -73,11 +74,9 @@ func (c *comparison) objects(where string, recorded, live map[string]any) {
 	names := maps.Clone(recorded)
 	maps.Copy(names, live)
 	for _, name := range slices.Sorted(maps.Keys(names)) {
-		at := where + " " + name
-		if where == "" || strings.HasSuffix(where, ":") {
-			at = strings.TrimSpace(where + " " + name)
-		} else if strings.Contains(where, ": ") {
-			at = where + "." + name
+		at := where + "." + name
+		if strings.HasSuffix(where, ":") {
+			at = where + " " + name
 		}
 		r, inRecorded := recorded[name]
 		l, inLive := live[name]
@@ -120,8 +119,8 @@ func withoutIndex(list []any) []any {
 // shown is a recorded value as it would be now.
 func (c *comparison) shown(name string, v any) string {
 	s := shown(v)
-	if service, ok := strings.CutPrefix(s, "/service/chatV2/"); ok {
-		return "/service/chatV2/" + c.p.service(service)
+	if service, ok := strings.CutPrefix(s, chatChannel); ok {
+		return chatChannel + c.p.service(service)
 	}
 	return s
 }
@@ -187,20 +186,40 @@ func (c *comparison) session() {
 
 // pairs compares two lists of what was said, one by one. A client that left
 // without waiting for the outcome of its last operations may not have been told
-// on the tape what it is told now.
+// on the tape what it is told now. What comes word for word a second time may
+// have been sent again, because the server did not know that it had arrived.
 func (c *comparison) pairs(what string, recorded, live []said) {
+	more, repeated := 0, 0
 	for i, r := range recorded {
 		c.line = r.line
-		if i >= len(live) {
+		switch {
+		case i < len(live):
+			c.objects(what, r.object, live[i].object)
+		case again(recorded, i):
+			repeated++
+		default:
 			c.differ(strings.TrimSuffix(what, ":"), "there", "missing")
-			continue
 		}
-		c.objects(what, r.object, live[i].object)
 	}
-	if len(live) > len(recorded)+c.s.unheard {
+	for i := len(recorded); i < len(live); i++ {
+		if again(live, i) {
+			repeated++
+		} else {
+			more++
+		}
+	}
+	if what = strings.TrimSuffix(what, ":"); more > c.s.unheard {
 		c.line = c.s.line
-		c.differ(strings.TrimSuffix(what, ":"), fmt.Sprint(len(recorded)), fmt.Sprint(len(live)))
+		c.differ(what, fmt.Sprint(len(recorded)), fmt.Sprint(len(recorded)+more))
 	}
+	if repeated > 0 {
+		c.uncompared(what+", word for word as before", repeated)
+	}
+}
+
+// again says whether one of a list is word for word one before it.
+func again(list []said, i int) bool {
+	return slices.ContainsFunc(list[:i], func(s said) bool { return reflect.DeepEqual(s.object, list[i].object) })
 }
 
 // connects compares the first successful replies to connects: how many there

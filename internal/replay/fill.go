@@ -54,8 +54,8 @@ func (st *stage) text(s *session, name, v string) any {
 			return strconv.FormatInt(st.position(s, n), 10)
 		}
 	}
-	if service, ok := strings.CutPrefix(v, "/service/chatV2/"); ok && (name == "channel" || name == "subscription") {
-		return "/service/chatV2/" + st.p.service(service)
+	if service, ok := strings.CutPrefix(v, chatChannel); ok && (name == "channel" || name == "subscription") {
+		return chatChannel + st.p.service(service)
 	}
 	return v
 }

@@ -24,6 +24,9 @@ type ledger struct {
 	closed   bool // the chat has ended, and not only as a refusal says it
 }
 
+// chatChannel is what the channels of the services begin with.
+const chatChannel = "/service/chatV2/"
+
 // said is something that the server said.
 type said struct {
 	line   int // of the tape; 0 if it was not read there
@@ -65,6 +68,9 @@ func (l *ledger) message(line int, m map[string]any) {
 	if channel == "/meta/connect" {
 		l.connects = append(l.connects, said{line, m})
 		return
+	}
+	if strings.HasPrefix(channel, chatChannel) {
+		channel = chatChannel + "…" // the service may be another one
 	}
 	key := channel + " " + str(m["id"])
 	l.replies[key] = append(l.replies[key], said{line, m})

@@ -91,9 +91,9 @@ func (r *recorder) stop() {
 }
 
 // replay plays a recording to a fresh demo and returns the exit code.
-func replay(t *testing.T, file, to string) (string, int) {
+func replay(t *testing.T, file, to string, more ...string) (string, int) {
 	t.Helper()
-	out, err := process.Run(t, "", "replay", file, "--url", to)
+	out, err := process.Run(t, "", append([]string{"replay", file, "--url", to}, more...)...)
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
 		return out, exit.ExitCode()
 	}
@@ -161,10 +161,27 @@ func TestRecordAndReplay(t *testing.T) {
 		t.Errorf("the server suffered:\n%s", fresh.Output())
 	}
 	altered(t, r.file, b, fresh.URL)
+	nobody(t, r.file)
 	if out, code := replay(t, r.file, "http://127.0.0.1:1"); code != 2 || !strings.Contains(out, "cannot be reached") {
 		t.Errorf("exit code %d:\n%s", code, out)
 	}
 	if out, code := replay(t, r.file+"x", fresh.URL); code != 2 {
+		t.Errorf("exit code %d:\n%s", code, out)
+	}
+}
+
+// nobody plays the recording to a server whose service has another name, and
+// where nobody answers: what the agent did is told and is no difference.
+func nobody(t *testing.T, file string) {
+	t.Helper()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "halley.toml")
+	config := "listen = \"127.0.0.1:0\"\ndata = \"" + filepath.Join(dir, "data") + "\"\n[services.help]\n[queues.help]\nmembers = [\"*\"]\n"
+	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, code := replay(t, file, process.Serve(t, "--config", path).URL, "--service", "echo=help", "--wait", "2s", "--at-once", "20")
+	if code != 0 || !regexp.MustCompile(`\d+ +Message from Agent`).MatchString(out) {
 		t.Errorf("exit code %d:\n%s", code, out)
 	}
 }
