@@ -114,13 +114,14 @@ func (p *planner) pair(a *act) {
 
 // find is the representative of what a name belongs to.
 func (p *planner) find(name string) string {
-	for {
-		up, ok := p.groups[name]
-		if !ok || up == name {
-			return name
-		}
-		name = up
+	root := name
+	for up, ok := p.groups[root]; ok; up, ok = p.groups[root] {
+		root = up
 	}
+	if name != root {
+		p.groups[name] = root // a short way the next time
+	}
+	return root
 }
 
 func (p *planner) unite(a, b string) {
