@@ -64,9 +64,12 @@ func (d *decider) do(a Action) error {
 	case PhaseNone:
 		return Refuse(NotFound, "there is no such chat")
 	case PhaseEnded:
-		switch a.(type) {
+		switch a := a.(type) {
 		case Tick, Recover, Unbind, Withdraw, Lapse:
 			return nil
+		case Fetch:
+			_, err := d.fetch(a)
+			return err
 		}
 		return Refuse(Ended, "the chat has ended")
 	}
@@ -77,6 +80,8 @@ func (d *decider) do(a Action) error {
 		return d.typed(a)
 	case Rename, Push, Notify, SetData, MarkRead:
 		return d.aside(a)
+	case Share, Unshare, Fetch:
+		return d.file(a)
 	case Leave:
 		return d.leave()
 	case End:

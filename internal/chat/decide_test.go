@@ -53,6 +53,7 @@ func TestVisibility(t *testing.T) {
 		"withdrawn": false, "bound": false, "unbound": false, "away": false, "ended": false,
 		"subscribed": false, "lapsed": false,
 		"idle-warned": true, "idle-reset": false, "idle-closed": true, "survey": true, "held": false,
+		"shared": true, "unshared": true, "fetched": false,
 	}
 	if diff := cmp.Diff(keys(chatFacts), keys(want)); diff != "" {
 		t.Errorf("facts without a word about who sees them (-are +known):\n%s", diff)

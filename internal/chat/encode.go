@@ -70,6 +70,7 @@ var chatFacts = register(
 	Renamed{}, Pushed{}, Noticed{}, DataSet{}, Seen{},
 	Subscribed{}, Lapsed{},
 	IdleWarned{}, IdleReset{}, IdleClosed{}, SurveyOffered{}, Held{},
+	Shared{}, Unshared{}, Fetched{},
 )
 
 // Encode is the event's body as it is stored; index and time are stored beside

@@ -22,12 +22,17 @@ const (
 	Closed                      // new chats are not accepted now
 	NotOffered                  // the chat is not, or no longer, on offer to this agent
 	Unknown                     // the operation is not known
+	TooMany                     // there are as many files as there may be
+	TooLarge                    // a file, or all together, is over its limit
+	WrongType                   // a file is of a type that is not taken
+	TooOften                    // a file has been loaded as often as it may be
 )
 
 var kindNames = [...]string{
 	Invalid: "invalid", Forbidden: "forbidden", NotFound: "not found", Ended: "ended",
 	Conflict: "conflict", Capacity: "capacity", TooLong: "too long", Unavailable: "unavailable",
 	Closed: "closed", NotOffered: "not offered", Unknown: "unknown operation",
+	TooMany: "too many files", TooLarge: "file too large", WrongType: "wrong type of file", TooOften: "loaded too often",
 }
 
 // String is the kind's name in English, for logs.
@@ -43,6 +48,9 @@ func (k Kind) String() string {
 type Error struct {
 	Kind   Kind
 	Reason string
+	// Limit is the number that was exceeded, where there is one: of files, of
+	// bytes or of loads.
+	Limit int64
 }
 
 // Error is the kind and the reason.
@@ -50,6 +58,11 @@ func (e *Error) Error() string { return "chat: " + e.Kind.String() + ": " + e.Re
 
 // Refuse makes an [Error].
 func Refuse(kind Kind, reason string) error { return &Error{Kind: kind, Reason: reason} }
+
+// RefuseOver makes an [Error] about a limit that was exceeded.
+func RefuseOver(kind Kind, reason string, limit int64) error {
+	return &Error{Kind: kind, Reason: reason, Limit: limit}
+}
 
 // KindOf is the kind of the first [Error] in err's chain, and 0 if it has none.
 func KindOf(err error) Kind {

@@ -271,7 +271,7 @@ func (Finished) fact() string  { return "ended" }
 // visitor's side, it shows as a flag beside the last one.
 func (e Event) VisibleToVisitor() bool {
 	switch f := e.Fact.(type) {
-	case Left, Typed, Renamed, Pushed, Noticed, IdleWarned, IdleClosed, SurveyOffered:
+	case Left, Typed, Renamed, Pushed, Noticed, IdleWarned, IdleClosed, SurveyOffered, Shared, Unshared:
 		return true
 	case Joined:
 		return f.Role != RoleHouse

@@ -98,6 +98,14 @@ var chatDraws = map[string]func(*rapid.T) Fact{
 	"lapsed": func(t *rapid.T) Fact {
 		return Lapsed{rapid.SampledFrom([]LapseReason{LapsedByChoice, LapsedInvalid}).Draw(t, "reason")}
 	},
+	"shared": func(t *rapid.T) Fact {
+		return Shared{
+			someNo.Draw(t, "no"), FileID(someText.Draw(t, "file")), someText.Draw(t, "name"),
+			rapid.Int64Range(1, 1<<40).Draw(t, "size"), someText.Draw(t, "type"), someText.Draw(t, "description"),
+		}
+	},
+	"unshared": func(t *rapid.T) Fact { return Unshared{someNo.Draw(t, "no"), FileID(someText.Draw(t, "file"))} },
+	"fetched":  func(t *rapid.T) Fact { return Fetched{someNo.Draw(t, "no"), FileID(someText.Draw(t, "file"))} },
 	"ended": func(t *rapid.T) Fact {
 		return Finished{someNo.Draw(t, "by"), rapid.SampledFrom([]EndReason{EndedByVisitor, EndedByAgent, EndedGone, EndedIdle}).Draw(t, "reason")}
 	},
@@ -270,6 +278,10 @@ func TestRecordFormat(t *testing.T) {
 		Event{Fact: IdleClosed{No: 2, Text: "good bye"}},
 		Event{Fact: SurveyOffered{No: 4, URL: "https://example.org/s?a=1&b=2", Cancel: "https://example.org/no"}},
 		Event{Fact: Finished{Reason: EndedIdle}},
+		Event{Fact: Shared{No: 1, File: "00D35C5AEFF602DB", Name: "bill <1>.pdf", Size: 1234, Type: "application/pdf", Description: "the bill"}},
+		Event{Command: "s7:y", Fact: Shared{No: 2, File: "00D35C5AEFF602DC", Name: "a.txt", Size: 1, Type: "text/plain; charset=utf-8"}},
+		Event{Fact: Unshared{No: 1, File: "00D35C5AEFF602DB"}},
+		Event{Fact: Fetched{No: 1, File: "00D35C5AEFF602DC"}},
 	}
 	lines := goldenLines(t)
 	if len(lines) != len(samples) {

@@ -75,6 +75,8 @@ func signOf(f Fact) (sign, int) {
 		}
 	case Pushed:
 		return signMajor, f.No
+	case Shared:
+		return signMajor, f.No
 	case IdleReset:
 		return signMajor, 0
 	case Typed:

@@ -60,7 +60,7 @@ func newModel(chats int, rules func() Rules) *model {
 	m := &model{now: time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC), agents: make(map[StaffID]*AgentState)}
 	for i := range chats {
 		m.chats = append(m.chats, &modelChat{
-			state: NewState(ID(i+1), rules()), held: make(map[StaffID]bool), first: make(map[string]int64),
+			state: NewState(ID(i+1), withFiles(rules())), held: make(map[StaffID]bool), first: make(map[string]int64),
 		})
 	}
 	for id := StaffID(1); id <= 3; id++ {
@@ -98,7 +98,7 @@ var drawAttributes = rapid.SampledFrom([]string{
 // drawAction draws any action, with arguments that are often the right ones.
 func drawAction(t *rapid.T, s *State, now time.Time) Action {
 	channel := rapid.SampledFrom([]string{"", "c1", "c2", s.Channel, s.Channel}).Draw(t, "channel")
-	switch rapid.IntRange(0, 32).Draw(t, "action") {
+	switch rapid.IntRange(0, 35).Draw(t, "action") {
 	case 30:
 		return Hold{}
 	case 31:
@@ -108,6 +108,8 @@ func drawAction(t *rapid.T, s *State, now time.Time) Action {
 		}
 	case 32:
 		return Notify{Text: "n", Calm: rapid.Bool().Draw(t, "calm")}
+	case 33, 34, 35:
+		return drawFileAction(t, s)
 	case 22:
 		return Rename{drawText.Draw(t, "name")}
 	case 23:
@@ -353,6 +355,7 @@ func (c *modelChat) check(t *rapid.T) {
 	if err := json.Unmarshal(text, &back); err != nil || !back.Equal(sum) || sum.Live() != (s.Phase != PhaseNone && s.Phase != PhaseEnded) {
 		t.Fatalf("the summary %+v came back as %+v, %v", sum, back, err)
 	}
+	c.checkFiles(t)
 	c.checkDeadline(t)
 }
 

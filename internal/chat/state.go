@@ -21,6 +21,8 @@ type Rules struct {
 	TypingEvery time.Duration
 	// Life is what else the chat's service decides.
 	Life
+	// Files say which files are taken.
+	Files FileRules
 }
 
 // DefaultRules are 10 s, 45 s, 24 h, 60 s and 1 s.
@@ -73,6 +75,7 @@ type State struct {
 	EndedAt      time.Time
 	HeldBy       StaffID // who put it on hold last; 0 for nobody
 	Prefer       StaffID // who should have it next if possible; 0 for nobody in particular
+	Files        []File  // in the order of sharing, without the deleted ones
 
 	// The visitor's listening: the channel bound last, since when it is
 	// gone (zero while it is there) and whether that counts as away.
@@ -230,6 +233,8 @@ func (s *State) Apply(e Event) {
 		s.Device = &f.Device
 	case Lapsed:
 		s.Device, s.LapsedAt = nil, e.At
+	case Shared, Unshared, Fetched:
+		s.applyFile(f)
 	case Finished:
 		s.Phase, s.EndedAt, s.Offer = PhaseEnded, e.At, nil
 		for i := range s.Participants {

@@ -35,6 +35,7 @@ type Summary struct {
 	// zero if the chat has ended or has not been left.
 	Abandoned time.Time `json:"abandoned,omitzero"`
 	Closing   time.Time `json:"closing,omitzero"` // when it ends for want of activity; zero unless the visitor was warned
+	Files     []File    `json:"files,omitempty"`
 	// Last is the index of the chat's last event. It is there in what a room
 	// says and not stored, since a summary is not written with every event.
 	Last int64 `json:"-"`
@@ -53,7 +54,7 @@ func (s *State) Summary() Summary {
 		Excluded: slices.Clone(s.Excluded), Opened: s.Opened, Ended: s.EndedAt, Deadline: s.Deadline(),
 		Channel: s.Channel, Browser: s.Browser, Away: s.IsAway, Bound: s.UnboundSince.IsZero(),
 		KeyEpoch: s.Opening.KeyEpoch, Last: s.Last, Language: s.Opening.Language, Subscribed: s.Device != nil,
-		Prefer: s.Prefer, Closing: s.closing(),
+		Prefer: s.Prefer, Closing: s.closing(), Files: slices.Clone(s.Files),
 	}
 	if s.Phase != PhaseEnded {
 		sum.Abandoned = s.left
@@ -82,7 +83,7 @@ func (s Summary) Postpones(t Summary) bool {
 func (s Summary) same(t Summary) bool {
 	sameOffer := s.Offer == t.Offer || s.Offer != nil && t.Offer != nil &&
 		s.Offer.Agent == t.Offer.Agent && s.Offer.Until.Equal(t.Offer.Until)
-	return sameOffer && slices.Equal(s.Agents, t.Agents) &&
+	return sameOffer && slices.Equal(s.Agents, t.Agents) && slices.Equal(s.Files, t.Files) &&
 		slices.EqualFunc(s.Excluded, t.Excluded, func(a, b Exclusion) bool { return a.Agent == b.Agent && a.Until.Equal(b.Until) }) &&
 		s.Chat == t.Chat && s.Service == t.Service && s.Queue == t.Queue && s.Phase == t.Phase &&
 		s.Name == t.Name && s.Subject == t.Subject && s.Channel == t.Channel && s.Browser == t.Browser &&
