@@ -15,6 +15,7 @@ import (
 	"github.com/halley-chat/halley/bayeux"
 	"github.com/halley-chat/halley/internal/chat"
 	"github.com/halley-chat/halley/internal/engine"
+	"github.com/halley-chat/halley/internal/media"
 )
 
 // Station 4 of the road of a message: an operation becomes a command. Station
@@ -49,7 +50,9 @@ type Options struct {
 	// Carries says whether a device can be told of what happens. A device that
 	// cannot is not taken; nil means that none can.
 	Carries func(chat.Device) bool
-	Logger  *slog.Logger
+	// Files keeps what visitors share; nil means that no service takes files.
+	Files  *media.Shelf
+	Logger *slog.Logger
 }
 
 // Stats counts what an operator should know.

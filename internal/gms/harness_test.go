@@ -16,6 +16,8 @@ import (
 	"github.com/halley-chat/halley/internal/chat"
 	"github.com/halley-chat/halley/internal/engine"
 	"github.com/halley-chat/halley/internal/engine/enginetest"
+	"github.com/halley-chat/halley/internal/media"
+	"github.com/halley-chat/halley/internal/media/mediatest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -25,6 +27,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type house struct {
 	t      testing.TB
 	log    *enginetest.Log
+	files  *mediatest.Store
+	shelf  *media.Shelf
 	engine *engine.Engine
 	edge   *Edge
 	net    *bayeuxtest.Network
@@ -37,7 +41,7 @@ func open(t testing.TB) *house { t.Helper(); return openWith(t, nil) }
 // openWith opens a house that has more services.
 func openWith(t testing.TB, more map[string]Service) *house {
 	t.Helper()
-	h := &house{t: t, log: enginetest.NewLog(), more: more}
+	h := &house{t: t, log: enginetest.NewLog(), files: mediatest.NewStore(), more: more}
 	h.start()
 	t.Cleanup(h.close)
 	return h
@@ -46,7 +50,7 @@ func openWith(t testing.TB, more map[string]Service) *house {
 func (h *house) start() {
 	h.t.Helper()
 	quiet := slog.New(slog.DiscardHandler)
-	h.engine = engine.New(engine.Options{Log: h.log, Logger: quiet, Rules: livelyRules})
+	h.engine = engine.New(engine.Options{Log: h.log, Logger: quiet, Rules: fileRules})
 	if err := h.engine.Start(context.Background()); err != nil {
 		h.t.Fatal(err)
 	}
@@ -55,6 +59,8 @@ func (h *house) start() {
 		h.t.Fatal(err)
 	}
 	services := map[string]Service{
+		"files":   {Queue: "files", Origins: []string{"https://shop.example"}, Files: filePolicies["files"]},
+		"manned":  {Queue: "manned", Files: filePolicies["manned"]},
 		"support": {Queue: "support", Origins: []string{"null", "https://shop.example"}},
 		"open":    {Queue: "open", Origins: []string{"*", "null"}},
 		"lively":  {Queue: "lively", Async: true},
@@ -62,7 +68,8 @@ func (h *house) start() {
 	}
 	maps.Copy(services, h.more)
 	carries := func(v chat.Device) bool { return v.Carrier != chat.CarrierAPNs && v.Provider != "other" }
-	h.edge = New(Options{Engine: h.engine, Keys: keys, Logger: quiet, Carries: carries, Services: services})
+	h.shelf = media.NewShelf(h.files, quiet)
+	h.edge = New(Options{Engine: h.engine, Keys: keys, Logger: quiet, Carries: carries, Files: h.shelf, Services: services})
 	h.net = bayeuxtest.NewNetwork()
 	stopServing := h.net.Serve(h.edge)
 	h.stop = []func(){stopServing, func() {

@@ -3,6 +3,7 @@ package gms
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/halley-chat/halley/internal/chat"
@@ -21,13 +22,14 @@ type response struct {
 	NextPosition int64     `json:"nextPosition"`
 	Errors       []failure `json:"errors,omitempty"`
 
-	IdleTimerExpire *int64 `json:"idleTimerExpire,omitempty"` // seconds
+	UserData        map[string]string `json:"userData,omitempty"`
+	IdleTimerExpire *int64            `json:"idleTimerExpire,omitempty"` // seconds
 }
 
 // message is one event as a visitor sees it.
 type message struct {
 	From            party           `json:"from"`
-	Index           int64           `json:"index"`
+	Index           int64           `json:"index,omitzero"`
 	Type            string          `json:"type"`
 	UTCTime         int64           `json:"utcTime"`
 	Text            *string         `json:"text,omitempty"`
@@ -101,6 +103,11 @@ func (c cast) render(e chat.Event) (m message, ok bool) {
 		m.Type, m.From, m.Text = "PushUrl", c[f.No], &f.URL
 	case chat.Noticed:
 		m.Type, m.From, m.Text, m.EventAttributes = "CustomNotice", c[f.No], &f.Text, f.Attributes
+	case chat.Shared:
+		m.Type, m.From = "FileUploaded", c[f.No]
+		m.UserData = map[string]string{"file-id": string(f.File), "file-name": f.Name, "file-size": strconv.FormatInt(f.Size, 10)}
+	case chat.Unshared:
+		m.Type, m.From, m.UserData = "FileDeleted", c[f.No], map[string]string{"file-id": string(f.File)}
 	default:
 		return m, c.renderLife(f, e.At, &m)
 	}

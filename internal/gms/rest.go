@@ -36,6 +36,9 @@ type rest struct {
 	name   string  // of the service
 	path   chat.ID // the chat in the path; 0 if there is none, or no readable one
 	origin string
+	any    bool // the key alone says which chat is meant
+	// finish puts the last hand to a response; nil if nothing does.
+	finish func(*response, *verdict)
 }
 
 // REST is the REST side of the API: a handler for the paths below [RESTPath].
@@ -46,6 +49,11 @@ func (e *Edge) serveREST(w http.ResponseWriter, r *http.Request) {
 	parts := strings.Split(strings.TrimSuffix(strings.TrimPrefix(r.URL.Path, RESTPath), "/"), "/")
 	f := &rest{edge: e, w: w, r: r, name: parts[0], origin: r.Header.Get("Origin")}
 	c := &call{edge: e, face: f}
+	if len(parts) >= 3 && parts[2] == "file" {
+		f.path, _ = chat.ParseID(parts[1])
+		f.serveFile(parts[2:])
+		return
+	}
 	service, ok := e.o.Services[f.name]
 	name := ""
 	switch len(parts) {
@@ -93,11 +101,14 @@ func (f *rest) own() (chat.ID, error) {
 	return 0, chat.Refuse(chat.Invalid, "the key is missing")
 }
 
-func (f *rest) fits(id chat.ID) bool { return id == f.path }
+func (f *rest) fits(id chat.ID) bool { return f.any || id == f.path }
 
 func (f *rest) told(id chat.ID) int64 { return f.edge.told(id) }
 
 func (f *rest) answer(r response, v verdict) {
+	if f.finish != nil {
+		f.finish(&r, &v)
+	}
 	h := f.w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")

@@ -200,7 +200,7 @@ func (p *poller) trim(now time.Time) {
 
 // size is how much people wrote of a message, in bytes.
 func (m message) size() int {
-	n := len(m.EventAttributes) + len(m.MessageType)
+	n := len(m.EventAttributes) + len(m.MessageType) + len(m.UserData["file-name"])
 	if m.Text != nil {
 		n += len(*m.Text)
 	}

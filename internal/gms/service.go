@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/halley-chat/halley/internal/chat"
+	"github.com/halley-chat/halley/internal/media"
 )
 
 // Service is a chat service as visitors name it.
@@ -45,6 +46,8 @@ type Service struct {
 	OneChatPerBrowser bool
 	// Async lets a visitor ask for a chat that lives for days.
 	Async bool
+	// Files say which files its chats take; nil means none.
+	Files *media.Policy
 }
 
 // allows says whether pages of an origin may use the service. A request

@@ -3,6 +3,7 @@ package gms
 import (
 	"errors"
 	"net/http"
+	"strconv"
 
 	"github.com/halley-chat/halley/internal/chat"
 )
@@ -20,6 +21,9 @@ const (
 	codeLastName  = 103
 	codeName      = 161
 	codeEmail     = 364
+	codeTooMany   = 201
+	codeTooLarge  = 202
+	codeWrongType = 203
 	codeTooLong   = 204
 	codeNoNewChat = 240
 	codeRefused   = 249
@@ -59,6 +63,11 @@ var verdicts = map[chat.Kind]verdict{
 	chat.Invalid:     {status: statusPermanent, failure: failure{codeRefused, "The request is not complete or not valid."}, http: http.StatusBadRequest},
 	chat.Unknown:     {status: statusPermanent, failure: failure{codeRefused, "This operation is not known."}, http: http.StatusNotFound},
 	chat.Closed:      {status: statusPermanent, failure: failure{codeNoNewChat, "A new chat cannot be started now. Please try again later."}, ended: true},
+	// The advice of these two is the number that was exceeded; see verdictOf.
+	chat.TooMany:   {status: statusPermanent, failure: failure{codeTooMany, ""}, http: http.StatusBadRequest},
+	chat.TooLarge:  {status: statusPermanent, failure: failure{codeTooLarge, ""}, http: http.StatusBadRequest},
+	chat.WrongType: {status: statusPermanent, failure: failure{codeWrongType, "Files of this type are not accepted."}, http: http.StatusBadRequest},
+	chat.TooOften:  {status: statusPermanent, failure: failure{codeRefused, "This file has been downloaded as often as it may be."}, http: http.StatusBadRequest},
 }
 
 // refusal is an error of this edge that is not one of the domain's.
@@ -67,6 +76,10 @@ type refusal struct{ verdict }
 func (r *refusal) Error() string { return "gms: " + r.Advice }
 
 var (
+	errNoFile    = &refusal{verdict{status: statusPermanent, failure: failure{codeRefused, "There is no such file."}, http: http.StatusNotFound}}
+	errNobody    = &refusal{verdict{status: statusPermanent, failure: failure{codeRefused, "Files can be sent once somebody has joined the chat."}, http: http.StatusBadRequest}}
+	errHarmful   = &refusal{verdict{status: statusPermanent, failure: failure{codeWrongType, "The file was refused because it may do harm."}, http: http.StatusBadRequest}}
+	errUnlooked  = &refusal{verdict{status: statusPermanent, failure: failure{codeRefused, "The file could not be checked. Please try again later."}, http: http.StatusBadRequest}}
 	errNoService = &refusal{verdict{status: statusPermanent, failure: failure{codeNoService, "This chat service does not exist."}, ended: true}}
 	errOrigin    = &refusal{verdict{status: statusPermanent, failure: failure{codeForbidden, "This page may not use the chat service."}, ended: true, http: http.StatusForbidden}}
 	errTransport = &refusal{verdict{status: statusPermanent, failure: failure{codeForbidden, "The chat service cannot be used over this connection."}, ended: true}}
@@ -96,6 +109,10 @@ func verdictOf(err error) (v verdict, known bool) {
 		return verdicts[chat.Unavailable], false
 	}
 	if v, listed := verdicts[kind]; listed {
+		var e *chat.Error
+		if v.Advice == "" && errors.As(err, &e) {
+			v.Advice = strconv.FormatInt(e.Limit, 10)
+		}
 		return v, true
 	}
 	return verdicts[chat.Invalid], true

@@ -150,8 +150,8 @@ func (d *Draft) fill(r io.Reader, limit int64) error {
 type onlyWriter struct{ io.Writer }
 
 // Check looks at what the file is and lets the scanner look at it. Refusals are
-// of the kinds [chat.WrongType], [chat.TooLarge] and [chat.Unavailable], the
-// last of which stands for a scanner that failed.
+// of the kinds [chat.WrongType], [ErrHarmful] among them, [chat.TooLarge] and
+// [chat.Unavailable], which is [ErrUnscanned].
 func (d *Draft) Check(ctx context.Context, p Policy, id chat.ID) error {
 	if d.Size > p.MaxFileSize {
 		return chat.RefuseOver(chat.TooLarge, "the file is too large", p.MaxFileSize)
@@ -174,20 +174,21 @@ func (d *Draft) Check(ctx context.Context, p Policy, id chat.ID) error {
 	case errors.Is(err, ErrInfected):
 		d.shelf.stats.Infected.Add(1)
 		d.shelf.log.Warn("media: the scanner refused a file", "chat", id.String())
-		return errInfected
+		return ErrHarmful
 	case ctx.Err() != nil:
-		return errUnscanned // whoever sent the file has gone
+		return ErrUnscanned // whoever sent the file has gone
 	default:
 		// A file that nobody has looked at is not taken.
 		d.shelf.stats.ScanFailed.Add(1)
 		d.shelf.log.Error("media: the scanner failed", "chat", id.String(), "err", err)
-		return errUnscanned
+		return ErrUnscanned
 	}
 }
 
+// The refusals that come of a scanner: it refused the file, or it failed.
 var (
-	errInfected  = chat.Refuse(chat.WrongType, "the file was found to be harmful")
-	errUnscanned = chat.Refuse(chat.Unavailable, "the file could not be looked at")
+	ErrHarmful   = chat.Refuse(chat.WrongType, "the file was found to be harmful")
+	ErrUnscanned = chat.Refuse(chat.Unavailable, "the file could not be looked at")
 )
 
 // Keep makes the file durable and gives it an id in its chat.

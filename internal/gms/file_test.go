@@ -1,0 +1,504 @@
+package gms
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/halley-chat/halley/bayeux/bayeuxtest"
+	"github.com/halley-chat/halley/internal/chat"
+	"github.com/halley-chat/halley/internal/engine"
+	"github.com/halley-chat/halley/internal/media"
+)
+
+// events of a type, from the answer to a refresh.
+func eventsOf(n bayeuxtest.Frame, kind string) (list []map[string]any) {
+	for _, m := range n["messages"].([]any) {
+		if m := m.(map[string]any); m["type"] == kind {
+			list = append(list, m)
+		}
+	}
+	return list
+}
+
+// A visitor who polls sends a file, sees it among the events, loads it and
+// deletes it.
+func TestFilesOverREST(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t)
+		f, p := h.filing("files")
+		n := f.rest("file", note("hello"), field{name: "userData[file-description]", value: "a note"})
+		id := fileID(t, n)
+		if f.status != 200 || n["chatId"] != p.chat || n["secureKey"] != p.key || len(n["messages"].([]any)) != 0 {
+			t.Errorf("upload: %v", n)
+		}
+		up := eventsOf(p.do("refresh", "transcriptPosition", "1"), "FileUploaded")
+		want := map[string]any{"file-id": id, "file-name": "note.txt", "file-size": "5"}
+		if len(up) != 1 || !cmp.Equal(up[0]["userData"], any(want)) || up[0]["text"] != nil || up[0]["from"].(map[string]any)["type"] != "Client" {
+			t.Errorf("events %v, want %v", up, want)
+		}
+		shared := h.events(p.chat)[2].Fact
+		if want := (chat.Shared{No: 1, File: chat.FileID(id), Name: "note.txt", Size: 5, Type: "text/plain; charset=utf-8", Description: "a note"}); shared != want {
+			t.Errorf("the log has %+v", shared)
+		}
+		if f.rest("file/" + id + "/download"); f.status != 200 || f.body != "hello" {
+			t.Errorf("download: %d %q", f.status, f.body)
+		}
+		for name, want := range map[string]string{
+			"Content-Disposition": `attachment; filename="note.txt"`, "Content-Type": "text/plain; charset=utf-8", "X-Content-Type-Options": "nosniff",
+			"Content-Security-Policy": "sandbox; default-src 'none'", "Cache-Control": "no-store", "Content-Length": "5",
+		} {
+			if got := f.header.Get(name); got != want {
+				t.Errorf("%s is %q, want %q", name, got, want)
+			}
+		}
+		n = f.rest("file", note("more"), field{name: "transcriptPosition", value: "1"})
+		if got := eventsOf(n, "FileUploaded"); len(got) != 2 {
+			t.Errorf("with a position: %v", n)
+		}
+		if n := f.rest("file/" + id + "/delete"); n["statusCode"] != 0.0 {
+			t.Errorf("delete: %v", n)
+		}
+		gone := eventsOf(p.do("refresh", "transcriptPosition", "1"), "FileDeleted")
+		if len(gone) != 1 || !cmp.Equal(gone[0]["userData"], any(map[string]any{"file-id": id})) {
+			t.Errorf("events %v", gone)
+		}
+		for _, op := range []string{"download", "delete"} {
+			n := f.rest("file/" + id + "/" + op)
+			if code, _ := refusalOf(n); f.status != 404 || code != 249 || n["chatEnded"] != false {
+				t.Errorf("%s of what was deleted: %d %v", op, f.status, n)
+			}
+		}
+		if len(h.files.Files()) != 1 || h.files.Staged() != 0 {
+			t.Errorf("kept are %v", h.files.Files())
+		}
+	})
+}
+
+// The answer has the shape that clients take it by: ten strings in a Notice
+// without an index.
+func TestFileLimits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t)
+		f, _ := h.filing("files")
+		id := fileID(t, f.rest("file", note("hello")))
+		f.rest("file/" + id + "/download")
+		form := url.Values{"secureKey": {f.key}, "operation": {"fileGetLimits"}}.Encode()
+		for name, n := range map[string]bayeuxtest.Frame{
+			"REST":                  f.rest("file/limits"),
+			"REST, a form":          f.send(formRequest(f.path("file/limits"), form)),
+			"REST, the query":       f.send(httptest.NewRequest("POST", f.path("file/limits/")+"?"+form, nil)),
+			"fileGetLimits":         f.ntf("fileGetLimits"),
+			"fileGetsLimits":        f.ntf("fileGetsLimits"),
+			"chat-ntf, a form":      f.send(formRequest(NotifyPath, form)),
+			"chat-ntf, the query":   f.send(httptest.NewRequest("POST", NotifyPath+"?"+form, nil)),
+			"chat-ntf with a slash": f.send(formRequest(NotifyPath+"/", form)),
+		} {
+			list := n["messages"].([]any)
+			if len(list) != 1 || n["chatEnded"] != false || n["chatId"] != f.chat {
+				t.Fatalf("%s: %v", name, n)
+			}
+			m := list[0].(map[string]any)
+			want := map[string]any{
+				"from": map[string]any{"nickname": "Vera", "participantId": 1.0, "type": "Client"},
+				"text": "file-client-cfg-get", "type": "Notice", "utcTime": float64(time.Now().UnixMilli()),
+				"userData": map[string]any{
+					"upload-max-files": "2", "upload-max-file-size": "1000", "upload-max-total-size": "1500", "upload-file-types": "png:txt",
+					"upload-need-agent": "false", "delete-file": "odd", "download-attempts": "2",
+					"used-upload-max-files": "1", "used-upload-max-total-size": "5", "used-download-attempts": "1",
+				},
+			}
+			if diff := cmp.Diff(want, m); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", name, diff)
+			}
+		}
+	})
+}
+
+// watched is an answer that reads the visitor's next notification before it
+// begins.
+type watched struct {
+	*httptest.ResponseRecorder
+	first func()
+}
+
+func (w *watched) WriteHeader(status int) {
+	w.first()
+	w.ResponseRecorder.WriteHeader(status)
+}
+
+// A visitor over CometD sends files to an address of their own. What it causes
+// is on its way to the session before the answer is.
+func TestFilesOverCometD(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t)
+		v := h.chatting("files")
+		f := &filer{h: h, service: "files", key: v.key, chat: v.chat}
+		notified := func(kind string, r *http.Request) bayeuxtest.Frame {
+			t.Helper()
+			var note bayeuxtest.Frame
+			rec := httptest.NewRecorder()
+			h.edge.Notify().ServeHTTP(&watched{rec, func() { note = v.wait() }}, r)
+			n := f.take(rec)
+			if got := eventsOf(note, kind); len(got) != 1 || n["nextPosition"] != note["nextPosition"] {
+				t.Errorf("%s: notification %v, answer %v", kind, note, n)
+			}
+			return n
+		}
+		forms := map[string][]field{
+			"fileUpload":    {{name: "operation", value: "fileUpload"}, {name: "secureKey", value: f.key}, note("one")},
+			"no operation":  {{name: "secureKey", value: f.key}, note("two")},
+			"empty, later":  {note("three"), {name: "operation"}, {name: "secureKey", value: f.key}},
+			"later as well": {note("four"), {name: "operation", value: "fileUpload"}, {name: "secureKey", value: f.key}},
+		}
+		for name, fields := range forms {
+			id := fileID(t, notified("FileUploaded", uploadForm(NotifyPath, fields...)))
+			if f.ntf("fileDownload", field{name: "fileId", value: id}); f.status != 200 || f.header.Get("Content-Disposition") == "" {
+				t.Errorf("%s: %d %s", name, f.status, f.body)
+			}
+			if f.send(formRequest(NotifyPath, "operation=fileDownload&secureKey="+f.key+"&fileId="+id)); f.status != 200 {
+				t.Errorf("%s: %d %s", name, f.status, f.body)
+			}
+			notified("FileDeleted", uploadForm(NotifyPath, f.ids(field{name: "operation", value: "fileDelete"}, field{name: "fileId", value: id})...))
+		}
+		r := uploadForm(NotifyPath+"?secureKey="+url.QueryEscape(f.key)+"&operation=fileUpload", note("five"))
+		fileID(t, notified("FileUploaded", r))
+	})
+}
+
+// What an agent shares the visitor may load, and not delete.
+func TestFilesFromTheAgent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t)
+		v := h.chatting("manned")
+		f := &filer{h: h, service: "manned", key: v.key, chat: v.chat}
+		n := f.ntf("", note("too early"))
+		if code, advice := refusalOf(n); f.status != 400 || code != 249 || !strings.Contains(advice, "joined") || n["chatEnded"] != false {
+			t.Errorf("nobody is there: %v", n)
+		}
+		if n := f.ntf("fileGetLimits"); n["messages"].([]any)[0].(map[string]any)["userData"].(map[string]any)["upload-need-agent"] != "true" {
+			t.Errorf("limits: %v", n)
+		}
+		agent := h.agent(v.chat, 7, "Ben")
+		v.wait()
+		id, err := chat.ParseID(v.chat)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := h.shelf.Receive(t.Context(), "offer.txt", strings.NewReader("an offer"), 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ref, err := d.Keep(t.Context(), id)
+		if err := errors.Join(err, d.Discard()); err != nil {
+			t.Fatal(err)
+		}
+		agent(chat.Share{File: ref.File, Name: "offer.txt", Size: 8, Type: "text/plain"})
+		up := eventsOf(v.wait(), "FileUploaded")
+		if len(up) != 1 || up[0]["from"].(map[string]any)["nickname"] != "Ben" {
+			t.Fatalf("events %v", up)
+		}
+		file := field{name: "fileId", value: string(ref.File)}
+		if f.ntf("fileDownload", file); f.body != "an offer" {
+			t.Errorf("download: %d %s", f.status, f.body)
+		}
+		if n := f.ntf("fileDelete", file); f.status != 404 {
+			t.Errorf("delete: %v", n)
+		}
+		// A limit that is met while the file is on its way counts all the same.
+		fileID(t, f.ntf("", note("now")))
+	})
+}
+
+// Every refusal is a 4xx with a code that says why, and leaves nothing behind.
+func TestFileRefusals(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t)
+		other, _ := h.filing("files")
+		theirs := fileID(t, other.rest("file", note("theirs")))
+		plain, _ := h.filing("support")
+		full, _ := h.filing("files")
+		mine := fileID(t, full.rest("file", note(strings.Repeat("x", 900))))
+		f, _ := h.filing("files")
+		logs := func() string {
+			return fmt.Sprint(len(h.events(f.chat)), len(h.events(other.chat)), len(h.events(plain.chat)), len(h.events(full.chat)), len(h.files.Files()))
+		}
+		before := logs()
+		long := note(strings.Repeat("x", 1001))
+		origin := func(r *http.Request, o string) *http.Request {
+			r.Header.Set("Origin", o)
+			return r
+		}
+		get := httptest.NewRequest("GET", NotifyPath+"?operation=fileDownload&secureKey="+f.key, nil)
+		for name, c := range map[string]struct {
+			r      *http.Request
+			status int
+			code   float64
+			advice string // "" is any
+		}{
+			"too large":                   {uploadForm(f.path("file"), f.ids(long)...), 400, 202, "1000"},
+			"too large, the key later":    {uploadForm(NotifyPath, note(strings.Repeat("x", 1500)), field{name: "secureKey", value: f.key}), 400, 202, "1000"},
+			"too large for any, no key":   {uploadForm(NotifyPath, note(strings.Repeat("x", 2001))), 400, 202, "2000"},
+			"too large together":          {uploadForm(f.path("file"), full.ids(note(strings.Repeat("x", 601)))...), 400, 249, ""},
+			"too large together, its own": {uploadForm(full.path("file"), full.ids(note(strings.Repeat("x", 601)))...), 400, 202, "1500"},
+			"of another type":             {uploadForm(f.path("file"), f.ids(field{"file", "%PDF-1.4", "a.pdf"})...), 400, 203, ""},
+			"named otherwise":             {uploadForm(f.path("file"), f.ids(field{"file", "<html>", "a.png"})...), 400, 203, ""},
+			"harmful":                     {uploadForm(f.path("file"), f.ids(note("HARMFUL"))...), 400, 203, errHarmful.Advice},
+			"the scanner hangs":           {uploadForm(f.path("file"), f.ids(note("HANG"))...), 400, 249, errUnlooked.Advice},
+			"an empty file":               {uploadForm(f.path("file"), f.ids(note(""))...), 400, 249, ""},
+			"no file":                     {uploadForm(f.path("file"), f.ids()...), 400, 249, ""},
+			"no file, a form":             {formRequest(f.path("file"), "secureKey="+f.key), 400, 249, ""},
+			"two files":                   {uploadForm(f.path("file"), f.ids(note("a"), note("b"))...), 400, 249, ""},
+			"no end":                      {cutShort(uploadForm(f.path("file"), f.ids(note("a"))...)), 400, 249, ""},
+			"a long description":          {uploadForm(f.path("file"), f.ids(note("a"), field{name: "userData[file-description]", value: strings.Repeat("x", 2000)})...), 400, 204, ""},
+			"long fields":                 {uploadForm(f.path("file"), f.ids(note("a"), field{name: "x", value: strings.Repeat("x", 300<<10)})...), 400, 204, ""},
+			"no key":                      {uploadForm(f.path("file"), note("a")), 400, 249, ""},
+			"a wrong key":                 {uploadForm(f.path("file"), note("a"), field{name: "secureKey", value: "AAAA"}), 400, 249, ""},
+			"a key twice":                 {uploadForm(f.path("file"), append(f.ids(note("a")), f.ids()...)...), 400, 249, ""},
+			"another's key":               {uploadForm(f.path("file"), other.ids(note("a"))...), 400, 249, ""},
+			"another's file, over REST":   {uploadForm(f.path("file/"+theirs+"/download"), f.ids()...), 404, 249, errNoFile.Advice},
+			"another's file, by a field":  {formRequest(NotifyPath, "operation=fileDownload&secureKey="+f.key+"&fileId="+theirs), 404, 249, ""},
+			"another's file deleted":      {uploadForm(f.path("file/"+mine+"/delete"), f.ids()...), 404, 249, ""},
+			"another's chat":              {uploadForm(other.path("file/"+theirs+"/download"), f.ids()...), 400, 249, ""},
+			"no id of a file":             {uploadForm(f.path("file/..%2f..%2fsecret/download"), f.ids()...), 404, 249, ""},
+			"an id in small letters":      {uploadForm(f.path("file/"+strings.ToLower(mine)+"x/download"), f.ids()...), 404, 249, ""},
+			"no id":                       {formRequest(NotifyPath, "operation=fileDelete&secureKey="+f.key), 404, 249, ""},
+			"no such path":                {uploadForm(f.path("file/x"), f.ids()...), 404, 249, ""},
+			"no such operation":           {uploadForm(NotifyPath, f.ids(field{name: "operation", value: "fileRead"})...), 404, 249, ""},
+			"no operation, no file":       {uploadForm(NotifyPath, f.ids()...), 404, 249, ""},
+			"a file for another thing":    {uploadForm(NotifyPath, f.ids(field{name: "operation", value: "fileDelete"}, note("a"))...), 400, 249, ""},
+			"a service without files":     {uploadForm(plain.path("file"), plain.ids(note("a"))...), 404, 249, ""},
+			"the same, at chat-ntf":       {uploadForm(NotifyPath, plain.ids(note("a"))...), 404, 249, ""},
+			"a page of another origin":    {origin(uploadForm(f.path("file"), f.ids(note("a"))...), "https://evil.example"), 403, 401, ""},
+			"the same, at chat-ntf ":      {origin(uploadForm(NotifyPath, f.ids(note("a"))...), "null"), 403, 401, ""},
+			"read":                        {get, 405, 249, ""},
+		} {
+			n := f.send(c.r)
+			code, advice := refusalOf(n)
+			if f.status != c.status || code != c.code || advice == "" || c.advice != "" && advice != c.advice {
+				t.Errorf("%s: %d %v", name, f.status, n)
+			}
+			if got := logs(); got != before || h.files.Staged() != 0 {
+				t.Errorf("%s left traces: %s, before %s; %d files on their way", name, got, before, h.files.Staged())
+				before = got
+			}
+		}
+		fileID(t, full.rest("file", note("x")))
+		if code, advice := refusalOf(full.rest("file", note("x"))); code != 201 || advice != "2" {
+			t.Errorf("too many files: %v %q", code, advice)
+		}
+		if st := h.shelf.Stats(); st.ScanFailed.Load() != 1 || st.Infected.Load() != 1 || h.edge.Stats().WrongKeys.Load() == 0 {
+			t.Errorf("counted were %d failures, %d harmful files", st.ScanFailed.Load(), st.Infected.Load())
+		}
+	})
+}
+
+func cutShort(r *http.Request) *http.Request {
+	b, _ := io.ReadAll(r.Body)
+	r.Body = io.NopCloser(strings.NewReader(string(b[:len(b)-6])))
+	return r
+}
+
+// endless counts what is read of 50 MB.
+type endless struct {
+	left, read int64
+}
+
+func (e *endless) Read(b []byte) (int, error) {
+	n := min(int64(len(b)), e.left)
+	e.left -= n
+	e.read += n
+	clear(b[:n])
+	if n == 0 {
+		return 0, io.EOF
+	}
+	return int(n), nil
+}
+
+// 50 MB are cut off after a little more than the limit.
+func TestFileIsCutOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t)
+		f, _ := h.filing("files")
+		for _, path := range []string{f.path("file"), NotifyPath} {
+			head := "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\n"
+			e := &endless{left: 50 << 20}
+			r := httptest.NewRequest("POST", path, io.MultiReader(strings.NewReader(head), e, strings.NewReader("\r\n--b--\r\n")))
+			r.Header.Set("Content-Type", "multipart/form-data; boundary=b")
+			n := f.send(r)
+			if code, _ := refusalOf(n); code != 202 || f.status != 400 || e.read > 64<<10 {
+				t.Errorf("%s: %v after %d bytes", path, n, e.read)
+			}
+		}
+	})
+}
+
+// Loads are counted for each file, also those that are tried too often.
+func TestDownloadAttempts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t)
+		f, p := h.filing("files")
+		one, two := fileID(t, f.rest("file", note("one"))), fileID(t, f.rest("file", note("two")))
+		for range 2 {
+			f.rest("file/" + one + "/download")
+			if f.body != "one" {
+				t.Fatalf("download: %d %s", f.status, f.body)
+			}
+		}
+		n := f.rest("file/" + one + "/download")
+		if code, _ := refusalOf(n); f.status != 400 || code != 249 {
+			t.Errorf("a third time: %d %v", f.status, n)
+		}
+		if f.rest("file/" + two + "/download"); f.body != "two" {
+			t.Errorf("the other file: %d %s", f.status, f.body)
+		}
+		h.restart()
+		if f.rest("file/" + one + "/download"); f.status != 400 {
+			t.Errorf("after a restart: %d %s", f.status, f.body)
+		}
+		if got := lines(p.do("refresh", "transcriptPosition", "1")); len(got) != 3 {
+			t.Errorf("the visitor sees %q", got)
+		}
+	})
+}
+
+// After the end files can be loaded as long as the chat can be read, and
+// nothing else.
+func TestFilesAfterTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t)
+		f, p := h.filing("files")
+		id := fileID(t, f.rest("file", note("hello")))
+		p.do("disconnect")
+		events := len(h.events(f.chat))
+		time.Sleep(time.Hour)
+		h.restart()
+		for range 3 {
+			if f.rest("file/" + id + "/download"); f.status != 200 || f.body != "hello" {
+				t.Errorf("download: %d %s", f.status, f.body)
+			}
+		}
+		if n := f.ntf("fileGetLimits"); n["chatEnded"] != true || n["secureKey"] != nil {
+			t.Errorf("limits: %v", n)
+		}
+		for _, n := range []bayeuxtest.Frame{f.rest("file", note("more")), f.ntf("", note("more")), f.rest("file/" + id + "/delete")} {
+			if code, _ := refusalOf(n); code != 249 || n["chatEnded"] != true {
+				t.Errorf("%v", n)
+			}
+		}
+		if got := len(h.events(f.chat)); got != events || len(h.files.Files()) != 1 {
+			t.Errorf("%d events, %d before", got, events)
+		}
+		time.Sleep(24 * time.Hour)
+		if n := f.rest("file/" + id + "/download"); f.status != 400 || n["chatEnded"] != true {
+			t.Errorf("a day later: %d %v", f.status, n)
+		}
+	})
+}
+
+// While the store of the logs is down nothing is shared. A file whose fate is
+// open stays, and is swept up if it was not.
+func TestFilesWhenTheStoreIsDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t)
+		f, p := h.filing("files")
+		id := fileID(t, f.rest("file", note("one")))
+		h.log.Fail(func(engine.Append) error { return errors.New("no space left") })
+		n := f.ntf("", note("two"))
+		if code, _ := refusalOf(n); code != 249 || f.status != 400 || n["chatEnded"] != false {
+			t.Errorf("%d %v", f.status, n)
+		}
+		h.log.Fail(nil)
+		if len(h.files.Files()) != 2 {
+			t.Errorf("kept are %v", h.files.Files())
+		}
+		if got := eventsOf(p.do("refresh", "transcriptPosition", "1"), "FileUploaded"); len(got) != 1 {
+			t.Errorf("the visitor sees %v", got)
+		}
+		time.Sleep(2 * time.Hour)
+		if err := h.shelf.Sweep(t.Context(), h.edge.KnowsFile); err != nil {
+			t.Fatal(err)
+		}
+		if got := h.files.Files(); len(got) != 1 || string(got[0].File) != id {
+			t.Errorf("swept are all but %v", got)
+		}
+		// And the other way round: files cannot be kept.
+		f, _ = h.filing("files")
+		h.files.Fail(errors.New("no space left"))
+		n = f.rest("file", note("three"))
+		if code, _ := refusalOf(n); code != 249 || f.status != 400 || len(h.events(f.chat)) != 2 {
+			t.Errorf("%d %v", f.status, n)
+		}
+		h.files.Fail(nil)
+		// A file that is lost is missed, and not made up.
+		id = fileID(t, f.rest("file", note("four")))
+		if err := h.files.Remove(t.Context(), media.Ref{Chat: mustParse(t, f.chat), File: chat.FileID(id)}); err != nil {
+			t.Fatal(err)
+		}
+		if f.rest("file/" + id + "/download"); f.status != 404 {
+			t.Errorf("a lost file: %d %s", f.status, f.body)
+		}
+	})
+}
+
+func mustParse(t *testing.T, s string) chat.ID {
+	t.Helper()
+	id, err := chat.ParseID(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+// Whatever is sent to the address of files is answered with a file or the
+// response object and never with a 5xx; a refused call leaves no trace.
+func FuzzFiles(f *testing.F) {
+	part := func(disposition, body string) string {
+		return "--b\r\nContent-Disposition: form-data; " + disposition + "\r\n\r\n" + body + "\r\n"
+	}
+	kind := "multipart/form-data; boundary=b"
+	file := part(`name="file"; filename="a.txt"`, "hello")
+	for _, c := range []struct{ path, query, kind, body string }{
+		{"", "", kind, part(`name="secureKey"`, "KEY") + file + "--b--"},
+		{"", "", kind, file + part(`name="secureKey"`, "KEY") + part(`name="operation"`, "fileUpload") + "--b--"},
+		{"", "secureKey=KEY&operation=fileGetsLimits", "", ""},
+		{"", "", "application/x-www-form-urlencoded", "operation=fileDownload&fileId=FILE&secureKey=KEY"},
+		{"", "", "", `{"operation":"fileDelete","fileId":"FILE","secureKey":"KEY"}`},
+		{"file", "secureKey=KEY", kind, file + part(`name="userData[file-description]"`, "x") + "--b--"},
+		{"file/limits", "secureKey=KEY", "", ""},
+		{"file/FILE/download", "secureKey=KEY", "", ""},
+		{"file/FILE/delete", "", kind, part(`name="secureKey"`, "KEY") + "--b--"},
+		{"file/../../download", "secureKey=KEY", kind, "--b\r\n"},
+	} {
+		f.Add(c.path, c.query, c.kind, c.body)
+	}
+	h := open(f)
+	f.Fuzz(func(t *testing.T, path, query, kind, body string) {
+		h.t = t
+		c, p := h.filing("files")
+		defer p.do("disconnect")
+		id := fileID(t, c.rest("file", note("hello")))
+		before, kept := len(h.events(c.chat)), len(h.files.Files())
+		fill := strings.NewReplacer("KEY", c.key, "FILE", id)
+		r := httptest.NewRequest(http.MethodPost, NotifyPath, strings.NewReader(fill.Replace(body)))
+		if path != "" {
+			r.URL.Path = c.path("file/" + strings.TrimPrefix(fill.Replace(path), "file/"))
+		}
+		r.URL.RawQuery, r.Header = fill.Replace(query), http.Header{"Content-Type": {fill.Replace(kind)}}
+		if n := c.send(r); n != nil && n["statusCode"] != 0.0 && (len(h.events(c.chat)) != before || len(h.files.Files()) != kept) {
+			t.Errorf("a refused call left traces: %v", n)
+		}
+		if h.files.Staged() != 0 {
+			t.Errorf("%d files are left on their way", h.files.Staged())
+		}
+	})
+}
