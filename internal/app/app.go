@@ -15,6 +15,7 @@ import (
 	"github.com/halley-chat/halley/internal/desk"
 	"github.com/halley-chat/halley/internal/engine"
 	"github.com/halley-chat/halley/internal/gms"
+	"github.com/halley-chat/halley/internal/media"
 	"github.com/halley-chat/halley/internal/push"
 	"github.com/halley-chat/halley/internal/routing"
 	"github.com/halley-chat/halley/internal/sqlite"
@@ -40,6 +41,9 @@ type App struct {
 	o         Options
 	log       *slog.Logger
 	store     *sqlite.Store
+	policies  map[string]*media.Policy // which files a service takes; only those that do
+	fileDir   *media.Dir               // nil if no service takes files
+	shelf     *media.Shelf             // the same
 	engine    *engine.Engine
 	directory *staff.Directory
 	router    *routing.Router
@@ -74,13 +78,22 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &App{o: o, log: o.Logger}
+	a := &App{o: o, log: o.Logger, policies: policies(o.Config)}
+	offerFiles(offered, a.policies)
 	if a.store, err = sqlite.Open(ctx, o.Config.Data, sqlite.Options{Logger: a.log}); err != nil {
 		return nil, err
 	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.store.Close())
+		}
+	}()
+	if err := a.openFiles(); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.closeFiles())
 		}
 	}()
 	key, err := secret(o.Config.Data)
@@ -120,8 +133,8 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		return nil, err
 	}
 	a.router = routing.New(routing.Options{Engine: a.engine, Queues: plans(o.Config), Logger: a.log})
-	a.gms = gms.New(gms.Options{Engine: a.engine, Keys: keys, Services: offered, SecureCookies: o.Config.SecureCookies, Carries: a.push.Carries, Logger: a.log})
-	a.desk = desk.New(desk.Options{Engine: a.engine, Staff: a.directory, SecureCookie: o.Config.SecureCookies, Logger: a.log})
+	a.gms = gms.New(gms.Options{Engine: a.engine, Keys: keys, Services: offered, SecureCookies: o.Config.SecureCookies, Carries: a.push.Carries, Files: a.shelf, Logger: a.log})
+	a.desk = desk.New(desk.Options{Engine: a.engine, Staff: a.directory, SecureCookie: o.Config.SecureCookies, Files: a.shelf, Policies: a.policies, Logger: a.log})
 	a.deskLine = bayeux.New(bayeux.Options{
 		Timeout: 20 * time.Second, MaxInterval: 30 * time.Second,
 		CookieName: "HALLEY_DESK_LINE", CookiePath: "/desk/", CookieSecure: o.Config.SecureCookies,

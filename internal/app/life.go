@@ -17,6 +17,7 @@ func rules(c config.Config) (func(service string) chat.Rules, error) {
 	all := make(map[string]chat.Rules, len(c.Services))
 	for name, s := range c.Services {
 		r := usual
+		r.Files = fileRules(s.Files)
 		var err error
 		if r.Life, err = life(s.Life); err != nil {
 			return nil, fmt.Errorf("service %s: %w", name, err)

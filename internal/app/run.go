@@ -47,6 +47,9 @@ func (a *App) Run(ctx context.Context) error {
 		}
 		return nil
 	})
+	if a.shelf != nil {
+		start("files", func(ctx context.Context) error { return a.shelf.Run(ctx, a.gms.KnowsFile) })
+	}
 	if a.o.Demo {
 		start("scripted agent", a.runEcho)
 	}
@@ -101,5 +104,5 @@ func (a *App) drain(stop context.Context) error {
 // close closes what is left, the store last.
 func (a *App) close(stop context.Context) error {
 	a.desk.Close()
-	return errors.Join(a.engine.Close(stop), a.store.Close())
+	return errors.Join(a.engine.Close(stop), a.closeFiles(), a.store.Close())
 }

@@ -47,6 +47,8 @@ type Service struct {
 	Manner           // manner.go
 	Hours   Hours    `toml:"hours"` // hours.go
 	Life             // life.go
+	// Files say which files its chats take; without them none.
+	Files *Files `toml:"files"`
 }
 
 // Queue is where chats wait for an agent.
@@ -108,8 +110,8 @@ func Demo(offerTime time.Duration) Config {
 	c := Config{
 		Data: DefaultData + "/demo",
 		Services: map[string]Service{
-			"customer-support": {Origins: []string{"null"}},
-			"echo":             {Origins: []string{All, "null"}},
+			"customer-support": {Origins: []string{"null"}, Files: &Files{}},
+			"echo":             {Origins: []string{All, "null"}, Files: &Files{}},
 		},
 		Queues: map[string]Queue{
 			"customer-support": {
@@ -138,6 +140,7 @@ func (c Config) withDefaults() Config {
 		s.Life = s.Life.withDefaults()
 		c.Services[name] = s
 	}
+	c.filesWithDefaults()
 	for name, q := range c.Queues {
 		if q.OfferTime == 0 {
 			q.OfferTime = DefaultOfferTime

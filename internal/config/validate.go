@@ -91,6 +91,7 @@ func (c Config) validateService(v *validation, name string) {
 		v.fault(key+".queue", "there is no queue %q", s.Queue)
 	}
 	s.Life.validate(v, key)
+	s.Files.validate(v, key+".files")
 	for _, o := range s.Origins {
 		if !validOrigin(o) {
 			v.fault(key+".origins", `%q is not an origin: "https://host" or "http://host:port" without a path, "null" or "*"`, o)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/halley-chat/halley/internal/chat"
 	"github.com/halley-chat/halley/internal/engine"
+	"github.com/halley-chat/halley/internal/media"
 	"github.com/halley-chat/halley/internal/staff"
 )
 
@@ -19,21 +20,27 @@ type Options struct {
 	// SecureCookie marks the cookie as Secure even where the request came
 	// without TLS, as behind a proxy that ends it.
 	SecureCookie bool
-	Logger       *slog.Logger // nil means [slog.Default]
+	// Files keeps what is shared in chats, and Policies say by service what
+	// may be; without them there are no files.
+	Files    *media.Shelf
+	Policies map[string]*media.Policy
+	Logger   *slog.Logger // nil means [slog.Default]
 }
 
 // Desk serves the desks of all agents. All methods may be called from any
 // number of goroutines at once.
 type Desk struct {
 	// Static after construction.
-	engine  *engine.Engine
-	staff   *staff.Directory
-	secure  bool
-	log     *slog.Logger
-	waiting waitingList
-	ctx     context.Context // ends with Close
-	stop    context.CancelFunc
-	work    sync.WaitGroup // the desks' goroutines
+	engine   *engine.Engine
+	staff    *staff.Directory
+	secure   bool
+	files    *media.Shelf             // nil if there are none
+	policies map[string]*media.Policy // by service
+	log      *slog.Logger
+	waiting  waitingList
+	ctx      context.Context // ends with Close
+	stop     context.CancelFunc
+	work     sync.WaitGroup // the desks' goroutines
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -46,6 +53,7 @@ type Desk struct {
 func New(o Options) *Desk {
 	d := &Desk{
 		engine: o.Engine, staff: o.Staff, secure: o.SecureCookie, log: o.Logger,
+		files: o.Files, policies: o.Policies,
 		clients: make(map[*client]struct{}), waiting: waitingList{list: []byte("[]")},
 	}
 	d.ctx, d.stop = context.WithCancel(context.Background())

@@ -29,6 +29,10 @@ var codes = map[chat.Kind]string{
 	chat.Closed:      "unavailable",
 	chat.NotOffered:  "not-offered",
 	chat.Unknown:     "unknown",
+	chat.TooMany:     "too-many",
+	chat.TooLarge:    "too-large",
+	chat.WrongType:   "wrong-type",
+	chat.TooOften:    "too-many",
 }
 
 // explain turns an error into a refusal. told is false if the error says more

@@ -18,6 +18,8 @@ import (
 	"github.com/halley-chat/halley/internal/chat"
 	"github.com/halley-chat/halley/internal/engine"
 	"github.com/halley-chat/halley/internal/engine/enginetest"
+	"github.com/halley-chat/halley/internal/media"
+	"github.com/halley-chat/halley/internal/media/mediatest"
 	"github.com/halley-chat/halley/internal/staff"
 	"github.com/halley-chat/halley/internal/staff/stafftest"
 )
@@ -31,6 +33,7 @@ const secret = "correct horse"
 type house struct {
 	t      *testing.T
 	log    *enginetest.Log
+	files  *mediatest.Store
 	engine *engine.Engine
 	store  *stafftest.Store
 	staff  *staff.Directory
@@ -48,7 +51,7 @@ const (
 func inHouse(t *testing.T, test func(h *house)) {
 	synctest.Test(t, func(t *testing.T) {
 		quiet := slog.New(slog.DiscardHandler)
-		h := &house{t: t, log: enginetest.NewLog(), store: stafftest.NewStore()}
+		h := &house{t: t, log: enginetest.NewLog(), store: stafftest.NewStore(), files: mediatest.NewStore()}
 		h.engine = engine.New(engine.Options{Log: h.log, Logger: quiet, Rules: lively})
 		if err := h.engine.Start(t.Context()); err != nil {
 			t.Fatal(err)
@@ -59,7 +62,7 @@ func inHouse(t *testing.T, test func(h *house)) {
 				t.Fatal(err)
 			}
 		}
-		h.desk = New(Options{Engine: h.engine, Staff: h.staff, Logger: quiet})
+		h.desk = New(Options{Engine: h.engine, Staff: h.staff, Logger: quiet, Files: media.NewShelf(h.files, quiet), Policies: filePolicies})
 		ctx, cancel := context.WithCancel(context.Background())
 		var work sync.WaitGroup
 		work.Go(func() { _ = h.desk.Run(ctx) })
@@ -304,5 +307,6 @@ func otherProcess(h *house) *staff.Directory { return staff.NewDirectory(h.store
 func forgiving(string) chat.Rules {
 	r := chat.DefaultRules()
 	r.ExcludeFor = 0
+	r.Files = filePolicies["shop"].FileRules
 	return r
 }

@@ -176,9 +176,7 @@ func (v *view) feed(e chat.Event) any {
 			chatHead: by("said", f.No), Text: f.Text, MessageType: f.Type,
 			Attributes: jsontext.Value(f.Attributes), Audience: f.Audience, To: f.Only,
 		}
-		if strings.HasPrefix(e.Command, "s"+strconv.FormatInt(int64(v.me), 10)+":") {
-			said.ID = e.CommandID()
-		}
+		said.ID = v.ownID(e)
 		return said
 	case chat.Typed:
 		return typedEvent{by("typed", f.No), f.On, e.Preview}
@@ -190,6 +188,11 @@ func (v *view) feed(e chat.Event) any {
 		return pushedEvent{by("pushed", f.No), f.URL}
 	case chat.DataSet:
 		return dataEvent{by("data", f.No), f.Data}
+	case chat.Shared:
+		shape := fileShape{f.File, f.Name, f.Size, f.Type}
+		return sharedEvent{by("shared", f.No), shape, f.Description, v.ownID(e)}
+	case chat.Unshared:
+		return unsharedEvent{by("unshared", f.No), f.File}
 	case chat.Queued:
 		return queuedEvent{as("queued"), f.Queue}
 	case chat.Offered:
@@ -216,6 +219,14 @@ func (v *view) feed(e chat.Event) any {
 		return endedEvent{as("ended"), f.Reason, f.By}
 	}
 	return feedLife(e.Fact, as, by)
+}
+
+// ownID is the id of the command behind an event, if it was the agent's own.
+func (v *view) ownID(e chat.Event) string {
+	if !strings.HasPrefix(e.Command, "s"+strconv.FormatInt(int64(v.me), 10)+":") {
+		return ""
+	}
+	return e.CommandID()
 }
 
 // rename lets a participant go by another name from the next event on.

@@ -81,12 +81,13 @@ func (d *Desk) signedIn(r *http.Request) (staff.SignedIn, error) {
 	return d.staff.Authenticate(r.Context(), c.Value)
 }
 
-// Register mounts /api/v1/session.
+// Register mounts /api/v1/session, and what is below /api/v1/chats.
 func (d *Desk) Register(mux *http.ServeMux) {
 	const path = "/api/v1/session"
 	mux.HandleFunc("POST "+path, d.own(d.signIn))
 	mux.HandleFunc("GET "+path, d.own(d.whoAmI))
 	mux.HandleFunc("DELETE "+path, d.own(d.signOut))
+	d.registerFiles(mux)
 }
 
 // own wraps a handler with what all of them need: pages of other origins are

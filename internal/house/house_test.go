@@ -62,7 +62,7 @@ func packages(t *testing.T) []pkg {
 // The kinds of packages, by path; see docs/architecture.md.
 var (
 	edges    = []string{"internal/gms", "internal/desk"}
-	middle   = []string{"internal/routing", "internal/staff"}
+	middle   = []string{"internal/routing", "internal/staff", "internal/media"}
 	adapters = []string{"internal/sqlite"}
 )
 
@@ -77,7 +77,9 @@ func allowed() map[string][]string {
 		"internal/routing": {
 			chat, engine, "internal/staff",
 		},
+		"internal/media":             {chat},
 		"internal/engine/enginetest": {chat, engine},
+		"internal/media/mediatest":   {chat, "internal/media"},
 		"internal/staff/stafftest":   {chat, "internal/staff"},
 		"internal/push":              {chat, engine},
 		"internal/push/pushtest":     {chat, "internal/push"},
