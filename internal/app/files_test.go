@@ -124,8 +124,8 @@ members = ["*"]`))
 		t.Errorf("over REST: %d %+v", status, chat)
 	}
 	id := chat.UserData["file-id"]
-	if status := upload(rest, strings.Repeat("x", 50<<20)); status != 400 || chat.Errors[0].Code != 202 {
-		t.Errorf("50 MB: %d %+v", status, chat)
+	if status := upload(rest, strings.Repeat("x", 6<<20)); status != 400 || chat.Errors[0].Code != 202 {
+		t.Errorf("too much: %d %+v", status, chat)
 	}
 	if kept, err := filepath.Glob(filepath.Join(c.Data, "files", "*", opened.ChatID, "*")); err != nil || len(kept) != 2 {
 		t.Errorf("on the disk are %v, %v", kept, err)

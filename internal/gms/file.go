@@ -3,6 +3,7 @@ package gms
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -26,6 +27,10 @@ const (
 	uploadWithin = 2 * time.Minute
 	// downloadWithin is how long a file may take to leave.
 	downloadWithin = 10 * time.Minute
+	// lingerFor and lingerBytes are how long, and how much of, a form that is
+	// refused is still read.
+	lingerFor   = 5 * time.Second
+	lingerBytes = 8 << 20
 )
 
 // filing is one call about a file, carried out by one goroutine.
@@ -125,6 +130,8 @@ func (c *filing) serve() {
 	err := c.receive()
 	if err == nil {
 		err = c.carryOut()
+	} else {
+		c.linger()
 	}
 	if c.form != nil {
 		if err := c.form.Discard(); err != nil {
@@ -134,6 +141,16 @@ func (c *filing) serve() {
 	if err != nil {
 		c.refuse(err)
 	}
+}
+
+// linger throws away some of what is left of a form that is refused. Browsers
+// look for the answer only when they have sent all, and a connection that is
+// closed before takes the answer with it. Who sends much more has to do without.
+func (c *filing) linger() {
+	deadline := http.NewResponseController(c.rest.w).SetReadDeadline
+	_ = deadline(time.Now().Add(lingerFor))
+	_, _ = io.CopyN(io.Discard, c.rest.r.Body, lingerBytes)
+	_ = deadline(time.Time{})
 }
 
 // receive reads the call's fields, and its file if there is one.
