@@ -1,4 +1,4 @@
-import type { ChatEvent, From, Joined, Said } from '../wire/shapes';
+import type { ChatEvent, From, Joined, Said, Shared } from '../wire/shapes';
 import type { Chat, State } from './state';
 import { isStaff } from './transcript';
 
@@ -9,9 +9,9 @@ export const TYPING_SPAN = 10_000;
 export const WARN_SPAN = 40_000;
 export const URGENT_SPAN = 120_000;
 
-/** Says whether a line came from the customer's side. */
-export function isVisitorLine(event: ChatEvent): event is Said {
-    return event.type === 'said' && !!event.from && !isStaff(event.from.role);
+/** Says whether a line, or a file, came from the customer's side. */
+export function isVisitorLine(event: ChatEvent): event is Said | Shared {
+    return (event.type === 'said' || event.type === 'shared') && !!event.from && !isStaff(event.from.role);
 }
 
 /** The moment of the first customer line that nobody has answered; null if the ball is with the customer. */
@@ -19,7 +19,8 @@ export function unansweredSince(chat: Chat): number | null {
     let since: number | null = null;
     for (let i = chat.events.length - 1; i >= 0; i--) {
         const event = chat.events[i]!;
-        if (event.type !== 'said' || event.audience || event.from?.role === 'house') continue;
+        const aside = event.type === 'said' && (event.audience || event.from?.role === 'house');
+        if ((event.type !== 'said' && event.type !== 'shared') || aside) continue;
         if (isStaff(event.from?.role)) break;
         since = event.at;
     }
@@ -32,16 +33,16 @@ export function unread(chat: Chat, me: number): number {
     for (let i = chat.events.length - 1; i >= 0; i--) {
         const event = chat.events[i]!;
         if (event.index <= chat.read) break;
-        if (event.type !== 'said') continue;
+        if (event.type !== 'said' && event.type !== 'shared') continue;
         if (event.from?.staff === me) break;
         if (isVisitorLine(event)) count++;
     }
     return count;
 }
 
-/** The last line that anybody wrote. */
-export function lastSaid(chat: Chat): Said | undefined {
-    return chat.events.findLast((event) => event.type === 'said');
+/** The last line that anybody wrote, or the last file. */
+export function lastSaid(chat: Chat): Said | Shared | undefined {
+    return chat.events.findLast((event) => event.type === 'said' || event.type === 'shared');
 }
 
 /** A participant and whether it is in the chat now. */

@@ -1,5 +1,5 @@
 import { midnight } from '@halley/shared/duration';
-import type { Said } from '../wire/shapes';
+import type { Said, Shared } from '../wire/shapes';
 import type { Chat } from './state';
 import { isRouting, sentence, Names } from './sentences';
 import { isStaff } from './transcript';
@@ -17,6 +17,16 @@ export type Row =
     | { readonly kind: 'away'; readonly key: string; readonly count: number }
     | ({ readonly kind: 'fact'; readonly key: string } & Fact)
     | { readonly kind: 'routing'; readonly key: string; readonly facts: readonly Fact[] }
+    | {
+          readonly kind: 'file';
+          readonly key: string;
+          readonly shared: Shared;
+          readonly side: 'visitor' | 'agent';
+          readonly mine: boolean;
+          readonly name: string;
+          /** It has been deleted since. */
+          readonly gone: boolean;
+      }
     | {
           readonly kind: 'line';
           readonly key: string;
@@ -47,6 +57,7 @@ function alike(a: Row, b: Row): boolean {
     if (a.kind === 'line' && b.kind === 'line') {
         return a.said === b.said && a.first === b.first && a.last === b.last;
     }
+    if (a.kind === 'file' && b.kind === 'file') return a.shared === b.shared && a.gone === b.gone;
     if (a.kind === 'routing' && b.kind === 'routing') return a.facts.length === b.facts.length;
     if (a.kind === 'away' && b.kind === 'away') return a.count === b.count;
     return a.kind === b.kind;
@@ -58,18 +69,21 @@ export function rowsOf(chat: Pick<Chat, 'events' | 'away'>, me: number): Row[] {
     const names = new Names(me);
     let day = 0;
     let marked = chat.away === null;
+    const gone = new Set(chat.events.flatMap((event) => (event.type === 'unshared' ? [event.file] : [])));
     for (const event of chat.events) {
         names.learn(event);
-        if (event.type !== 'said' && sentence(event, names) === null) continue;
+        const spoken = event.type === 'said' || event.type === 'shared';
+        if (!spoken && sentence(event, names) === null) continue;
         if (midnight(event.at) !== day) {
             day = midnight(event.at);
             rows.push({ kind: 'day', key: `day${day}`, at: event.at });
         }
-        if (!marked && event.index > chat.away!.after && event.type === 'said' && event.from?.staff !== me) {
+        if (!marked && event.index > chat.away!.after && spoken && event.from?.staff !== me) {
             rows.push({ kind: 'away', key: 'away', count: chat.away!.count });
             marked = true;
         }
         if (event.type === 'said') addLine(rows, event, me);
+        else if (event.type === 'shared') rows.push(fileRow(event, me, gone));
         else addFact(rows, { index: event.index, at: event.at, text: sentence(event, names)! }, isRouting(event));
         names.tell(event);
     }
@@ -96,6 +110,18 @@ function addLine(rows: Row[], said: Said, me: number): void {
 function aside(said: Said): 'Staff only' | 'Private' | null {
     if (!said.audience) return null;
     return said.audience === 'private' ? 'Private' : 'Staff only';
+}
+
+function fileRow(shared: Shared, me: number, gone: ReadonlySet<string>): Row {
+    return {
+        kind: 'file',
+        key: `e${shared.index}`,
+        shared,
+        side: isStaff(shared.from?.role) ? 'agent' : 'visitor',
+        mine: shared.from?.staff === me,
+        name: shared.from?.name ?? '',
+        gone: gone.has(shared.file),
+    };
 }
 
 function together(before: Line, said: Said): boolean {

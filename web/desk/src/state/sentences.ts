@@ -5,6 +5,7 @@ export class Names {
     private readonly me: number;
     private readonly byNo = new Map<number, string>();
     private readonly byStaff = new Map<number, string>();
+    private readonly files = new Map<string, string>();
     /** The visitor's absence has been told and his return has not. */
     away = false;
 
@@ -13,6 +14,7 @@ export class Names {
     }
 
     learn(event: ChatEvent): void {
+        if (event.type === 'shared') this.files.set(event.file, event.name);
         const from = event.from;
         if (!from) return;
         this.byNo.set(from.no, from.staff === this.me ? 'You' : from.name);
@@ -27,6 +29,10 @@ export class Names {
 
     participant(no: number | undefined): string | undefined {
         return no === undefined ? undefined : this.byNo.get(no);
+    }
+
+    file(id: string): string | undefined {
+        return this.files.get(id);
     }
 
     staff(id: number): string {
@@ -55,6 +61,11 @@ export function sentence(event: ChatEvent, names: Names): string | null {
             return ended(event, names);
         case 'renamed':
             return `${names.participant(event.from?.no) ?? 'Somebody'} is now called ${event.name}`;
+        case 'unshared': {
+            const name = names.file(event.file);
+            const who = names.participant(event.from?.no) ?? 'Somebody';
+            return name === undefined ? `${who} deleted a file` : `${who} deleted ${name}`;
+        }
         case 'pushed':
             return `${names.participant(event.from?.no) ?? 'Somebody'} showed ${event.url}`;
         case 'idle-warned':

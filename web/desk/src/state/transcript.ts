@@ -62,7 +62,7 @@ function typingAfter(typing: Typing | null, event: ChatEvent): Typing | null {
     if (event.type === 'typed') return preview(typing, event);
     if (event.type === 'ended') return null;
     if (!typing || event.from?.no !== typing.no) return typing;
-    return event.type === 'said' || event.type === 'left' ? null : typing;
+    return event.type === 'said' || event.type === 'shared' || event.type === 'left' ? null : typing;
 }
 
 function preview(typing: Typing | null, event: Typed): Typing | null {

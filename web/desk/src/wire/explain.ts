@@ -6,6 +6,10 @@ const words: Readonly<Record<string, string>> = {
     conflict: 'Somebody else was faster.',
     capacity: 'You have as many chats as you can take.',
     'too-long': 'The message is too long.',
+    'too-many': 'There are as many files in this chat as there may be.',
+    'too-large': 'The file is too large, or all files together are.',
+    'wrong-type': 'Files of this type are not taken.',
+    unknown: 'That is not possible in this chat.',
     'not-offered': 'The offer is no longer open.',
 };
 

@@ -138,8 +138,36 @@ export type Housed = Happened &
 /** An agent left the chat asleep until its visitor writes again. */
 export type Held = Happened & { readonly type: 'held'; readonly agent: number };
 
+/** A file was shared. */
+export type Shared = Happened & {
+    readonly type: 'shared';
+    readonly file: string;
+    readonly name: string;
+    /** In bytes. */
+    readonly size: number;
+    readonly mediaType: string;
+    readonly description?: string;
+    /** The id of the command behind it, if it was this agent's own. */
+    readonly id?: string;
+};
+/** A file was deleted. */
+export type Unshared = Happened & { readonly type: 'unshared'; readonly file: string };
+
 export type ChatEvent =
-    Joined | Left | Said | Typed | Renamed | Pushed | DataSet | Routed | Bound | Ended | Housed | Held;
+    | Joined
+    | Left
+    | Said
+    | Typed
+    | Renamed
+    | Pushed
+    | DataSet
+    | Routed
+    | Bound
+    | Ended
+    | Housed
+    | Held
+    | Shared
+    | Unshared;
 
 export interface ChatLog {
     readonly chat: ChatInfo;

@@ -38,7 +38,8 @@ function marked(chat: Chat, log: ChatLog, state: State, me: number): Chat {
     const after = state.lost?.[log.chat.id];
     if (after === undefined) return chat;
     const missed = chat.events.filter(
-        (event) => event.index > after && event.type === 'said' && event.from?.staff !== me,
+        (event) =>
+            event.index > after && (event.type === 'said' || event.type === 'shared') && event.from?.staff !== me,
     );
     return missed.length === 0 ? chat : { ...chat, away: { after, count: missed.length } };
 }
