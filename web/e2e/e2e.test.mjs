@@ -11,6 +11,7 @@ import { Stage } from './harness/stage.mjs';
 import { access } from './scenarios/access.mjs';
 import { conversation } from './scenarios/conversation.mjs';
 import { ending } from './scenarios/ending.mjs';
+import { files } from './scenarios/files.mjs';
 import { fromFile } from './scenarios/from-file.mjs';
 import { kill } from './scenarios/kill.mjs';
 import { offer } from './scenarios/offer.mjs';
@@ -24,7 +25,7 @@ const SCENARIO_TIME = 180_000;
 
 // Scenarios that last are idle most of the time, so many run at once beside a few that are busy.
 const lasting = [outage, kill].flat();
-const busy = [restore, offer, reload, ending, fromFile, conversation, access].flat();
+const busy = [restore, offer, reload, ending, fromFile, conversation, files, access].flat();
 
 for (const missing of [missingBinary(), existsSync(CHROMIUM) ? '' : noChromium()]) {
     if (!missing) continue;

@@ -92,6 +92,12 @@ export class Agent {
         await this.part('composer').press('Enter');
     }
 
+    /** Shares a file in the open chat. */
+    async attach(name, text) {
+        const file = { name, mimeType: 'application/octet-stream', buffer: Buffer.from(text) };
+        await this.part('attach-choice').setInputFiles(file);
+    }
+
     async end() {
         await this.part('end').click();
         await this.part('end-confirm').click();

@@ -49,6 +49,8 @@ async function axeFindsNothing(stage) {
     await vera.sees('On its way, see https://example.com/track');
     await vera.part('composer').pressSequentially('That is');
     await anna.part('typing-preview').waitFor();
+    await anna.attach('parcel.txt', 'On its way');
+    await anna.part('file').waitFor();
     await look(page, 'a desk with a conversation');
     await look(vera.page, 'a conversation at the sample');
     await anna.part('presence').click();
