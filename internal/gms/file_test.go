@@ -8,6 +8,8 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -500,6 +502,73 @@ func FuzzFiles(f *testing.F) {
 		}
 		if h.files.Staged() != 0 {
 			t.Errorf("%d files are left on their way", h.files.Staged())
+		}
+	})
+}
+
+// Of uploads that come at the same time only as many are taken as there may be
+// files, and the others leave nothing behind.
+func TestFilesAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t)
+		f, _ := h.filing("files")
+		var work sync.WaitGroup
+		var taken, refused atomic.Int64
+		for range 6 {
+			work.Go(func() {
+				w := httptest.NewRecorder()
+				h.edge.Notify().ServeHTTP(w, uploadForm(NotifyPath, note("hello"), field{name: "secureKey", value: f.key}))
+				switch {
+				case w.Code == 200:
+					taken.Add(1)
+				case w.Code == 400 && strings.Contains(w.Body.String(), `"code":201,"advice":"2"`):
+					refused.Add(1)
+				default:
+					t.Errorf("%d %s", w.Code, w.Body)
+				}
+			})
+		}
+		work.Wait()
+		if n := count[chat.Shared](t, h.events(f.chat)); taken.Load() != 2 || refused.Load() != 4 || n != 2 || len(h.files.Files()) != 2 || h.files.Staged() != 0 {
+			t.Errorf("%d taken, %d refused, %d facts, %d kept", taken.Load(), refused.Load(), n, len(h.files.Files()))
+		}
+	})
+}
+
+// A call about files counts once among the operations of its chat, and what is
+// too much is refused as clients of files want it.
+func TestFilesCountOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := openWith(t, map[string]Service{"files": {Queue: "files", OperationsPerSecond: 1, Files: filePolicies["files"]}})
+		f, _ := h.filing("files")
+		for range 2 {
+			fileID(t, f.rest("file", note("hello")))
+		}
+		for range 3 {
+			if n := f.ntf("fileGetLimits"); n["statusCode"] != 0.0 {
+				t.Errorf("limits: %v", n)
+			}
+		}
+		n := f.ntf("fileGetLimits")
+		if code, advice := refusalOf(n); code != 249 || advice != errTooFast.Advice || f.status != 400 {
+			t.Errorf("too much: %d %v", f.status, n)
+		}
+	})
+}
+
+// What is said about a file is said in the visitor's language.
+func TestFilesSpeakTheVisitorsLanguage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t)
+		p := h.poster("files")
+		p.do("", "nickname", "Vera", "userData[GCTI_LanguageCode]", "de")
+		f := &filer{h: h, service: "files", key: p.key, chat: p.chat}
+		if _, advice := refusalOf(f.rest("file", field{"file", "MZ", "a.exe"})); advice != translate("Files of this type are not accepted.", "de") {
+			t.Error(advice)
+		}
+		h.log.Fail(func(engine.Append) error { return errors.New("down") })
+		if _, advice := refusalOf(f.rest("file", note("x"))); advice != translate(verdicts[chat.Unavailable].Advice, "de") {
+			t.Error(advice)
 		}
 	})
 }
