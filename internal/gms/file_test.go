@@ -572,3 +572,24 @@ func TestFilesSpeakTheVisitorsLanguage(t *testing.T) {
 		}
 	})
 }
+
+// A visitor who polls and is busy with files is not thought to be gone.
+func TestFilesKeepAPollerAlive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t)
+		f, p := h.filing("files")
+		for range 10 {
+			time.Sleep(30 * time.Second)
+			if n := f.ntf("fileGetLimits"); n["chatEnded"] != false {
+				t.Fatal(n)
+			}
+		}
+		if sum, ok := h.summary(p.chat); !ok || sum.Away || !sum.Bound {
+			t.Errorf("%v %+v", ok, sum)
+		}
+		time.Sleep(time.Minute)
+		if n := f.ntf("fileGetLimits"); n["chatEnded"] != true {
+			t.Error(n)
+		}
+	})
+}
