@@ -549,3 +549,36 @@ func TestFilesKeepAPollerAlive(t *testing.T) {
 		}
 	})
 }
+
+// Whoever sends files and no key cannot keep those out who send the key first.
+func TestStrangersDoNotBlockFiles(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t)
+		f, _ := h.filing("files")
+		head := "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\n"
+		stranger := func(body io.Reader) *http.Request {
+			r := httptest.NewRequest("POST", NotifyPath, io.MultiReader(strings.NewReader(head), body))
+			r.Header.Set("Content-Type", "multipart/form-data; boundary=b")
+			return r
+		}
+		var work sync.WaitGroup
+		var open []io.Closer
+		for range maxStrangers {
+			r, w := io.Pipe()
+			open = append(open, w)
+			work.Go(func() { h.edge.Notify().ServeHTTP(httptest.NewRecorder(), stranger(r)) })
+		}
+		synctest.Wait()
+		if n := f.send(stranger(strings.NewReader("x\r\n--b--"))); n["errors"] == nil {
+			t.Errorf("one more stranger: %v", n)
+		} else if code, advice := refusalOf(n); code != 249 || advice != verdicts[chat.Unavailable].Advice {
+			t.Errorf("one more stranger: %v %q", code, advice)
+		}
+		fileID(t, f.ntf("", note("hello")))
+		for _, w := range open {
+			_ = w.Close()
+		}
+		work.Wait()
+		fileID(t, f.send(uploadForm(NotifyPath, note("hello"), field{name: "secureKey", value: f.key})))
+	})
+}

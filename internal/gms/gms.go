@@ -67,13 +67,14 @@ type Stats struct {
 // everything below; [Edge.REST] is the one for the paths below [RESTPath].
 type Edge struct {
 	// Static after construction.
-	o      Options
-	bayeux *bayeux.Server
-	node   string // what the names of this process's channels begin with
-	stats  Stats
-	unsee  func()
-	opens  *limiter // of new chats, by service and network
-	calls  *limiter // of operations, by chat
+	o         Options
+	bayeux    *bayeux.Server
+	node      string // what the names of this process's channels begin with
+	stats     Stats
+	unsee     func()
+	opens     *limiter      // of new chats, by service and network
+	calls     *limiter      // of operations, by chat
+	strangers chan struct{} // one token for each file whose key has not come yet
 
 	draining atomic.Bool
 
@@ -99,7 +100,7 @@ func New(o Options) *Edge {
 		o.RESTPatience = 2500 * time.Millisecond
 	}
 	e := &Edge{
-		o: o, node: rand.Text()[:10] + ".", opens: newLimiter(), calls: newLimiter(),
+		o: o, node: rand.Text()[:10] + ".", opens: newLimiter(), calls: newLimiter(), strangers: make(chan struct{}, maxStrangers),
 		bindings: make(map[string]*binding), pollers: make(map[string]*poller), polled: make(map[chat.ID]*poller),
 	}
 	no := &bayeux.Error{Code: 403, Args: "denied_by_security_policy", Text: "denied"}
