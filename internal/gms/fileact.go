@@ -50,21 +50,23 @@ func (c *filing) tell(ctx context.Context, sum chat.Summary, do chat.Action, add
 	// returns.
 	res, err := c.edge.o.Engine.Do(ctx, sum.Chat, cmd)
 	if err == nil {
-		c.rest.answer(c.edge.quiet(res.Summary), verdict{})
+		c.rest.answer(c.quiet(res.Summary), verdict{})
 	}
 	return err
 }
 
-// quiet is a response without events. Its nextPosition is the one told last,
-// wherever that was, so that a client which goes on from there misses nothing.
-func (e *Edge) quiet(sum chat.Summary) response {
+// quiet is a response without events. Its nextPosition is the one that was told
+// last on the caller's side, so that a client which goes on from there misses
+// nothing.
+func (c *filing) quiet(sum chat.Summary) response {
+	e := c.edge
 	r := e.blank(sum)
 	r.NextPosition = max(e.told(sum.Chat), 1)
 	e.mu.Lock()
 	b := e.bindings[sum.Channel]
 	e.mu.Unlock()
-	if b != nil {
-		r.NextPosition = max(r.NextPosition, b.next.Load())
+	if c.ntf && b != nil {
+		r.NextPosition = max(b.next.Load(), 1)
 	}
 	return r
 }
@@ -75,7 +77,7 @@ func (c *filing) limits(_ context.Context, sum chat.Summary, p *media.Policy) er
 	use := chat.UseOf(sum.Files, true)
 	n := func(v int64) string { return strconv.FormatInt(v, 10) }
 	text := "file-client-cfg-get"
-	r := c.edge.quiet(sum)
+	r := c.quiet(sum)
 	r.Messages = []message{{
 		From: party{Nickname: sum.Name, ParticipantID: chat.VisitorNo, Type: partyTypes[chat.RoleVisitor]},
 		Type: "Notice", Text: &text, UTCTime: time.Now().UnixMilli(),
