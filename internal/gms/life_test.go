@@ -395,6 +395,7 @@ func TestAbandonedChat(t *testing.T) {
 			anna := h.agent(id, 7, "Anna")
 			anna(chat.Say{Text: "too late"})
 		}
+		synctest.Wait() // the chats are told of the channels that have gone
 		events := len(h.events(v.chat))
 		for _, op := range []string{"sendMessage", "startTyping", "updateNickname", "customNotice", "readReceipt", "disconnect"} {
 			if n := v.do(op, map[string]any{"message": "x", "nickname": "x"}); len(n) != 1 || n[0]["statusCode"] != 2.0 || n[0]["chatEnded"] != true {
