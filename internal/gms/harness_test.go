@@ -18,6 +18,7 @@ import (
 	"github.com/halley-chat/halley/internal/engine/enginetest"
 	"github.com/halley-chat/halley/internal/media"
 	"github.com/halley-chat/halley/internal/media/mediatest"
+	"github.com/halley-chat/halley/test/schema"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -192,15 +193,8 @@ func (v *visitor) note(f bayeuxtest.Frame) bayeuxtest.Frame {
 	}
 	data, _ := f["data"].(map[string]any)
 	n := bayeuxtest.Frame(data)
-	_, ended := n["chatEnded"].(bool)
-	_, status := n["statusCode"].(float64)
-	_, messages := n["messages"].([]any)
-	_, next := n["nextPosition"].(float64)
-	_, id := n["chatId"].(string)
-	_, user := n["userId"].(string)
-	alias, _ := n["alias"].(string)
-	if !ended || !status || !messages || !next || !id || !user || alias == "" {
-		v.T.Fatalf("a field is missing: %v", n)
+	if err := schema.Value(n); err != nil {
+		v.T.Fatal(err)
 	}
 	if key, ok := n["secureKey"].(string); ok {
 		v.key = key
