@@ -1,0 +1,536 @@
+package conversations
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"github.com/halley-chat/halley/test/schema"
+)
+
+// visitor is the client of the steps that name none.
+const visitor = "visitor"
+
+// player plays one conversation over one transport. It is used by one
+// goroutine.
+type player struct {
+	ctx       context.Context
+	transport string
+	url       func() string // of the server, which may have been started anew
+	restart   func() error  // nil if it cannot be
+
+	vars    map[string]string
+	clients map[string]*client
+	seats   map[string]*seat
+	web     http.Client
+	answer  *answer
+}
+
+// answer is the latest answer over HTTP.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+func newPlayer(ctx context.Context, transport string, url func() string) *player {
+	return &player{
+		ctx: ctx, transport: transport, url: url,
+		vars:    map[string]string{"transport": transport, "service": "customer-support"},
+		clients: make(map[string]*client), seats: make(map[string]*seat),
+		web: http.Client{Timeout: within, Transport: &http.Transport{DisableKeepAlives: true}},
+	}
+}
+
+// play plays steps until one fails; the error says where.
+func (p *player) play(steps []step) error {
+	for _, s := range steps {
+		if err := p.step(s); err != nil {
+			return fmt.Errorf("%s: %s: %w", s.at, s.verb, err)
+		}
+	}
+	for name, c := range p.clients {
+		if rest := c.rest(); len(rest) > 0 {
+			return fmt.Errorf("at the end: @%s got what nobody wanted:\n%s", name, prettyAll(rest))
+		}
+	}
+	return nil
+}
+
+// close ends clients and agents.
+func (p *player) close() {
+	for _, s := range p.seats {
+		s.leave()
+	}
+	for _, c := range p.clients {
+		c.close()
+	}
+}
+
+func (p *player) client(name string) *client {
+	if name == "" {
+		name = visitor
+	}
+	c := p.clients[name]
+	if c == nil {
+		c = newClient(name, p.transport, p.url()+"/genesys/cometd")
+		p.clients[name] = c
+	}
+	return c
+}
+
+// value is what a name stands for: a client's own value, that of the client
+// whose name stands before the dot, or the visitor's.
+func (p *player) value(c *client) func(string) (string, bool) {
+	return func(name string) (string, bool) {
+		if who, of, dotted := strings.Cut(name, "."); dotted {
+			if other := p.clients[who]; other != nil {
+				v, ok := other.vars[of]
+				return v, ok
+			}
+			return "", false
+		}
+		for _, vars := range []map[string]string{c.vars, p.vars, p.client(visitor).vars} {
+			if v, ok := vars[name]; ok {
+				return v, true
+			}
+		}
+		return "", false
+	}
+}
+
+func keep(vars, kept map[string]string) {
+	for k, v := range kept {
+		vars[k] = v
+	}
+}
+
+// step carries out one directive.
+func (p *player) step(s step) error {
+	c := p.client(s.client)
+	body, err := fill(s.body, p.value(c))
+	if err != nil {
+		return err
+	}
+	args := make([]string, len(s.args))
+	for i, a := range s.args {
+		if args[i], err = fill(a, p.value(c)); err != nil {
+			return err
+		}
+	}
+	switch s.verb {
+	case "client":
+		return p.dress(c, args, body)
+	case "send":
+		return c.send(body)
+	case "want":
+		return p.want(c, body)
+	case "told":
+		return p.told(c, args, body)
+	case "quiet":
+		return p.quiet(c)
+	case "close":
+		c.hangUp()
+		return nil
+	case "let":
+		name, value, ok := strings.Cut(strings.Join(args, " "), "=")
+		if !ok {
+			return errors.New("name=value is needed")
+		}
+		p.vars[name] = value
+		return nil
+	case "restart":
+		return p.again()
+	case "get", "post", "form", "multipart":
+		return p.call(c, s.verb, args, body)
+	case "answer", "answered", "header":
+		return p.look(c, s.verb, args, body)
+	default:
+		return p.desk(c, s.verb, args, body)
+	}
+}
+
+// dress gives a client headers, one a line.
+func (p *player) dress(c *client, args []string, body string) error {
+	for _, a := range args {
+		if path, ok := strings.CutPrefix(a, "path="); ok {
+			c.url = p.url() + path
+		} else {
+			return fmt.Errorf("there is no flag %q", a)
+		}
+	}
+	for l := range strings.Lines(body) {
+		name, value, ok := strings.Cut(strings.TrimSpace(l), ": ")
+		if !ok {
+			return fmt.Errorf("%q is no header", l)
+		}
+		c.header.Set(name, value)
+	}
+	return nil
+}
+
+func (p *player) again() error {
+	if p.restart == nil {
+		return errors.New("this server cannot be started anew")
+	}
+	for _, s := range p.seats {
+		s.leave()
+	}
+	clear(p.seats)
+	for _, c := range p.clients {
+		c.hangUp()
+	}
+	err := p.restart()
+	for _, c := range p.clients {
+		c.hangUp() // what came while the server stopped
+	}
+	return err
+}
+
+// want takes messages that fit the patterns, in their order.
+func (p *player) want(c *client, body string) error {
+	patterns, err := parseValues(body)
+	if err != nil {
+		return fmt.Errorf("the pattern: %w", err)
+	}
+	for _, pattern := range patterns {
+		m, _ := pattern.(map[string]any)
+		var diffs []string
+		var kept map[string]string
+		var broken error
+		heads, ok := c.next(m["channel"] == "/meta/connect", func(v any) bool {
+			if kept, diffs = match(pattern, v, false); len(diffs) > 0 {
+				return false
+			}
+			broken = validate(v)
+			return true
+		})
+		if !ok {
+			return different(pretty(pattern), diffs, heads)
+		}
+		if broken != nil {
+			return broken
+		}
+		keep(c.vars, kept)
+	}
+	return nil
+}
+
+// different is the error for messages that do not fit.
+func different(want string, diffs []string, heads []any) error {
+	if len(heads) == 0 {
+		return fmt.Errorf("nothing came within %v, wanted:\n%s", within, want)
+	}
+	return fmt.Errorf("what came does not fit:\n  %s\n  wanted:\n%s\n  got:\n%s", strings.Join(diffs, "\n  "), want, prettyAll(heads))
+}
+
+func prettyAll(list []any) string {
+	var out []string
+	for _, v := range list {
+		out = append(out, pretty(v))
+	}
+	return strings.Join(out, "\n")
+}
+
+// validate checks the response object in a notification.
+func validate(v any) error {
+	m, _ := v.(map[string]any)
+	channel, _ := m["channel"].(string)
+	if m["data"] == nil || !strings.HasPrefix(channel, "/service/chatV2/") {
+		return nil
+	}
+	return schema.Value(m["data"])
+}
+
+// told takes a notification that says what it must, in short.
+func (p *player) told(c *client, args []string, body string) error {
+	t, err := parseTold(args, body)
+	if err != nil {
+		return err
+	}
+	channel := "/service/chatV2/" + p.vars["service"]
+	var diffs []string
+	var kept map[string]string
+	var broken error
+	heads, ok := c.next(false, func(v any) bool {
+		m, _ := v.(map[string]any)
+		if m["channel"] != channel || m["data"] == nil {
+			diffs = []string{"it is no notification on " + channel}
+			return false
+		}
+		if m["id"] != nil || m["successful"] != nil {
+			diffs = []string{"it has what only a reply has"}
+			return false
+		}
+		if kept, diffs = t.compare(m["data"]); len(diffs) > 0 {
+			return false
+		}
+		broken = validate(v)
+		return true
+	})
+	if !ok {
+		return different("    "+strings.Join(append(args, t.lines...), "\n    "), diffs, heads)
+	}
+	keep(c.vars, kept)
+	return broken
+}
+
+// quiet says that nothing has come which was not wanted, without waiting: a
+// connect that the server answers at once comes after all that it has for the
+// client.
+func (p *player) quiet(c *client) error {
+	text := fmt.Sprintf(`[{"channel":"/meta/connect","clientId":%q,"connectionType":%q,"id":"quiet","advice":{"timeout":0}}]`, c.vars["clientId"], c.transport)
+	if err := c.send(text); err != nil {
+		return err
+	}
+	heads, ok := c.next(true, func(v any) bool {
+		m, _ := v.(map[string]any)
+		return m["id"] == "quiet"
+	})
+	for !ok && len(heads) == 1 && confirms(heads[0]) {
+		// The answer to a connect that was held until now.
+		if _, ok = c.next(true, confirms); ok {
+			heads, ok = c.next(true, func(v any) bool { m, _ := v.(map[string]any); return m["id"] == "quiet" })
+		}
+	}
+	if rest := append(heads, c.rest()...); !ok || len(rest) > 0 {
+		return fmt.Errorf("it is not quiet:\n%s", prettyAll(rest))
+	}
+	return nil
+}
+
+var headerLine = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]*: `)
+
+// call calls an address over HTTP. Lines at the top that look like headers are
+// some; the rest is the body, for form and multipart one name=value a line.
+func (p *player) call(c *client, verb string, args []string, body string) error {
+	if len(args) != 1 {
+		return errors.New("one path is needed")
+	}
+	header := make(http.Header)
+	for {
+		first, rest, _ := strings.Cut(body, "\n")
+		if !headerLine.MatchString(first) {
+			break
+		}
+		name, value, _ := strings.Cut(first, ": ")
+		header.Add(name, value)
+		body = rest
+	}
+	body = strings.TrimPrefix(body, "\n")
+	method, kind, content := http.MethodPost, "application/x-www-form-urlencoded", []byte(body)
+	var err error
+	switch verb {
+	case "get":
+		method, kind = http.MethodGet, ""
+	case "form":
+		content = []byte(formBody(body))
+	case "multipart":
+		if kind, content, err = multipartBody(body); err != nil {
+			return err
+		}
+	}
+	req, err := http.NewRequestWithContext(p.ctx, method, p.url()+args[0], bytes.NewReader(content))
+	if err != nil {
+		return err
+	}
+	req.Header = header
+	if kind != "" && header.Get("Content-Type") == "" {
+		header.Set("Content-Type", kind)
+	}
+	resp, err := p.web.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	p.answer = &answer{resp.StatusCode, resp.Header, b}
+	if err == nil && resp.Header.Get("Content-Type") == "application/json" && strings.HasPrefix(args[0], "/genesys/2/") && bytes.Contains(b, []byte(`"statusCode"`)) {
+		err = schema.Response(b)
+	}
+	return err
+}
+
+// pairs are the lines name=value of a body, with \n for a line break.
+func pairs(body string) (list [][2]string) {
+	for l := range strings.Lines(body) {
+		name, value, _ := strings.Cut(strings.TrimSuffix(l, "\n"), "=")
+		list = append(list, [2]string{name, strings.ReplaceAll(value, `\n`, "\n")})
+	}
+	return list
+}
+
+func formBody(body string) string {
+	var parts []string
+	for _, kv := range pairs(body) {
+		parts = append(parts, url.QueryEscape(kv[0])+"="+url.QueryEscape(kv[1]))
+	}
+	return strings.Join(parts, "&")
+}
+
+// multipartBody makes a body of parts. A name may say more about its part:
+// "file;name.txt;text/plain" is a file, "key;;application/octet-stream" a value
+// that claims a type. A value of a file that begins with "base64:" is decoded.
+func multipartBody(body string) (kind string, content []byte, err error) {
+	var b bytes.Buffer
+	w := multipart.NewWriter(&b)
+	for _, kv := range pairs(body) {
+		field := append(strings.Split(kv[0], ";"), "", "")
+		h := textproto.MIMEHeader{"Content-Disposition": {fmt.Sprintf(`form-data; name="%s"`, field[0])}}
+		value := []byte(kv[1])
+		if field[1] != "" {
+			h.Set("Content-Disposition", fmt.Sprintf(`form-data; name="%s"; filename="%s"`, field[0], field[1]))
+			if text, ok := strings.CutPrefix(kv[1], "base64:"); ok {
+				if value, err = base64.StdEncoding.DecodeString(text); err != nil {
+					return "", nil, err
+				}
+			}
+		}
+		if field[2] != "" {
+			h.Set("Content-Type", field[2])
+		}
+		part, err := w.CreatePart(h)
+		if err == nil {
+			_, err = part.Write(value)
+		}
+		if err != nil {
+			return "", nil, err
+		}
+	}
+	return w.FormDataContentType(), b.Bytes(), w.Close()
+}
+
+// look looks at the latest answer over HTTP.
+func (p *player) look(c *client, verb string, args []string, body string) error {
+	if p.answer == nil || len(args) == 0 && verb != "header" {
+		return errors.New("a call before it and a status are needed")
+	}
+	a := p.answer
+	if verb == "header" {
+		for l := range strings.Lines(body) {
+			name, want, _ := strings.Cut(strings.TrimSpace(l), ": ")
+			kept, diffs := match(want, a.header.Get(name), false)
+			if len(diffs) > 0 {
+				return fmt.Errorf("%s%s", name, strings.Join(diffs, "\n"))
+			}
+			keep(c.vars, kept)
+		}
+		return nil
+	}
+	if got := fmt.Sprint(a.status); got != args[0] {
+		return fmt.Errorf("status: want %s, got %s\n%s", args[0], got, a.body)
+	}
+	if verb == "answer" && len(args) > 1 && args[1] == "raw" {
+		if string(a.body) != body {
+			return fmt.Errorf("want %q, got %q", body, a.body)
+		}
+		return nil
+	}
+	if verb == "answer" && body == "" {
+		return nil
+	}
+	got, err := parseValues(string(a.body))
+	if err != nil || len(got) != 1 {
+		return fmt.Errorf("the answer is not JSON: %s", a.body)
+	}
+	if verb == "answered" {
+		t, err := parseTold(args[1:], body)
+		if err != nil {
+			return err
+		}
+		kept, diffs := t.compare(got[0])
+		if len(diffs) > 0 {
+			return different("    "+strings.Join(append(args, t.lines...), "\n    "), diffs, got)
+		}
+		keep(c.vars, kept)
+		return nil
+	}
+	patterns, err := parseValues(body)
+	if err != nil || len(patterns) != 1 {
+		return fmt.Errorf("one pattern is needed: %w", err)
+	}
+	kept, diffs := match(patterns[0], got[0], false)
+	if len(diffs) > 0 {
+		return different(pretty(patterns[0]), diffs, got)
+	}
+	keep(c.vars, kept)
+	return nil
+}
+
+// desk plays the agents' side.
+func (p *player) desk(c *client, verb string, args []string, body string) error {
+	if len(args) == 0 {
+		return errors.New("an agent's login is needed")
+	}
+	s := p.seats[args[0]]
+	if s == nil {
+		var err error
+		if s, err = sit(p.ctx, p.url(), args[0]); err != nil {
+			return err
+		}
+		p.seats[args[0]] = s
+	}
+	if verb == "take" {
+		chat, ok := p.value(c)("chat")
+		if !ok {
+			return errors.New("there is no chat yet")
+		}
+		return s.take(p.ctx, chat)
+	}
+	list, err := parseValues(body)
+	if err != nil {
+		return err
+	}
+	for _, v := range list {
+		switch verb {
+		case "agent":
+			m, ok := v.(map[string]any)
+			if !ok {
+				return fmt.Errorf("%s is no command", show(v))
+			}
+			refused := ""
+			if len(args) > 1 {
+				refused, _ = strings.CutPrefix(args[1], "refused=")
+			}
+			err = s.tell(p.ctx, m, refused)
+		case "sees":
+			var kept map[string]string
+			kept, err = s.sees(p.ctx, v)
+			keep(c.vars, kept)
+		case "unseen":
+			if s.saw(v) {
+				err = fmt.Errorf("%s was shown %s:\n%s", s.login, show(v), s.all())
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// secrets are the values that no log may show.
+func (p *player) secrets() (list []string) {
+	for _, c := range p.clients {
+		for _, name := range []string{"key", "clientId"} {
+			if v := c.vars[name]; len(v) > 8 {
+				list = append(list, v)
+			}
+		}
+		c.mu.Lock()
+		for _, v := range c.cookies {
+			list = append(list, v)
+		}
+		c.mu.Unlock()
+	}
+	return list
+}
