@@ -50,14 +50,16 @@ type client struct {
 	changed chan struct{} // closed and replaced when something comes
 	cookies map[string]string
 	conn    net.Conn
-	holding int  // connects that have not been answered
-	lost    bool // the server does not know the session any more
+	holding int             // connects that have not been answered
+	lost    bool            // the server does not know the session any more
+	taken   map[string]bool // deliveries that were wanted and came, as JSON
+	again   bool            // the server may send once more what it cannot know to have come
 }
 
 func newClient(name, transport, url string) *client {
 	c := &client{
 		name: name, transport: transport, url: url, header: make(http.Header), vars: make(map[string]string),
-		changed: make(chan struct{}), cookies: make(map[string]string),
+		taken: make(map[string]bool), changed: make(chan struct{}), cookies: make(map[string]string),
 		web: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 4}},
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
@@ -76,11 +78,12 @@ func (c *client) close() {
 func (c *client) hangUp() {
 	c.mu.Lock()
 	conn := c.conn
-	c.conn, c.queues = nil, [2][]any{}
+	c.conn, c.queues, c.again = nil, [2][]any{}, len(c.taken) > 0
 	c.mu.Unlock()
 	if conn != nil {
 		_ = conn.Close()
 	}
+	c.web.CloseIdleConnections()
 }
 
 // request is the header of a request, cookies included.
@@ -104,6 +107,14 @@ func (c *client) bake(h http.Header) {
 	for _, k := range (&http.Response{Header: h}).Cookies() {
 		c.cookies[k.Name] = k.Value
 	}
+}
+
+// browser is the value of the cookie that ties a browser to its sessions.
+func (c *client) browser() (string, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	v, ok := c.cookies["BAYEUX_BROWSER"]
+	return v, ok
 }
 
 // put adds what came to a queue.
@@ -131,28 +142,36 @@ func (c *client) send(text string) error {
 	if c.transport == overWebSocket {
 		return c.write(text)
 	}
-	if !held(text) {
-		c.exchange(1, text, "")
+	connects, holds := connecting(text)
+	switch {
+	case holds:
+		c.hold(text, "")
 		return nil
+	case connects:
+		// Over polling it means that a connection was lost.
+		c.mu.Lock()
+		c.again = len(c.taken) > 0
+		c.mu.Unlock()
 	}
-	c.hold(text, "")
+	c.exchange(1, text, "")
 	return nil
 }
 
-// held says whether the server may let the answer to a text wait.
-func held(text string) bool {
+// connecting says whether a text has a connect, and whether the server may let
+// the answer wait.
+func connecting(text string) (connects, holds bool) {
 	list, err := parseValues(text)
 	if err != nil {
-		return false
+		return false, false
 	}
 	for _, v := range list {
 		m, _ := v.(map[string]any)
-		advice, _ := m["advice"].(map[string]any)
-		if m["channel"] == "/meta/connect" && advice["timeout"] != json.Number("0") {
-			return true
+		if m["channel"] == "/meta/connect" {
+			advice, _ := m["advice"].(map[string]any)
+			connects, holds = true, holds || advice["timeout"] != json.Number("0")
 		}
 	}
-	return false
+	return connects, holds
 }
 
 func (c *client) hold(text, auto string) {
@@ -295,7 +314,7 @@ func (c *client) read(conn net.Conn, br *bufio.Reader) {
 			c.mu.Lock()
 			mine := c.conn == conn
 			if mine {
-				c.conn = nil
+				c.conn, c.again = nil, len(c.taken) > 0
 			}
 			c.mu.Unlock()
 			if mine {
@@ -333,6 +352,15 @@ func confirms(v any) bool {
 	return m["channel"] == "/meta/connect" && m["successful"] == true
 }
 
+func isDelivery(v any) bool {
+	m, _ := v.(map[string]any)
+	return m["data"] != nil
+}
+
+// repeat says whether a delivery has come before and may come again, as
+// clients must expect when a connection is lost. It is called with mu held.
+func (c *client) repeat(v any) bool { return c.again && isDelivery(v) && c.taken[show(v)] }
+
 // next waits for a message that fits at the head of a queue and takes it.
 // Replies to connects are passed over unless connects says that one is wanted.
 // heads are the messages that did not fit.
@@ -342,7 +370,7 @@ func (c *client) next(connects bool, fits func(any) bool) (heads []any, ok bool)
 		c.mu.Lock()
 		heads = nil
 		for i, q := range c.queues {
-			for len(q) > 0 && !connects && confirms(q[0]) {
+			for len(q) > 0 && !fits(q[0]) && (!connects && confirms(q[0]) || c.repeat(q[0])) {
 				q = q[1:]
 			}
 			c.queues[i] = q
@@ -351,6 +379,9 @@ func (c *client) next(connects bool, fits func(any) bool) (heads []any, ok bool)
 			}
 			if fits(q[0]) {
 				c.queues[i] = q[1:]
+				if isDelivery(q[0]) {
+					c.taken[show(q[0])] = true
+				}
 				c.mu.Unlock()
 				return nil, true
 			}
@@ -370,13 +401,14 @@ func (c *client) next(connects bool, fits func(any) bool) (heads []any, ok bool)
 	}
 }
 
-// rest is what has come and was not taken, replies to connects apart.
+// rest is what has come and was not taken, replies to connects and repeats
+// apart.
 func (c *client) rest() (list []any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, q := range c.queues {
 		for _, v := range q {
-			if !confirms(v) {
+			if !confirms(v) && !c.repeat(v) {
 				list = append(list, v)
 			}
 		}

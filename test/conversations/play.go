@@ -89,11 +89,17 @@ func (p *player) client(name string) *client {
 }
 
 // value is what a name stands for: a client's own value, that of the client
-// whose name stands before the dot, or the visitor's.
+// whose name stands before the dot, or the visitor's. $browser is the cookie.
 func (p *player) value(c *client) func(string) (string, bool) {
 	return func(name string) (string, bool) {
+		if name == "browser" {
+			return c.browser()
+		}
 		if who, of, dotted := strings.Cut(name, "."); dotted {
 			if other := p.clients[who]; other != nil {
+				if of == "browser" {
+					return other.browser()
+				}
 				v, ok := other.vars[of]
 				return v, ok
 			}
@@ -302,7 +308,7 @@ func (p *player) quiet(c *client) error {
 			heads, ok = c.next(true, func(v any) bool { m, _ := v.(map[string]any); return m["id"] == "quiet" })
 		}
 	}
-	if rest := append(heads, c.rest()...); !ok || len(rest) > 0 {
+	if rest := c.rest(); !ok || len(rest) > 0 {
 		return fmt.Errorf("it is not quiet:\n%s", prettyAll(rest))
 	}
 	return nil
