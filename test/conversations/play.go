@@ -412,7 +412,8 @@ func multipartBody(body string) (kind string, content []byte, err error) {
 			return "", nil, err
 		}
 	}
-	return w.FormDataContentType(), b.Bytes(), w.Close()
+	err = w.Close()
+	return w.FormDataContentType(), b.Bytes(), err
 }
 
 // look looks at the latest answer over HTTP.
