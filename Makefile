@@ -8,7 +8,7 @@ GOTEST     := go test -shuffle=on
 # Packages of the black boxes are run by targets of their own.
 UNIT       = $$(go list ./... | grep -v /test/)
 
-.PHONY: build run test race e2e interop record kill lint fmt web sample-zip clean chromium fuzz bench-bayeux bench-sqlite
+.PHONY: build run test race conversations e2e interop record kill lint fmt web sample-zip clean chromium fuzz bench-bayeux bench-sqlite
 
 build: web
 	@mkdir -p bin
@@ -18,11 +18,15 @@ run: build
 	bin/halley serve --demo --listen $(LISTEN)
 
 # Everything that must hold. It installs what it needs.
-test: lint race build web-test interop record kill e2e
+test: lint race conversations build web-test interop record kill e2e
 	@echo "everything passed"
 
 race:
 	$(GOTEST) -race $(UNIT)
+
+# Frames as text, for every operation, error and client that is known.
+conversations:
+	$(GOTEST) -count=1 ./test/schema ./test/conversations
 
 # The web parts. npm ci only where the lock has changed since.
 STAMPS := web/node_modules/.halley web/sample/node_modules/.halley web/e2e/node_modules/.halley test/cometd/node_modules/.halley test/bayeuxjs/node_modules/.halley
@@ -55,7 +59,7 @@ record: build chromium test/cometd/node_modules/.halley web/e2e/node_modules/.ha
 
 # Kills the server under load and compares what was acknowledged.
 kill: build
-	HALLEY_BIN=$(CURDIR)/bin/halley $(GOTEST) -count=1 -v $$(go list ./test/... | grep -v /test/record)
+	HALLEY_BIN=$(CURDIR)/bin/halley $(GOTEST) -count=1 -v $$(go list ./test/... | grep -v -e /test/record -e /test/conversations -e /test/schema)
 
 # Browsers. E2E_PICTURE=1 makes the picture of the README anew.
 e2e: build chromium web/e2e/node_modules/.halley web/sample/node_modules/.halley
