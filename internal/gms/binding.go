@@ -144,8 +144,10 @@ func (b *binding) deliver(batch engine.Batch) {
 		r.countdown(sum)
 	}
 	if len(r.Messages) > 0 || batch.Replay || r.ChatEnded {
-		b.next.Store(r.NextPosition)
 		send(b.session, b.channel, r)
+		// After it: what is confirmed at the same moment may say an older
+		// position, but none whose events are still to come.
+		b.next.Store(r.NextPosition)
 	}
 	if r.ChatEnded {
 		b.end(false)
