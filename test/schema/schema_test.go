@@ -68,6 +68,10 @@ func TestResponse(t *testing.T) {
 			r["chatEnded"], r["messages"] = true, []any{}
 			delete(r, "secureKey")
 		}, false},
+		"an end whose event was not asked for": {func(r, m map[string]any) {
+			r["chatEnded"], r["nextPosition"] = true, 1
+			delete(r, "secureKey")
+		}, true},
 		"an end": {func(r, m map[string]any) { r["chatEnded"] = true; delete(r, "secureKey") }, true},
 		"a refusal": {func(r, m map[string]any) {
 			r["statusCode"], r["errors"], r["messages"] = 2, failure, []any{}
