@@ -12,16 +12,11 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// callbackPolling is the line of a service's configuration that switches
-// callback-polling on. While it is empty no conversation is played over it
-// against a whole server, only against the library: TestCallbackPolling.
-const callbackPolling = ""
-
 // standard is the configuration of a conversation that has none.
 const standard = `
 [services.customer-support]
 origins = ["https://shop.example", "null"]
-` + callbackPolling + `
+callback_polling = true
 [queues.customer-support]
 members = ["anna", "ben"]
 `
@@ -56,9 +51,6 @@ func TestConversations(t *testing.T) {
 			continue
 		}
 		for _, transport := range s.transports {
-			if transport == overCallback && !strings.Contains(s.config+callbackPolling, "callback") {
-				continue
-			}
 			played++
 			t.Run(s.name+"/"+transport, func(t *testing.T) {
 				t.Parallel()

@@ -202,9 +202,12 @@ func show(v any) string {
 
 // pretty is a value as JSON to read.
 func pretty(v any) string {
-	b, err := json.MarshalIndent(v, "    ", "  ")
-	if err != nil {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("    ", "  ")
+	if err := enc.Encode(v); err != nil {
 		return show(v)
 	}
-	return "    " + string(b)
+	return "    " + strings.TrimSpace(b.String())
 }
