@@ -83,6 +83,8 @@ fmt:
 fuzz:
 	go test -fuzz FuzzDecode -fuzztime 60s ./bayeux
 	go test -fuzz FuzzChannel -fuzztime 30s ./bayeux
+	go test -run '^$$' -fuzz FuzzREST -fuzztime 60s -fuzzminimizetime 10x ./internal/gms
+	go test -run '^$$' -fuzz FuzzCometD -fuzztime 60s -fuzzminimizetime 10x ./internal/gms
 	go test -fuzz FuzzBatch -fuzztime 30s ./bayeux
 
 # The Bayeux server beside others, in one run; FULL=-full takes half an hour.

@@ -1,6 +1,7 @@
 package gms
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -8,7 +9,8 @@ import (
 )
 
 // Whatever is sent to the REST side is answered with the response object and
-// never with a 5xx, and a refused call leaves no trace.
+// never with a 5xx. Nobody learns a key that it did not bring, and a refused
+// call leaves no trace.
 func FuzzREST(f *testing.F) {
 	form := "application/x-www-form-urlencoded"
 	for _, c := range []struct{ op, query, kind, body string }{
@@ -34,7 +36,12 @@ func FuzzREST(f *testing.F) {
 	f.Fuzz(func(t *testing.T, op, query, kind, body string) {
 		h.t = t
 		p := h.polling("support")
-		defer p.do("disconnect")
+		other := h.polling("support")
+		defer func() {
+			p.do("disconnect")
+			other.do("disconnect")
+		}()
+		brought := strings.Contains(query+body, "KEY")
 		query, body = strings.ReplaceAll(query, "KEY", p.key), strings.ReplaceAll(body, "KEY", p.key)
 		r := httptest.NewRequest(http.MethodPost, RESTPath+"support", strings.NewReader(body))
 		if op != "" {
@@ -44,13 +51,17 @@ func FuzzREST(f *testing.F) {
 		r.Header.Set("Content-Type", kind)
 		chats := h.engine.Board().Len()
 		q := &poster{h: h, service: "support"}
-		if n := q.send(r); n["statusCode"] == 0.0 {
+		n := q.send(r)
+		if shown := fmt.Sprint(n, q.header); strings.Contains(shown, other.key) || strings.Contains(shown, p.key) && (!brought || n["statusCode"] != 0.0) {
+			t.Fatalf("a key got out: %s", shown)
+		}
+		if n["statusCode"] == 0.0 {
 			if q.chat != "" && q.chat != p.chat {
 				q.do("disconnect")
 			}
 			return
 		}
-		if got := h.events(p.chat); len(got) != 2 || h.engine.Board().Len() != chats {
+		if got := append(h.events(p.chat), h.events(other.chat)...); len(got) != 4 || h.engine.Board().Len() != chats {
 			t.Errorf("a refused call left traces: %v", got)
 		}
 	})
