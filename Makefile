@@ -8,7 +8,7 @@ GOTEST     := go test -shuffle=on
 # Packages of the black boxes are run by targets of their own.
 UNIT       = $$(go list ./... | grep -v /test/)
 
-.PHONY: build run test race conversations e2e interop record kill lint fmt web sample-zip clean chromium fuzz bench-bayeux bench-sqlite
+.PHONY: build run test race conversations e2e interop record kill lint fmt web sample-zip clean chromium fuzz bench-bayeux bench-gms bench-sqlite
 
 build: web
 	@mkdir -p bin
@@ -90,6 +90,10 @@ fuzz:
 # The Bayeux server beside others, in one run; FULL=-full takes half an hour.
 bench-bayeux:
 	bayeux/bench/run.sh $(FULL) bin/bench-bayeux.md
+
+# sendMessage and refresh with many live chats; FLAGS="-chats 1000 -for 5s" for less.
+bench-gms:
+	test/bench/run.sh $(FLAGS)
 
 bench-sqlite:
 	go test -run '^$$' -bench . -benchtime 1x -timeout 30m ./internal/sqlite
