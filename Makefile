@@ -26,7 +26,7 @@ race:
 
 # Frames as text, for every operation, error and client that is known.
 conversations:
-	$(GOTEST) -count=1 ./test/schema ./test/conversations
+	$(GOTEST) -count=1 -parallel 8 ./test/schema ./test/conversations
 
 # The web parts. npm ci only where the lock has changed since.
 STAMPS := web/node_modules/.halley web/sample/node_modules/.halley web/e2e/node_modules/.halley test/cometd/node_modules/.halley test/bayeuxjs/node_modules/.halley
