@@ -16,6 +16,7 @@ import (
 	"github.com/halley-chat/halley/bayeux/bayeuxtest"
 	"github.com/halley-chat/halley/internal/chat"
 	"github.com/halley-chat/halley/internal/media"
+	"github.com/halley-chat/halley/test/schema"
 )
 
 // scanner refuses what holds a word, and fails at another.
@@ -119,11 +120,8 @@ func (p *filer) take(w *httptest.ResponseRecorder) bayeuxtest.Frame {
 	if err := json.Unmarshal(w.Body.Bytes(), &n); err != nil {
 		p.h.t.Fatalf("%v: %s", err, w.Body)
 	}
-	_, messages := n["messages"].([]any)
-	_, ended := n["chatEnded"].(bool)
-	_, id := n["chatId"].(string)
-	if next, _ := n["nextPosition"].(float64); !messages || !ended || !id || next < 1 {
-		p.h.t.Fatalf("a field is missing: %v", n)
+	if err := schema.Response(w.Body.Bytes()); err != nil {
+		p.h.t.Fatal(err)
 	}
 	ok := n["statusCode"] == 0.0
 	if ok != (w.Code == 200) || ok == (n["errors"] != nil) || !ok && n["statusCode"] != 2.0 {
