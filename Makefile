@@ -85,6 +85,7 @@ fuzz:
 	go test -fuzz FuzzChannel -fuzztime 30s ./bayeux
 	go test -run '^$$' -fuzz FuzzREST -fuzztime 60s -fuzzminimizetime 10x ./internal/gms
 	go test -run '^$$' -fuzz FuzzCometD -fuzztime 60s -fuzzminimizetime 10x ./internal/gms
+	go test -run '^$$' -fuzz FuzzFiles -fuzztime 30s -fuzzminimizetime 10x ./internal/gms
 	go test -fuzz FuzzBatch -fuzztime 30s ./bayeux
 
 # The Bayeux server beside others, in one run; FULL=-full takes half an hour.
