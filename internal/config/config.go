@@ -104,14 +104,14 @@ const All = "*"
 
 // Demo is the configuration of "serve --demo". The service customer-support is
 // for people, with the scripted agent "echo" in reserve after 5 s; the service
-// echo is for that agent alone, and for pages from anywhere, so that a client
-// can be tried against it. offerTime 0 means the default.
+// echo is for that agent alone, and for pages from anywhere over any transport,
+// so that a client can be tried against it. offerTime 0 means the default.
 func Demo(offerTime time.Duration) Config {
 	c := Config{
 		Data: DefaultData + "/demo",
 		Services: map[string]Service{
 			"customer-support": {Origins: []string{"null"}, Files: &Files{}},
-			"echo":             {Origins: []string{All, "null"}, Files: &Files{}},
+			"echo":             {Origins: []string{All, "null"}, Files: &Files{}, Manner: Manner{CallbackPolling: true}},
 		},
 		Queues: map[string]Queue{
 			"customer-support": {

@@ -142,6 +142,11 @@ func TestBuiltIn(t *testing.T) {
 	if diff := cmp.Diff(want, demo.Queues["customer-support"]); diff != "" {
 		t.Errorf("the demo's queue for people (-want +got):\n%s", diff)
 	}
+	for name, want := range map[string]bool{"echo": true, "customer-support": false} {
+		if got := demo.Services[name].CallbackPolling; got != want {
+			t.Errorf("the demo's %s is served over callback-polling: %v", name, got)
+		}
+	}
 	if got := config.Demo(0).Queues["echo"].OfferTime; got != config.DefaultOfferTime {
 		t.Errorf("an offer of the demo lasts %s", time.Duration(got))
 	}

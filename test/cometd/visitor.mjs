@@ -10,7 +10,7 @@ export const CHANNEL = `/service/chatV2/${SERVICE}`;
  * holds for every notification is checked on the spot and reported by the next wait.
  */
 export class Visitor {
-    /** CometD: the class of the library under test. transport: "websocket" or "long-polling". */
+    /** CometD: the class of the library under test. transport: "websocket", "long-polling" or "callback-polling". */
     constructor(CometD, server, transport, name) {
         this.journal = new Journal(name);
         this.transport = transport;
@@ -23,10 +23,8 @@ export class Visitor {
 
         const cometd = this.cometd = new CometD(name);
         cometd.configure({url: `${server}/genesys/cometd`, logLevel: 'error', backoffIncrement: 100, maxBackoff: 400});
-        if (transport === 'long-polling') {
-            cometd.unregisterTransport('websocket');
-        }
-        cometd.addListener('/meta/handshake', (message) => this.journal.add({handshake: message.successful}));
+        cometd.getTransportTypes().filter((type) => type !== transport).forEach((type) => cometd.unregisterTransport(type));
+        cometd.addListener('/meta/handshake', (message) => this.journal.add({handshake: message.successful, reply: message}));
         cometd.addListener('/meta/connect', (message) => this.journal.add({connect: message.successful}));
     }
 
@@ -188,6 +186,11 @@ export class Visitor {
         const note = await this.until('end of the chat', () => this.notes().find((one) => one.chatEnded));
         assert.ok(note.messages.some((event) => event.type === 'ParticipantLeft' && event.from.type === 'Client'));
         return note;
+    }
+
+    /** The replies to the handshakes so far, in order. */
+    handshakes() {
+        return this.journal.entries.filter((entry) => 'handshake' in entry).map((entry) => entry.reply);
     }
 
     /** How each /meta/connect so far has ended, in order. */

@@ -145,7 +145,7 @@ func TestRecordAndReplay(t *testing.T) {
 			t.Errorf("%q is in the recording", word)
 		}
 	}
-	for _, via := range []string{"websocket", "long-polling", "rest"} {
+	for _, via := range []string{"websocket", "long-polling", "callback-polling", "rest"} {
 		if n := bytes.Count(b, []byte(`"via":"`+via+`"`)); n < 20 {
 			t.Errorf("%d lines of %s", n, via)
 		}
@@ -176,7 +176,7 @@ func nobody(t *testing.T, file string) {
 	t.Helper()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "halley.toml")
-	config := "listen = \"127.0.0.1:0\"\ndata = \"" + filepath.Join(dir, "data") + "\"\n[services.help]\n[queues.help]\nmembers = [\"*\"]\n"
+	config := "listen = \"127.0.0.1:0\"\ndata = \"" + filepath.Join(dir, "data") + "\"\n[services.help]\ncallback_polling = true\n[queues.help]\nmembers = [\"*\"]\n"
 	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
