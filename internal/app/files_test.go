@@ -3,7 +3,6 @@ package app
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"io"
 	"log/slog"
 	"mime/multipart"
@@ -91,15 +90,9 @@ members = ["*"]`))
 		UserData  map[string]string `json:"userData"`
 		Errors    []struct{ Code int }
 	}
-	read := func(b []byte) {
-		t.Helper()
-		if err := json.Unmarshal(b, &chat); err != nil {
-			t.Fatalf("%v: %s", err, b)
-		}
-	}
 	form := "application/x-www-form-urlencoded"
 	_, b := post("/genesys/2/chat/customer-support/", form, strings.NewReader("nickname=Vera"))
-	read(b)
+	read(t, b, &chat)
 	upload := func(path, text string) int {
 		t.Helper()
 		var body bytes.Buffer
@@ -109,7 +102,7 @@ members = ["*"]`))
 		_ = w.WriteField("secureKey", chat.SecureKey)
 		_ = w.Close()
 		res, b := post(path, w.FormDataContentType(), &body)
-		read(b)
+		read(t, b, &chat)
 		return res.StatusCode
 	}
 	rest, opened := "/genesys/2/chat/customer-support/"+chat.ChatID+"/file", chat

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"encoding/json"
 	"io"
 	"log/slog"
 	"net/http"
@@ -134,7 +133,8 @@ func TestConfiguredLifeIsServed(t *testing.T) {
 	var answer struct {
 		Messages []struct{ Text string }
 	}
-	if err != nil || json.Unmarshal(body, &answer) != nil || len(answer.Messages) != 3 ||
+	read(t, body, &answer)
+	if err != nil || len(answer.Messages) != 3 ||
 		answer.Messages[1].Text != "my card is #### #### #### ####" || answer.Messages[2].Text != "Welcome!" {
 		t.Errorf("%s, %v", body, err)
 	}

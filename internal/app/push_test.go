@@ -25,6 +25,7 @@ import (
 	"github.com/halley-chat/halley/internal/config"
 	"github.com/halley-chat/halley/internal/push"
 	"github.com/halley-chat/halley/internal/staff"
+	"github.com/halley-chat/halley/test/schema"
 )
 
 // journal is a log that can be read while it is written.
@@ -140,6 +141,9 @@ func (r *running) background(kind, token string) chat.ID {
 	var id chat.ID
 	for _, m := range got {
 		if note, ok := m["data"].(map[string]any); ok {
+			if err := schema.Value(note); err != nil {
+				r.t.Error(err)
+			}
 			id, _ = chat.ParseID(note["chatId"].(string))
 		}
 	}
@@ -178,7 +182,7 @@ func TestPushAcrossARestart(t *testing.T) {
 			// What a hook is sent, and what FCM is.
 			Device  string `json:"device"`
 			Index   int64  `json:"index"`
-			Event   *struct{ Text string }
+			Event   json.RawMessage
 			Message struct {
 				Token string            `json:"token"`
 				Data  map[string]string `json:"data"`
@@ -197,7 +201,11 @@ func TestPushAcrossARestart(t *testing.T) {
 		case m.Message.Token != "":
 			took <- fmt.Sprintf("%s %s %s", m.Message.Token, m.Message.Data["index"], auth)
 		case m.Event != nil:
-			took <- fmt.Sprintf("%s %d %s %s", m.Device, m.Index, auth, m.Event.Text)
+			var e struct{ Text string }
+			if err := errors.Join(schema.Event(m.Event), json.Unmarshal(m.Event, &e)); err != nil {
+				t.Error(err)
+			}
+			took <- fmt.Sprintf("%s %d %s %s", m.Device, m.Index, auth, e.Text)
 		}
 	})
 	server := httptest.NewServer(mux)

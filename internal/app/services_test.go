@@ -2,7 +2,7 @@ package app
 
 import (
 	"context"
-	"encoding/json"
+	"io"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -118,8 +118,9 @@ func TestRatesBehindAProxy(t *testing.T) {
 		var answer struct {
 			StatusCode int `json:"statusCode"`
 		}
-		err = json.NewDecoder(res.Body).Decode(&answer)
+		body, err := io.ReadAll(res.Body)
 		_ = res.Body.Close()
+		read(t, body, &answer)
 		if err != nil || answer.StatusCode != call.status {
 			t.Errorf("call %d: %+v, %v, want %d", i+1, answer, err, call.status)
 		}

@@ -18,6 +18,7 @@ import (
 	"github.com/halley-chat/halley/bayeux/bayeuxtest"
 	"github.com/halley-chat/halley/internal/chat"
 	"github.com/halley-chat/halley/internal/engine"
+	"github.com/halley-chat/halley/test/schema"
 )
 
 func TestNewChatsPerMinute(t *testing.T) {
@@ -235,6 +236,9 @@ func (s *scripted) do(data string) bayeuxtest.Frame {
 	_, f := s.get(nil, `[{"channel":"/meta/connect","clientId":"$","id":"3","connectionType":"callback-polling"}]`)
 	for _, m := range f {
 		if data, ok := m["data"].(map[string]any); ok {
+			if err := schema.Value(data); err != nil {
+				s.h.t.Fatal(err)
+			}
 			return data
 		}
 	}

@@ -2,6 +2,7 @@ package gms
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/halley-chat/halley/internal/chat"
+	"github.com/halley-chat/halley/test/schema"
 )
 
 // facts are those of a kind in a chat's log.
@@ -249,7 +251,7 @@ func TestScript(t *testing.T) {
 				continue
 			}
 			var m map[string]any
-			if err := json.Unmarshal(event, &m); err != nil || m["type"] != kind || m["from"].(map[string]any)["participantId"] != float64(by) || !s.ForPeople(kind) {
+			if err := errors.Join(schema.Event(event), json.Unmarshal(event, &m)); err != nil || m["type"] != kind || m["from"].(map[string]any)["participantId"] != float64(by) || !s.ForPeople(kind) {
 				t.Errorf("%s: %s: %v", kind, event, err)
 			}
 			got = append(got, m)

@@ -4,6 +4,7 @@ package blackbox
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/halley-chat/halley/test/process"
+	"github.com/halley-chat/halley/test/schema"
 )
 
 // visitor is a long-polling client of the chat API that shows every byte.
@@ -37,6 +39,12 @@ type answer struct {
 		Interval  float64 `json:"interval"`
 	} `json:"advice"`
 	Data *note `json:"data"`
+}
+
+// UnmarshalJSON refuses what has not the shape of a response object.
+func (n *note) UnmarshalJSON(b []byte) error {
+	type plain note
+	return errors.Join(schema.Response(b), json.Unmarshal(b, (*plain)(n)))
 }
 
 type note struct {

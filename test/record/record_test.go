@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/halley-chat/halley/test/process"
+	"github.com/halley-chat/halley/test/schema"
 )
 
 // clients are the official CometD clients. Without their packages the test does
@@ -254,7 +255,7 @@ func (c *caller) call(operation string, fields ...string) reply {
 	defer resp.Body.Close()
 	var r reply
 	b, err := io.ReadAll(resp.Body)
-	if err := errors.Join(err, json.Unmarshal(b, &r)); err != nil {
+	if err := errors.Join(err, schema.Response(b), json.Unmarshal(b, &r)); err != nil {
 		c.t.Errorf("%s: %v %s", operation, err, b)
 	}
 	if r.NextPosition > 0 {

@@ -71,6 +71,15 @@ func Response(body []byte) error {
 	return nil
 }
 
+// Event says what is wrong with a single event, as one is pushed to a program.
+// It may be called from any goroutine.
+func Event(event []byte) error {
+	return Value(map[string]any{
+		"statusCode": 0, "chatEnded": false, "chatId": "0000000000000001", "userId": "0000000000000001", "alias": "1",
+		"messages": []json.RawMessage{event}, "nextPosition": json.Number("9223372036854775807"),
+	})
+}
+
 // Value is [Response] of a response object that was decoded.
 func Value(v any) error {
 	body, err := json.Marshal(v)

@@ -2,6 +2,7 @@ package schema
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 )
 
@@ -89,6 +90,17 @@ func TestResponse(t *testing.T) {
 		c.change(r, r["messages"].([]any)[0].(map[string]any))
 		if err := Value(r); (err == nil) != c.ok {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestEvent(t *testing.T) {
+	if err := Event([]byte(event)); err != nil {
+		t.Error(err)
+	}
+	for _, bad := range []string{`{}`, `[]`, `x`, strings.Replace(event, "Client", "Robot", 1), strings.Replace(event, `,"text":"t"`, ``, 1)} {
+		if Event([]byte(bad)) == nil {
+			t.Errorf("%s passes", bad)
 		}
 	}
 }

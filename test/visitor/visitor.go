@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/halley-chat/halley/bayeux/client"
+	"github.com/halley-chat/halley/test/schema"
 )
 
 // Options say who the visitor is and what it wants.
@@ -218,7 +219,7 @@ func (v *Visitor) publish(ctx context.Context, data any) error {
 // receive takes one notification.
 func (v *Visitor) receive(m *client.Message) {
 	var n notification
-	if err := json.Unmarshal(m.Data, &n); err != nil {
+	if err := errors.Join(schema.Response(m.Data), json.Unmarshal(m.Data, &n)); err != nil {
 		v.change(func() { v.fault("a notification makes no sense: %v", err) })
 		return
 	}
