@@ -86,7 +86,7 @@ fuzz:
 	go test -run '^$$' -fuzz FuzzREST -fuzztime 60s -fuzzminimizetime 10x ./internal/gms
 	go test -run '^$$' -fuzz FuzzCometD -fuzztime 60s -fuzzminimizetime 10x ./internal/gms
 	go test -run '^$$' -fuzz FuzzFiles -fuzztime 30s -fuzzminimizetime 10x ./internal/gms
-	go test -fuzz FuzzBatch -fuzztime 30s ./bayeux
+	go test -fuzz FuzzBatch -fuzztime 30s -fuzzminimizetime 10x ./bayeux
 
 # The Bayeux server beside others, in one run; FULL=-full takes half an hour.
 bench-bayeux:

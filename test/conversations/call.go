@@ -28,8 +28,20 @@ var headerLine = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]*: `)
 // call calls an address over HTTP. Lines at the top that look like headers are
 // some; the rest is the body, for form and multipart one name=value a line.
 func (p *player) call(c *client, verb string, args []string, body string) error {
-	if len(args) != 1 {
-		return errors.New("one path is needed")
+	if len(args) == 0 || len(args) > 2 {
+		return errors.New("one path is needed, and nothing more but as=LOGIN")
+	}
+	web := p.web
+	if len(args) == 2 {
+		login, ok := strings.CutPrefix(args[1], "as=")
+		if !ok {
+			return fmt.Errorf("there is no flag %q", args[1])
+		}
+		s, err := p.seat(login)
+		if err != nil {
+			return err
+		}
+		web.Jar = s.jar
 	}
 	header := make(http.Header)
 	for {
@@ -45,8 +57,8 @@ func (p *player) call(c *client, verb string, args []string, body string) error 
 	method, kind, content := http.MethodPost, "application/x-www-form-urlencoded", []byte(body)
 	var err error
 	switch verb {
-	case "get":
-		method, kind = http.MethodGet, ""
+	case "get", "delete":
+		method, kind = strings.ToUpper(verb), ""
 	case "form":
 		content = []byte(formBody(body))
 	case "multipart":
@@ -62,7 +74,7 @@ func (p *player) call(c *client, verb string, args []string, body string) error 
 	if kind != "" && header.Get("Content-Type") == "" {
 		header.Set("Content-Type", kind)
 	}
-	resp, err := p.web.Do(req)
+	resp, err := web.Do(req)
 	if err != nil {
 		return err
 	}

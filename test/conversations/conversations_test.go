@@ -88,12 +88,16 @@ func playOn(t *testing.T, template string, s *script, transport string, steps []
 	if toml == "" {
 		toml = standard
 	}
+	toml, hook := configured(toml)
+	if hook != nil {
+		defer hook.close()
+	}
 	halley, err := serve(toml, dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := newPlayer(t.Context(), transport, func() string { return halley.url })
-	p.restart = halley.restart
+	p.restart, p.hook = halley.restart, hook
 	if err := p.play(steps); err != nil {
 		t.Error(err)
 	}

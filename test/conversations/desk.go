@@ -18,6 +18,7 @@ const deskChannel = "/service/desk"
 // seat is an agent at the desk, who keeps everything that the desk was shown.
 type seat struct {
 	login string
+	jar   http.CookieJar
 	line  *bayeux.Client
 	n     int // commands so far
 
@@ -46,7 +47,7 @@ func sit(ctx context.Context, base, login string) (*seat, error) {
 	if resp.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("%s cannot sign in: status %d", login, resp.StatusCode)
 	}
-	s := &seat{login: login, changed: make(chan struct{})}
+	s := &seat{login: login, jar: jar, changed: make(chan struct{})}
 	s.line, err = bayeux.New(bayeux.Options{URL: base + "/desk/cometd", Transports: []string{bayeux.WebSocket}, Jar: jar})
 	if err != nil {
 		return nil, err
@@ -152,7 +153,11 @@ func (s *seat) tell(ctx context.Context, command map[string]any, refused string)
 	s.n++
 	id := fmt.Sprint("c", s.n)
 	command["id"] = id
-	if _, err := s.line.Publish(ctx, deskChannel, command); err != nil {
+	body, err := json.Marshal(command) // numbers stay as they are written
+	if err != nil {
+		return err
+	}
+	if _, err := s.line.Publish(ctx, deskChannel, json.RawMessage(body)); err != nil {
 		return fmt.Errorf("%s: %s: %w", s.login, show(command), err)
 	}
 	kept, err := s.sees(ctx, map[string]any{"id": id, "type": "</^(reply|resumed|transcript)$/ answer>"})
@@ -169,12 +174,41 @@ func (s *seat) tell(ctx context.Context, command map[string]any, refused string)
 	return nil
 }
 
+// offered waits until the chat is on offer to the agent, which it may have been
+// before.
+func (s *seat) offered(ctx context.Context, chat string) error {
+	deadline := time.After(within)
+	for {
+		s.mu.Lock()
+		list, changed := s.shown, s.changed
+		s.mu.Unlock()
+		open := 0
+		for _, v := range list {
+			if m, _ := v.(map[string]any); m["chat"] == chat && m["type"] == "offer-made" {
+				open++
+			} else if m["chat"] == chat && m["type"] == "offer-closed" {
+				open--
+			}
+		}
+		if open > 0 {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-deadline:
+			return fmt.Errorf("%s was not offered the chat, but shown:\n%s", s.login, s.all())
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
 // take makes the agent ready and accepts the chat when it is on offer.
 func (s *seat) take(ctx context.Context, chat string) error {
 	if err := s.tell(ctx, map[string]any{"op": "ready"}, ""); err != nil {
 		return err
 	}
-	if _, err := s.sees(ctx, map[string]any{"type": "offer-made", "chat": chat}); err != nil {
+	if err := s.offered(ctx, chat); err != nil {
 		return err
 	}
 	if err := s.tell(ctx, map[string]any{"op": "accept", "chat": chat}, ""); err != nil {

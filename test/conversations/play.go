@@ -26,6 +26,7 @@ type player struct {
 	seats   map[string]*seat
 	web     http.Client
 	answer  *answer
+	hook    *hook // nil if the server has none to call
 }
 
 func newPlayer(ctx context.Context, transport string, url func() string) *player {
@@ -47,6 +48,11 @@ func (p *player) play(steps []step) error {
 	for name, c := range p.clients {
 		if rest := c.rest(); len(rest) > 0 {
 			return fmt.Errorf("at the end: @%s got what nobody wanted:\n%s", name, prettyAll(rest))
+		}
+	}
+	if p.hook != nil {
+		if rest := p.hook.rest(); rest != "" {
+			return fmt.Errorf("at the end: the hook was called without being wanted:\n%s", rest)
 		}
 	}
 	return nil
@@ -142,7 +148,11 @@ func (p *player) step(s step) error {
 		return nil
 	case "restart":
 		return p.again()
-	case "get", "post", "form", "multipart":
+	case "hook":
+		return p.answers(args)
+	case "pushed":
+		return p.pushed(c, body)
+	case "get", "post", "form", "multipart", "delete":
 		return p.call(c, s.verb, args, body)
 	case "answer", "answered", "header":
 		return p.look(c, s.verb, args, body)
@@ -297,18 +307,27 @@ func (p *player) quiet(c *client) error {
 	return nil
 }
 
+// seat is an agent's place at the desk, who is signed in if it is not.
+func (p *player) seat(login string) (*seat, error) {
+	s := p.seats[login]
+	if s == nil {
+		var err error
+		if s, err = sit(p.ctx, p.url(), login); err != nil {
+			return nil, err
+		}
+		p.seats[login] = s
+	}
+	return s, nil
+}
+
 // desk plays the agents' side.
 func (p *player) desk(c *client, verb string, args []string, body string) error {
 	if len(args) == 0 {
 		return errors.New("an agent's login is needed")
 	}
-	s := p.seats[args[0]]
-	if s == nil {
-		var err error
-		if s, err = sit(p.ctx, p.url(), args[0]); err != nil {
-			return err
-		}
-		p.seats[args[0]] = s
+	s, err := p.seat(args[0])
+	if err != nil {
+		return err
 	}
 	if verb == "take" {
 		chat, ok := p.value(c)("chat")
