@@ -52,6 +52,7 @@ type client struct {
 	conn    net.Conn
 	holding int             // connects that have not been answered
 	lost    bool            // the server does not know the session any more
+	parted  bool            // the client has taken its leave, and the server may hang up
 	taken   map[string]bool // deliveries that were wanted and came, as JSON
 	again   bool            // the server may send once more what it cannot know to have come
 }
@@ -128,6 +129,7 @@ func (c *client) put(queue int, values ...any) {
 			c.lost = c.lost || m["successful"] != true
 			continue
 		}
+		c.parted = c.parted || m["channel"] == "/meta/disconnect" && m["successful"] == true
 		c.queues[queue] = append(c.queues[queue], v)
 	}
 	close(c.changed)
@@ -305,19 +307,19 @@ func (c *client) dial() (net.Conn, error) {
 }
 
 // read reads a socket until it ends. The queue then gets the code of the end,
-// 0 if there is none, unless the client itself hung up.
+// 0 if there is none, unless the client itself hung up or has taken its leave.
 func (c *client) read(conn net.Conn, br *bufio.Reader) {
 	for {
 		b, code, ok := readFrame(br)
 		if !ok {
 			_ = conn.Close()
 			c.mu.Lock()
-			mine := c.conn == conn
+			mine, parted := c.conn == conn, c.parted
 			if mine {
-				c.conn, c.again = nil, len(c.taken) > 0
+				c.conn, c.again, c.parted = nil, len(c.taken) > 0, false
 			}
 			c.mu.Unlock()
-			if mine {
+			if mine && !(parted && code == ws.StatusNormalClosure) {
 				c.put(0, map[string]any{"closed": json.Number(fmt.Sprint(code))})
 			}
 			return
