@@ -3,6 +3,7 @@ package house
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -75,5 +76,28 @@ func TestFaultOfRow(t *testing.T) {
 		if got := faultOfRow(c.verdict, c.held); (got == "") != c.good {
 			t.Errorf("%+v: %q", c, got)
 		}
+	}
+}
+
+var scenario = regexp.MustCompile(`clients "([^"]+)"`)
+
+// The scenarios that the table names are played.
+func TestTheTableNamesScenarios(t *testing.T) {
+	table, err := os.ReadFile(filepath.Join(root, "docs/genesys-compatibility.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	played, err := os.ReadFile(filepath.Join(root, "test/cometd/scenarios.mjs"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := scenario.FindAllSubmatch(table, -1)
+	for _, m := range named {
+		if !strings.Contains(string(played), "test('"+string(m[1])+"'") {
+			t.Errorf("docs/genesys-compatibility.md names %q, which no client plays", m[1])
+		}
+	}
+	if len(named) < 4 {
+		t.Errorf("only %d scenarios were found in the table", len(named))
 	}
 }
