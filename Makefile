@@ -1,4 +1,4 @@
-# Halley. The two that matter: make run, make test.
+# Halley. The two that matter: make run, make test. make help tells the others.
 
 SHELL      := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -8,11 +8,16 @@ GOTEST     := go test -shuffle=on
 # Packages of the black boxes are run by targets of their own.
 UNIT       = $$(go list ./... | grep -v /test/)
 
-.PHONY: build run test race conversations e2e interop record kill lint fmt web sample-zip clean chromium fuzz bench-bayeux bench-gms bench-sqlite
+.PHONY: build help run test race conversations e2e interop record kill lint fmt web sample-zip clean chromium fuzz bench-bayeux bench-gms bench-sqlite
 
 build: web
 	@mkdir -p bin
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/halley ./cmd/halley
+
+# What CONTRIBUTING.md says of the targets.
+help:
+	@sed -nE 's/^\| `(make [a-z0-9-]+)` \| (.*) \|$$/\1|\2/p' CONTRIBUTING.md | sed -E 's/\[([^]]*)\]\([^)]*\)/\1/g; s/`//g' | \
+	  awk -F'|' '{printf "%-20s %s\n", $$1, $$2}'
 
 run: build
 	bin/halley serve --demo --listen $(LISTEN)
