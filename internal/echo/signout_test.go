@@ -1,0 +1,36 @@
+package echo
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"syscall"
+	"testing"
+)
+
+// A server that has gone before the agent is the usual end of the demo, and
+// nothing that anybody has to be told of. What else goes wrong is told.
+func TestSignOutWhenTheServerHasGone(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		told bool
+	}{
+		{syscall.ECONNREFUSED, false},
+		{errors.New("no route"), true},
+	} {
+		var log bytes.Buffer
+		w, err := newWork(Options{
+			URL: "http://server.test", Login: "echo", Logger: slog.New(slog.NewTextHandler(&log, nil)),
+			Dial: func(context.Context, string, string) (net.Conn, error) { return nil, &net.OpError{Op: "dial", Err: c.err} },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.signOut(t.Context())
+		if told := log.Len() > 0; told != c.told {
+			t.Errorf("%v: told is %v: %s", c.err, told, log.String())
+		}
+	}
+}
