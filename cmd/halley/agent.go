@@ -26,7 +26,7 @@ type agentCommands struct {
 
 // place is where the accounts are.
 type place struct {
-	Data   string `help:"Directory in which everything is kept." placeholder:"DIR"`
+	Data   string `help:"Directory in which everything is kept; ./data if neither this nor the configuration says." placeholder:"DIR"`
 	Config string `help:"Configuration file (TOML), whose data directory is used." placeholder:"FILE" type:"existingfile"`
 }
 
@@ -58,7 +58,7 @@ type agentAdd struct {
 	place
 	Login    string `arg:"" help:"Name to sign in with."`
 	Name     string `help:"Name that visitors see; the login if it is left out."`
-	Role     string `help:"What the account may do." enum:"agent,supervisor,bot" default:"agent"`
+	Role     string `help:"What the account may do: ${enum}." enum:"agent,supervisor,bot" default:"agent"`
 	Capacity int    `help:"Chats at once." default:"4"`
 }
 

@@ -52,9 +52,17 @@ func (c pushBury) Run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Printf("%d dead letters were deleted\n", n)
+		_, err = fmt.Println(buried(n))
 		return err
 	})
+}
+
+// buried says how many dead letters were deleted.
+func buried(n int) string {
+	if n == 1 {
+		return "1 dead letter was deleted"
+	}
+	return fmt.Sprintf("%d dead letters were deleted", n)
 }
 
 func (p place) pushes(ctx context.Context, do func(push.Store) error) error {

@@ -12,8 +12,8 @@ import (
 )
 
 type serveCommand struct {
-	Listen     string        `help:"Address to serve at, as host:port." placeholder:"ADDR"`
-	Data       string        `help:"Directory in which everything is kept." placeholder:"DIR"`
+	Listen     string        `help:"Address to serve at, as host:port; 127.0.0.1:8080 if neither this nor the configuration says." placeholder:"ADDR"`
+	Data       string        `help:"Directory in which everything is kept; ./data if neither this nor the configuration says, ./data/demo for the demo." placeholder:"DIR"`
 	Config     string        `help:"Configuration file (TOML)." placeholder:"FILE" type:"existingfile"`
 	Demo       bool          `help:"Serve the demo: two services, three people and a scripted agent."`
 	DemoOffer  time.Duration `help:"How long an agent of the demo has to answer an offer." default:"20s"`
