@@ -1,4 +1,4 @@
-import { spoken, timer } from '@halley/shared/duration';
+import { countdown, spoken, timer } from '@halley/shared/duration';
 import { freshId } from '@halley/shared/ids';
 import { linkify } from '@halley/shared/linkify';
 import { expect, test } from 'vitest';
@@ -25,6 +25,10 @@ test.each([
 test('timers and spans', () => {
     expect([-5, 0, 7_900, 760_000, 3_729_000].map(timer)).toEqual(['0:00', '0:00', '0:07', '12:40', '1:02:09']);
     expect([41_000, 180_000, 7_500_000].map(spoken)).toEqual(['41 s', '3 min', '2 h 5 min']);
+});
+
+test('an offer of 20 s never shows 21', () => {
+    expect([20_999, 20_000, 19_999, 1_000, 999, -1].map(countdown)).toEqual([20, 20, 19, 1, 0, 0]);
 });
 
 test('ids are 32 hexadecimal digits and differ', () => {

@@ -36,3 +36,11 @@ export function midnight(at: number): number {
     day.setHours(0, 0, 0, 0);
     return day.getTime();
 }
+
+/**
+ * The whole seconds that are left, by a clock that goes by the second and may be almost one behind: never more than
+ * there were at first.
+ */
+export function countdown(span: number): number {
+    return Math.max(0, Math.floor(span / 1000));
+}
