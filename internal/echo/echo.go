@@ -160,10 +160,15 @@ func (w *work) signIn(ctx context.Context) error {
 func (w *work) signOut(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
 	defer cancel()
-	// A server that does not listen any more has gone first, as in the demo.
-	if _, _, err := w.call(ctx, http.MethodDelete, nil); err != nil && !errors.Is(err, syscall.ECONNREFUSED) {
+	if _, _, err := w.call(ctx, http.MethodDelete, nil); err != nil && !gone(err) {
 		w.log.Info("echo: not signed out", "error", err)
 	}
+}
+
+// gone says whether an error is that of a server which does not serve any more,
+// as that of the demo, which goes before its agent does.
+func gone(err error) bool {
+	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.EOF)
 }
 
 func (w *work) call(ctx context.Context, method string, body []byte) (status int, answer []byte, err error) {

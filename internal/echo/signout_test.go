@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"syscall"
@@ -18,6 +19,8 @@ func TestSignOutWhenTheServerHasGone(t *testing.T) {
 		told bool
 	}{
 		{syscall.ECONNREFUSED, false},
+		{syscall.ECONNRESET, false},
+		{io.EOF, false},
 		{errors.New("no route"), true},
 	} {
 		var log bytes.Buffer
