@@ -1,4 +1,4 @@
-import { timeOfDay } from '@halley/shared/duration';
+import { timeOfDay, timer } from '@halley/shared/duration';
 import type { Agent, Presence } from '../../wire/shapes';
 
 /** The reasons for not being ready that the desk offers. */
@@ -16,6 +16,11 @@ export function presenceWord(agent: Agent | null): string {
     if (!agent) return words.offline;
     const word = words[agent.presence];
     return agent.presence === 'not-ready' && agent.reason ? `${word} – ${agent.reason}` : word;
+}
+
+/** How long the agent has been so; nothing for one who has never been anything but offline. */
+export function presenceTimer(agent: Agent, now: number): string {
+    return agent.since === 0 ? '' : timer(now - agent.since);
 }
 
 /** What the agent is told when the system changed his presence. */
