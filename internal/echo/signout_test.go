@@ -26,7 +26,9 @@ func TestSignOutWhenTheServerHasGone(t *testing.T) {
 		var log bytes.Buffer
 		w, err := newWork(Options{
 			URL: "http://server.test", Login: "echo", Logger: slog.New(slog.NewTextHandler(&log, nil)),
-			Dial: func(context.Context, string, string) (net.Conn, error) { return nil, &net.OpError{Op: "dial", Err: c.err} },
+			Dial: func(context.Context, string, string) (net.Conn, error) {
+				return nil, &net.OpError{Op: "dial", Err: c.err}
+			},
 		})
 		if err != nil {
 			t.Fatal(err)
