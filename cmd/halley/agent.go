@@ -30,8 +30,22 @@ type place struct {
 	Config string `help:"Configuration file (TOML), whose data directory is used." placeholder:"FILE" type:"existingfile"`
 }
 
-func (p place) directory(ctx context.Context, do func(*staff.Directory) error) error {
+// existing is the data directory, which has to be there: looking at nothing
+// makes none.
+func (p place) existing() (string, error) {
 	dir, err := p.dir()
+	if err != nil {
+		return "", err
+	}
+	if there, err := app.HasData(dir); err != nil || there {
+		return dir, err
+	}
+	return "", fmt.Errorf("there is no data in %s; --data or --config says where it is", dir)
+}
+
+// directory hands the accounts of a data directory that is there to do.
+func (p place) directory(ctx context.Context, do func(*staff.Directory) error) error {
+	dir, err := p.existing()
 	if err != nil {
 		return err
 	}
@@ -71,7 +85,11 @@ func (c agentAdd) Run(ctx context.Context) error {
 	if name == "" {
 		name = c.Login
 	}
-	return c.directory(ctx, func(d *staff.Directory) error {
+	dir, err := c.dir()
+	if err != nil {
+		return err
+	}
+	return app.WithDirectory(ctx, dir, func(d *staff.Directory) error {
 		a, err := d.Create(ctx, staff.Account{Login: c.Login, Name: name, Role: staff.Role(c.Role), Capacity: c.Capacity}, password)
 		if err != nil {
 			return err

@@ -66,7 +66,7 @@ func buried(n int) string {
 }
 
 func (p place) pushes(ctx context.Context, do func(push.Store) error) error {
-	dir, err := p.dir()
+	dir, err := p.existing()
 	if err != nil {
 		return err
 	}

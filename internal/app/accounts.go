@@ -8,6 +8,9 @@ import (
 	"github.com/halley-chat/halley/internal/staff"
 )
 
+// HasData says whether a data directory holds anything yet.
+func HasData(dir string) (bool, error) { return sqlite.Exists(dir) }
+
 // WithDirectory opens the accounts in a data directory, beside a running
 // server or without one, and hands them to do.
 func WithDirectory(ctx context.Context, dir string, do func(*staff.Directory) error) error {

@@ -107,6 +107,18 @@ func Open(ctx context.Context, dir string, opts Options) (*Store, error) {
 	return s, nil
 }
 
+// Exists says whether a directory holds a database. It changes nothing.
+func Exists(dir string) (bool, error) {
+	switch _, err := os.Stat(filepath.Join(dir, fileName)); {
+	case err == nil:
+		return true, nil
+	case errors.Is(err, os.ErrNotExist):
+		return false, nil
+	default:
+		return false, fmt.Errorf("sqlite: %w", err)
+	}
+}
+
 // place makes the data directory and an empty database file, which only the
 // owner may read, and returns the file's path.
 func place(dir string) (string, error) {
