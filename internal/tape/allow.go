@@ -70,6 +70,12 @@ var numbers = map[string]int64{
 	"interval": 9_999_999, "timeout": 9_999_999, "maxInterval": 9_999_999, "idleTimerExpire": 99_999, "id": 999_999, "ack": 999_999,
 }
 
+// formNumbers are those of them that a form has.
+var formNumbers = set("transcriptPosition")
+
+// free are the objects whose fields are the site's own.
+var free = set("userData eventAttributes")
+
 // sorts are the sorts of tokens of fields that are not texts.
 var sorts = map[string]string{
 	"secureKey": Key, "clientId": Session, "chatId": Chat, "userId": User, "alias": Alias, "fileId": FileID, "file-id": FileID,

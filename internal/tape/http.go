@@ -301,7 +301,7 @@ func (m *Masker) fieldName(name string) string {
 
 // formValue masks a form's field; a string of JSON is masked within.
 func (m *Masker) formValue(name, v string) any {
-	name, _ = inner(name)
+	name, nested := inner(name)
 	if name == "eventAttributes" || name == "userData" || name == "auth" {
 		if o, err := parse([]byte(v)); err == nil {
 			if o, ok := o.(map[string]any); ok {
@@ -312,5 +312,9 @@ func (m *Masker) formValue(name, v string) any {
 	if sorts[name] == secret {
 		return m.plain(secret, v)
 	}
-	return m.string(name, v)
+	over := own
+	if !nested && formNumbers[name] {
+		over = ""
+	}
+	return m.string(name, v, over)
 }

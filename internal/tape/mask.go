@@ -10,8 +10,12 @@ import (
 	"strings"
 )
 
+// own stands for a sort where the fields are the site's own and only look like
+// those of the API: userData.code may be anything, and no number shows there.
+const own = "own"
+
 // object masks an object's names and values. over is the sort of every string
-// within, if there is one.
+// within, if there is one, or [own].
 func (m *Masker) object(o map[string]any, over string) map[string]any {
 	masked := make(map[string]any, len(o))
 	for _, name := range sortedKeys(o) { // so that tokens are given out in one order
@@ -29,8 +33,12 @@ func (m *Masker) name(s string) string {
 
 // value masks what a field of a name holds.
 func (m *Masker) value(name string, v any, over string) any {
-	if over == "" && (sorts[name] == secret) {
+	switch {
+	case over != "" && over != own:
+	case sorts[name] == secret:
 		over = secret
+	case free[name] || !names[name]:
+		over = own
 	}
 	switch v := v.(type) {
 	case map[string]any:
@@ -50,10 +58,10 @@ func (m *Masker) value(name string, v any, over string) any {
 		}
 		return m.plain(number, v.String())
 	case string:
-		if over != "" {
+		if over != "" && over != own {
 			return m.plain(over, v)
 		}
-		return m.string(name, v)
+		return m.string(name, v, over)
 	case bool, nil:
 		return v
 	}
@@ -61,9 +69,9 @@ func (m *Masker) value(name string, v any, over string) any {
 }
 
 // string masks a string in a field of a name.
-func (m *Masker) string(name, s string) string {
+func (m *Masker) string(name, s, over string) string {
 	switch {
-	case s == "" || values[name][s] || small(name, s):
+	case s == "" || values[name][s] || over == "" && small(name, s):
 		return s
 	case name == "channel" || name == "subscription":
 		return m.channel(s)
