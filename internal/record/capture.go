@@ -1,6 +1,7 @@
 package record
 
 import (
+	"errors"
 	"io"
 	"log"
 	"mime"
@@ -54,14 +55,18 @@ func (c *capture) split(header http.Header) {
 	from, to := io.Pipe()
 	c.pipe, c.parts = to, make(chan []tape.Part, 1)
 	go func() {
-		c.parts <- splitParts(multipart.NewReader(from, parameters["boundary"]))
+		c.parts <- splitParts(from, parameters["boundary"])
 		_, _ = io.Copy(io.Discard, from) // whoever feeds it must never wait
 	}()
 }
 
-func splitParts(r *multipart.Reader) []tape.Part {
+// splitParts holds at most maxBody bytes of what is not in a file, names
+// included; parts beyond that are left out.
+func splitParts(from io.Reader, boundary string) []tape.Part {
 	var list []tape.Part
-	for kept := 0; len(list) < maxParts && kept <= maxBody; {
+	in := &meter{r: from, left: maxBody}
+	r := multipart.NewReader(in, boundary)
+	for len(list) < maxParts {
 		p, err := r.NextRawPart()
 		if err != nil {
 			return list
@@ -72,16 +77,38 @@ func splitParts(r *multipart.Reader) []tape.Part {
 				return list
 			}
 		}
+		in.free = true
 		rest, err := io.Copy(io.Discard, p)
+		in.free = false
 		if err != nil {
 			return list
 		}
 		part.Size = int64(len(part.Value)) + rest
-		kept += len(part.Value)
 		list = append(list, part)
 	}
 	return list
 }
+
+// meter reads no more than is left, except while that is free.
+type meter struct {
+	r    io.Reader
+	left int64
+	free bool
+}
+
+func (m *meter) Read(p []byte) (int, error) {
+	if m.free {
+		return m.r.Read(p)
+	}
+	if m.left <= 0 {
+		return 0, errMuch
+	}
+	n, err := m.r.Read(p[:min(int64(len(p)), m.left)])
+	m.left -= int64(n)
+	return n, err
+}
+
+var errMuch = errors.New("record: more than is looked at")
 
 func (c *capture) Read(p []byte) (int, error) {
 	n, err := c.body.Read(p)

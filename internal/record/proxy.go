@@ -133,9 +133,9 @@ func (x *exchange) begin(r *http.Request) {
 		if c != nil {
 			request.Body, request.Cut, request.Size, request.Parts = c.content()
 		}
-		held := int64(len(request.Body)) + 1024
+		held := int64(len(request.Body)+len(u.Path)+len(u.RawQuery)) + weight(header)
 		for _, p := range request.Parts {
-			held += int64(len(p.Value))
+			held += int64(len(p.Name) + len(p.FileName) + len(p.Type) + len(p.Value))
 		}
 		x.put(held, func(m *tape.Masker) tape.Line { return m.Request(request) })
 	}
@@ -161,7 +161,7 @@ func (x *exchange) answered(r *http.Response) {
 			response.Body, response.Cut, response.Size, _ = c.content()
 		}
 		x.answer.Do(func() {
-			x.put(int64(len(response.Body))+1024, func(m *tape.Masker) tape.Line {
+			x.put(int64(len(response.Body))+weight(header), func(m *tape.Masker) tape.Line {
 				unpack(&response)
 				l := m.Response(x.via, response)
 				l.Failed = why
@@ -191,6 +191,18 @@ func (x *exchange) answered(r *http.Response) {
 		tell(c, why)
 	}
 	r.Body = c
+}
+
+// weight is about how many bytes a header holds, and what is around it.
+func weight(h http.Header) int64 {
+	n := 1024
+	for name, values := range h {
+		n += len(name)
+		for _, v := range values {
+			n += len(v)
+		}
+	}
+	return int64(n)
 }
 
 // failed tells that there was no answer.
