@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"strings"
@@ -97,6 +98,10 @@ func (h *Hook) Scan(ctx context.Context, file Staged, size int64) error {
 	r.Header.Set("Content-Type", "application/octet-stream")
 	res, err := h.client.Do(r)
 	if err != nil {
+		// It is logged, and the address may hold a key.
+		if outer := (*url.Error)(nil); errors.As(err, &outer) {
+			err = outer.Err
+		}
 		return fmt.Errorf("media: the scanner: %w", err)
 	}
 	_, _ = io.CopyN(io.Discard, res.Body, 4<<10) // so that the connection can be used again
