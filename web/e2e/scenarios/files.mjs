@@ -12,9 +12,10 @@ async function visitor(base, nickname) {
     };
     const { chatId, secureKey } = await (await ask('chat/customer-support/', { nickname })).json();
     return {
-        share: async (name, text) => {
+        share: async (name, text, about = '') => {
             const file = new File([text], name);
-            const answer = await (await ask('chat-ntf', { secureKey, file })).json();
+            const fields = { secureKey, 'userData[file-description]': about, file };
+            const answer = await (await ask('chat-ntf', fields)).json();
             assert.equal(answer.statusCode, 0);
             return answer.userData['file-id'];
         },
@@ -60,7 +61,31 @@ async function bothWays(stage) {
     await anna.part('file-delete').press('Enter');
     await until('Vera is told that it is gone', async () => (await vera.events('FileDeleted')).length === 1);
     await anna.sees('You deleted answer.txt');
+    await until('the keyboard is not lost with the button', () =>
+        anna.page.evaluate(() => document.activeElement?.dataset.test === 'composer'),
+    );
     assert.equal((await vera.load(event.userData['file-id'])).status, 404);
 }
 
-export const files = [{ name: 'files: both ways, and deleted', run: bothWays }];
+/* A file's name may be as long as its sender likes, and it may say what it is about. */
+async function longNames(stage) {
+    const server = await stage.server();
+    const anna = await stage.agent(server.base, 'anna');
+    await anna.goReady();
+    const vera = await visitor(server.base, 'Vera');
+    await anna.accept('Vera');
+    await anna.page.setViewportSize({ width: 320, height: 640 });
+    await vera.share(`${'scan-of-the-bill-'.repeat(12)}.txt`, 'forty-two', 'The bill of <b>October</b>');
+    const bubble = anna.part('file').locator('.bubble');
+    await bubble.filter({ hasText: 'The bill of <b>October</b>' }).waitFor();
+    const icon = await bubble.locator('.icon').boundingBox();
+    const link = await bubble.locator('[data-test="file-link"]').boundingBox();
+    assert.ok(link.x >= icon.x + icon.width && link.y <= icon.y + icon.height, 'the name stands beside its sign');
+    const wide = await anna.page.evaluate(() => document.documentElement.scrollWidth);
+    assert.ok(wide <= 320, `the page is ${wide} pixels wide`);
+}
+
+export const files = [
+    { name: 'files: both ways, and deleted', run: bothWays },
+    { name: 'files: long names and descriptions on a narrow desk', run: longNames },
+];
