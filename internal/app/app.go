@@ -42,7 +42,7 @@ type App struct {
 	log       *slog.Logger
 	store     *sqlite.Store
 	policies  map[string]*media.Policy // which files a service takes; only those that do
-	fileDir   *media.Dir               // nil if no service takes files
+	fileDir   *media.Dir               // nil if no service takes files or ever did
 	shelf     *media.Shelf             // the same
 	engine    *engine.Engine
 	directory *staff.Directory

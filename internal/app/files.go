@@ -1,6 +1,9 @@
 package app
 
 import (
+	"errors"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -59,13 +62,17 @@ func fileRules(f *config.Files) chat.FileRules {
 	return policy(*f).FileRules
 }
 
-// openFiles opens the directory of files, if any service takes them. The store
-// must be open, since that keeps other processes out.
+// openFiles opens the directory of files, if any service takes them or one ever
+// did: chats still show those. The store must be open, since that keeps other
+// processes out.
 func (a *App) openFiles() (err error) {
+	dir := filepath.Join(a.o.Config.Data, filesDir)
 	if len(a.policies) == 0 {
-		return nil
+		if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
 	}
-	if a.fileDir, err = media.OpenDir(filepath.Join(a.o.Config.Data, filesDir)); err != nil {
+	if a.fileDir, err = media.OpenDir(dir); err != nil {
 		return err
 	}
 	a.shelf = media.NewShelf(a.fileDir, a.log)
