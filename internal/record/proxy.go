@@ -1,6 +1,7 @@
 package record
 
 import (
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"context"
@@ -97,7 +98,27 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
 	x.begin(r)
 	defer x.failed(0, "client") // unless there has been an answer
-	p.pass.ServeHTTP(w, r)
+	p.pass.ServeHTTP(&upgradable{w, r.Context()}, r)
+}
+
+// upgradable lets a WebSocket's connection end with the recording. The HTTP
+// server knows nothing of it any more, and who is at its other end may neither
+// read nor close it.
+type upgradable struct {
+	http.ResponseWriter
+	ctx context.Context // of the request; it ends with the recording
+}
+
+// Unwrap is for [http.ResponseController].
+func (u *upgradable) Unwrap() http.ResponseWriter { return u.ResponseWriter }
+
+// Hijack is [http.Hijacker].
+func (u *upgradable) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, buffered, err := http.NewResponseController(u.ResponseWriter).Hijack()
+	if err == nil {
+		context.AfterFunc(u.ctx, func() { _ = conn.Close() }) // a second time it does nothing
+	}
+	return conn, buffered, err
 }
 
 // exchange is one request and its answer. The request's body is read by the
