@@ -41,7 +41,7 @@ func (p Proxies) origin(r *http.Request) (from netip.Addr, ok bool) {
 	}
 	way := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for _, hop := range slices.Backward(way) {
-		a, err := netip.ParseAddr(strings.TrimSpace(hop))
+		a, err := parseHop(strings.TrimSpace(hop))
 		if err != nil {
 			return from, ok
 		}
@@ -51,6 +51,14 @@ func (p Proxies) origin(r *http.Request) (from netip.Addr, ok bool) {
 		}
 	}
 	return from, ok
+}
+
+// parseHop reads an address. Some proxies write the port as well.
+func parseHop(hop string) (netip.Addr, error) {
+	if a, err := netip.ParseAddrPort(hop); err == nil {
+		return a.Addr(), nil
+	}
+	return netip.ParseAddr(hop)
 }
 
 func (p Proxies) contains(a netip.Addr) bool {

@@ -28,6 +28,7 @@ func TestProxies(t *testing.T) {
 		{"10.0.0.1:80", []string{"10.3.3.3, 10.2.2.2"}, "10.3.3.3:0"},
 		{"10.0.0.1:80", []string{"198.51.100.7, unknown"}, "10.0.0.1:80"},
 		{"10.0.0.1:80", []string{"unknown, 10.2.2.2"}, "10.2.2.2:0"},
+		{"10.0.0.1:80", []string{"203.0.113.9, 198.51.100.7:4711, [fd00::2]:80"}, "198.51.100.7:0"}, // some write the port, too
 		{"memory", []string{"198.51.100.7"}, "memory"},
 	} {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
