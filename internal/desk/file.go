@@ -84,6 +84,7 @@ func (d *Desk) member(h func(http.ResponseWriter, *http.Request, errand) error) 
 			err = h(w, r, e)
 		}
 		if err != nil {
+			httpx.Linger(w, r)
 			d.failFile(w, err)
 		}
 	}

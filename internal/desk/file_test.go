@@ -210,3 +210,23 @@ func TestAgentFileRefusals(t *testing.T) {
 		}
 	})
 }
+
+// A browser looks for the answer when it has sent all of a file, so some of
+// what is refused is read nevertheless.
+func TestARefusedFileIsReadToItsEnd(t *testing.T) {
+	inHouse(t, func(h *house) {
+		b := h.signIn("anna")
+		b.resume(nil)
+		id := h.taken(b)
+		for name, who := range map[string]string{"too large": "anna", "not in the chat": "ben"} {
+			r := form(filesOf(id), "a.txt", strings.Repeat("x", 1<<20))
+			body := r.Body
+			if w := h.clerk(who).send(r); w.Code != 413 && w.Code != 403 {
+				t.Errorf("%s: %d %s", name, w.Code, w.Body)
+			}
+			if left, err := io.Copy(io.Discard, body); err != nil || left != 0 {
+				t.Errorf("%s: %d bytes are left, %v", name, left, err)
+			}
+		}
+	})
+}

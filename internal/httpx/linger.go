@@ -1,0 +1,25 @@
+package httpx
+
+import (
+	"io"
+	"net/http"
+	"time"
+)
+
+const (
+	// lingerFor and lingerBytes are how long, and how much of, a body that is
+	// refused is still read.
+	lingerFor   = 5 * time.Second
+	lingerBytes = 8 << 20
+)
+
+// Linger throws away some of what is left of a body that is refused. Browsers
+// look for the answer only when they have sent all, and a connection that is
+// closed before takes the answer with it. Who sends much more has to do without.
+func Linger(w http.ResponseWriter, r *http.Request) {
+	// Where the deadline cannot be set, the server's own limits hold.
+	deadline := http.NewResponseController(w).SetReadDeadline
+	_ = deadline(time.Now().Add(lingerFor))
+	_, _ = io.CopyN(io.Discard, r.Body, lingerBytes)
+	_ = deadline(time.Time{})
+}
