@@ -3,6 +3,7 @@ package app
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"io"
 	"log/slog"
 	"mime/multipart"
@@ -129,5 +130,58 @@ within = "1m"`)
 	defer stop()
 	if left, err := filepath.Glob(filepath.Join(c.Data, "files", "*", "*")); err != nil || len(left) != 0 {
 		t.Errorf("%v is left, %v", left, err)
+	}
+}
+
+// However many files visitors are sending, agents can send theirs.
+func TestVisitorsDoNotKeepAgentsOut(t *testing.T) {
+	defer http.DefaultClient.CloseIdleConnections()
+	r := run(t, parsed(t, t.TempDir(), "[services.customer-support.files]"), io.Discard)
+	r.hire()
+	res, err := http.Post(r.address()+"/genesys/2/chat/customer-support/", "application/x-www-form-urlencoded", strings.NewReader("nickname=Vera"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var opened struct{ ChatID string }
+	err = json.NewDecoder(res.Body).Decode(&opened)
+	_ = res.Body.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := chat.ParseID(opened.ChatID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.offered(id)
+	r.do(id, anna, chat.Accept{})
+	for {
+		d, err := r.shelf.Receive(t.Context(), "a.txt", strings.NewReader("x"), 1)
+		if err != nil {
+			break // no more fit
+		}
+		defer func() { _ = d.Discard() }()
+	}
+	res, err = http.Post(r.address()+"/api/v1/session", "application/json", strings.NewReader(`{"login":"anna","password":"correct horse"}`))
+	if err != nil || len(res.Cookies()) != 1 {
+		t.Fatalf("%+v, %v", res, err)
+	}
+	_ = res.Body.Close()
+	var body bytes.Buffer
+	w := multipart.NewWriter(&body)
+	part, _ := w.CreateFormFile("file", "note.txt")
+	_, _ = io.WriteString(part, "hello")
+	_ = w.Close()
+	q, err := http.NewRequest(http.MethodPost, r.address()+"/api/v1/chats/"+id.String()+"/files", &body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q.Header.Set("Content-Type", w.FormDataContentType())
+	q.AddCookie(res.Cookies()[0])
+	if res, err = http.DefaultClient.Do(q); err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		t.Errorf("the agent's file: %d", res.StatusCode)
 	}
 }
