@@ -24,6 +24,9 @@ type Dir struct{ root *os.Root }
 // staging is the directory of the files that are on their way in.
 const staging = "new"
 
+// shelfName is how many digits the directories have in which those of chats lie.
+const shelfName = 2
+
 const (
 	dirMode  = 0o700
 	fileMode = 0o600
@@ -62,7 +65,7 @@ func place(ref Ref) (shelf, box, name string, err error) {
 		return "", "", "", fmt.Errorf("%w: %q is no id", ErrNoFile, ref.File)
 	}
 	c := ref.Chat.String()
-	shelf = c[len(c)-2:]
+	shelf = c[len(c)-shelfName:]
 	box = path.Join(shelf, c)
 	return shelf, box, path.Join(box, string(id)), nil
 }
@@ -116,8 +119,8 @@ func (d *Dir) Each(ctx context.Context, before time.Time, visit func(Ref) error)
 		return err
 	}
 	for _, shelf := range shelves {
-		if !shelf.IsDir() || shelf.Name() == staging {
-			continue
+		if !shelf.IsDir() || len(shelf.Name()) != shelfName {
+			continue // staging among them
 		}
 		boxes, err := d.list(shelf.Name())
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/halley-chat/halley/internal/chat"
 	"github.com/halley-chat/halley/internal/media"
@@ -102,5 +103,23 @@ func TestLinksLeadNowhere(t *testing.T) {
 	if err == nil {
 		_ = f.Close()
 		t.Error("a file outside was opened")
+	}
+}
+
+// Where the directory is a disk of its own there are directories on it that are
+// none of ours, and may not even be readable.
+func TestOtherDirectoriesArePassedOver(t *testing.T) {
+	root := filepath.Join(t.TempDir(), "files")
+	d := openDir(t, root)
+	other := filepath.Join(root, "lost+found", "1A2B3C4D5E6F7081")
+	if err := errors.Join(os.MkdirAll(other, 0o700), os.WriteFile(filepath.Join(other, "0000000000000001"), nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	err := d.Each(t.Context(), time.Now().Add(time.Hour), func(r media.Ref) error {
+		t.Errorf("%v was visited", r)
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }
