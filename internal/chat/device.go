@@ -102,8 +102,11 @@ func (Lapse) action()     {}
 
 // subscribe says nothing if nothing changes.
 func (d *decider) subscribe(a Subscribe) error {
-	if !d.by.Visitor || !d.s.Visitor().Present {
+	if !d.by.Visitor {
 		return Refuse(Forbidden, "only the visitor names its device")
+	}
+	if _, err := d.speaker(); err != nil {
+		return err
 	}
 	if err := checkDevice(a.Device); err != nil {
 		return err
