@@ -136,7 +136,7 @@ func (d *decider) wake() {
 		return
 	}
 	for _, e := range d.events {
-		if s, _ := signOf(e.Fact); s == signMajor {
+		if s, no := signOf(e.Fact); s == signMajor && no == VisitorNo {
 			d.emit(Queued{Queue: d.s.Opening.Queue, Prefer: d.s.HeldBy})
 			return
 		}

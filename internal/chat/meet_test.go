@@ -1,6 +1,9 @@
 package chat
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 // Where the features of a chat meet.
 
@@ -17,5 +20,26 @@ func TestSubscribeToAnAbandonedChat(t *testing.T) {
 	}
 	if d, err := Decide(s, Command{At: noon, By: Staff(7), Do: phone}); KindOf(err) != Forbidden {
 		t.Errorf("by an agent: %+v, %v", d, err)
+	}
+}
+
+// A program that cancels the idle timer has nothing to show to an agent: a
+// chat that sleeps goes on sleeping, for as long as if its visitor had written.
+func TestCancellingTheIdleTimerWakesNobody(t *testing.T) {
+	s := NewState(1, DefaultRules())
+	mustDecide(t, s, Command{At: noon, By: TheVisitor(), Do: Open{Name: "Ada", Opening: Opening{Service: "s", Queue: "q", Async: true}}})
+	mustDecide(t, s, Command{At: noon, Do: Offer{Agent: 7, Name: "Ben", Role: RoleAgent, Until: noon.Add(time.Minute)}})
+	mustDecide(t, s, Command{At: noon, By: Staff(7), Do: Accept{}})
+	mustDecide(t, s, Command{At: noon, By: Staff(7), Do: Hold{}})
+	due(t, s, noon.Add(10*time.Second)) // it is away
+	alert := noon.Add(24 * time.Hour)
+	due(t, s, alert)
+	wantFacts(t, mustDecide(t, s, Command{At: alert, By: TheVisitor(), Do: Notify{Text: "n", Calm: true}}),
+		Noticed{No: VisitorNo, Text: "n"}, IdleReset{})
+	if s.Phase != PhaseHeld {
+		t.Errorf("the chat is %q", s.Phase)
+	}
+	if got := s.Deadline(); !got.Equal(alert.Add(24 * time.Hour)) {
+		t.Errorf("it is warned again at %v", got)
 	}
 }
