@@ -1,10 +1,15 @@
 package gms
 
 import (
+	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/halley-chat/halley/bayeux/bayeuxtest"
+	"github.com/halley-chat/halley/internal/chat"
 )
 
 // Where the features of a chat meet.
@@ -31,4 +36,46 @@ func TestDeviceInAnAbandonedChat(t *testing.T) {
 			t.Errorf("over REST: %s %v", diff, n)
 		}
 	})
+}
+
+// Over REST an answer to a call without a position shows at most how the chat
+// ended. Whoever goes on from its nextPosition misses nothing that came before.
+func TestRESTWithoutAPositionAtTheEnd(t *testing.T) {
+	all := []string{"1 ParticipantJoined Vera", "5 ParticipantJoined Anna", "6 Message Anna: one", "7 Message Anna: two"}
+	for name, c := range map[string]struct {
+		end  func(*poster, func(chat.Action)) bayeuxtest.Frame
+		last string
+	}{
+		"the agent ends it": {func(p *poster, anna func(chat.Action)) bayeuxtest.Frame {
+			anna(chat.End{})
+			return p.do("refresh")
+		}, "8 ParticipantLeft Anna"},
+		"the visitor ends it": {func(p *poster, _ func(chat.Action)) bayeuxtest.Frame { return p.do("disconnect") }, "8 ParticipantLeft Vera"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := open(t)
+				p := h.polling("support")
+				anna := h.agent(p.chat, 7, "Anna")
+				anna(chat.Say{Text: "one"})
+				got := lines(p.do("refresh", "transcriptPosition", "1"))
+				anna(chat.Say{Text: "two"})
+				n := c.end(p, anna)
+				if diff := cmp.Diff([]string{c.last}, lines(n)); diff != "" || n["chatEnded"] != true {
+					t.Errorf("the end: %s %v", diff, n)
+				}
+				for range 2 {
+					n = p.do("refresh", "transcriptPosition", fmt.Sprint(n["nextPosition"]))
+					for _, line := range lines(n) {
+						if !slices.Contains(got, line) {
+							got = append(got, line)
+						}
+					}
+				}
+				if diff := cmp.Diff(append(slices.Clone(all), c.last), got); diff != "" || n["nextPosition"] != 10.0 {
+					t.Errorf("%s %v", diff, n)
+				}
+			})
+		})
+	}
 }

@@ -37,6 +37,9 @@ type rest struct {
 	path   chat.ID // the chat in the path; 0 if there is none, or no readable one
 	origin string
 	any    bool // the key alone says which chat is meant
+	// resume is the nextPosition of the answer to a caller who is shown more
+	// than it has asked for; 0 if it is shown what it has asked for.
+	resume int64
 	// finish puts the last hand to a response; nil if nothing does.
 	finish func(*response, *verdict)
 }
@@ -106,6 +109,9 @@ func (f *rest) fits(id chat.ID) bool { return f.any || id == f.path }
 func (f *rest) told(id chat.ID) int64 { return f.edge.told(id) }
 
 func (f *rest) answer(r response, v verdict) {
+	if f.resume > 0 {
+		r.NextPosition = min(r.NextPosition, f.resume)
+	}
 	if f.finish != nil {
 		f.finish(&r, &v)
 	}
@@ -183,8 +189,14 @@ func (f *rest) readLog(ctx context.Context, p *poller, id chat.ID, from int64) e
 	if err != nil {
 		return err
 	}
-	if p != nil && from != 0 {
+	switch {
+	case from != 0 && p != nil:
 		p.tell(r.NextPosition)
+	case from == 0 && p != nil:
+		r.NextPosition = p.next()
+	case from == 0:
+		// How far the client has read is not known any more.
+		r.NextPosition = 1
 	}
 	f.answer(r, verdict{})
 	return nil
@@ -216,7 +228,7 @@ func (f *rest) command(ctx context.Context, c *call, sum chat.Summary, cmd chat.
 	}
 	from := c.request.position(0)
 	if !res.Summary.Open() && from == 0 && len(res.Events) > 0 {
-		from = res.Events[0].Index
+		from, f.resume = res.Events[0].Index, p.next()
 	}
 	err = f.readFrom(ctx, p, from)
 	if chat.KindOf(err) == chat.Unavailable {

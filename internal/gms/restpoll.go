@@ -292,7 +292,5 @@ func (e *Edge) told(id chat.ID) int64 {
 	if p == nil {
 		return 0
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.told
+	return p.next()
 }

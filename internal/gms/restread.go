@@ -20,6 +20,13 @@ func (p *poller) tell(next int64) {
 	p.told = next
 }
 
+// next is the nextPosition told last.
+func (p *poller) next() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.told
+}
+
 // read is the response object for the events from a position on, as
 // [Edge.notification] has it. Without events its nextPosition is the one told
 // last, so that a client which goes on from there misses nothing. ok is false
