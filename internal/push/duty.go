@@ -16,7 +16,7 @@ type duty struct {
 
 	device *chat.Device // nil if there is none
 	bound  bool
-	ended  bool
+	ended  bool // for the visitor, who may have left the chat to the agents
 	// hopeful says that the visitor is not listening but may be back in a
 	// moment, as everybody is after a restart: it is not away yet, and has not
 	// said goodbye.
@@ -24,6 +24,9 @@ type duty struct {
 	// next is the index of the first event that the visitor may not have heard
 	// of; while it listens, of the first one when it began to.
 	next int64
+	// last is the index of the last event that is the visitor's affair; 0 while
+	// more may come.
+	last int64
 
 	boundAt time.Time
 	before  int64  // next before the visitor stopped listening
@@ -49,6 +52,12 @@ func (d *duty) open() bool { return d.device != nil && (!d.bound && !d.hopeful |
 
 // fold folds the next event in.
 func (d *duty) fold(e chat.Event) {
+	if d.ended {
+		if _, lapsed := e.Fact.(chat.Lapsed); lapsed {
+			d.device = nil
+		}
+		return
+	}
 	if d.bound {
 		d.since = append(d.since, mark{e.Index, e.At})
 	}
@@ -74,10 +83,17 @@ func (d *duty) fold(e chat.Event) {
 		d.device = &f.Device
 	case chat.Lapsed:
 		d.device = nil
+	case chat.Left:
+		if f.No == chat.VisitorNo {
+			d.end(e)
+		}
 	case chat.Finished:
-		d.ended, d.hopeful = true, false
+		d.end(e)
 	}
 }
+
+// end says that the chat is over for the visitor.
+func (d *duty) end(e chat.Event) { d.ended, d.hopeful, d.last = true, false, e.Index }
 
 // bind begins a time of listening. A visitor who comes by another channel while
 // one is bound may not have been there for a while already.

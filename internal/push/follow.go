@@ -139,7 +139,7 @@ func (f *follow) due(ctx context.Context) (e chat.Event, ok bool, err error) {
 			return chat.Event{}, false, err
 		}
 		for _, e := range events {
-			if e.Index > f.head {
+			if e.Index > f.head || f.duty.last > 0 && e.Index > f.duty.last {
 				return chat.Event{}, false, nil
 			}
 			if f.wanted(e) {

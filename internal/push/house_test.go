@@ -143,6 +143,7 @@ type house struct {
 	device  *device // takes what goes to FCM and to hooks
 	options push.Options
 	logged  *bytes.Buffer
+	abandon chat.Abandon // what becomes of chats whose visitors leave while they wait
 
 	engine *engine.Engine
 	pusher *push.Pusher
@@ -168,7 +169,9 @@ func open(t testing.TB, change func(*push.Options)) *house {
 
 func (h *house) start() {
 	h.t.Helper()
-	h.engine = engine.New(engine.Options{Log: h.log, Logger: h.options.Logger})
+	rules := chat.DefaultRules()
+	rules.Abandon = h.abandon
+	h.engine = engine.New(engine.Options{Log: h.log, Logger: h.options.Logger, Rules: func(string) chat.Rules { return rules }})
 	if err := h.engine.Start(context.Background()); err != nil {
 		h.t.Fatal(err)
 	}
