@@ -105,11 +105,18 @@ func (f *cometd) rejoin(ctx context.Context, c *call, s Service) (bool, error) {
 	if len(mine) != 1 {
 		return false, nil
 	}
-	err := f.follow(ctx, mine[0].Chat, 1)
+	c.chat = mine[0].Chat
+	if err := c.admit(mine[0]); err != nil {
+		return true, err
+	}
+	err := c.resubscribe(ctx, mine[0])
+	if err == nil {
+		err = f.follow(ctx, c.chat, 1)
+	}
 	if chat.KindOf(err) == chat.Ended {
+		c.chat, c.of, c.reads = 0, "", ""
 		return false, nil // it has ended in this moment
 	}
-	c.chat = mine[0].Chat
 	return true, err
 }
 

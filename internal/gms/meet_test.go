@@ -2,9 +2,12 @@ package gms
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -78,4 +81,49 @@ func TestRESTWithoutAPositionAtTheEnd(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A requestChat that is answered with the chat that the browser has names the
+// device as any other does, and counts among what is asked of that chat.
+func TestOneChatPerBrowserTakesTheDeviceAndCounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := openWith(t, map[string]Service{"one": {
+			Queue: "q", OneChatPerBrowser: true, Origins: []string{"https://shop.example"}, OperationsPerSecond: 1,
+		}})
+		v := h.visitor("one", http.Header{"Cookie": {bayeuxtest.Cookie + "=" + strings.Repeat("c", 26)}, "Origin": {"https://shop.example"}})
+		start := func(token string) bayeuxtest.Frame {
+			t.Helper()
+			fields := with(map[string]any{"push_notification_deviceid": token})
+			fields["nickname"] = "Vera"
+			return v.do("requestChat", fields)[0]
+		}
+		start("phone-1")
+		id := v.chat
+		if n := start("phone-2"); n["chatId"] != id || n["statusCode"] != 0.0 {
+			t.Fatalf("again: %v", n)
+		}
+		var tokens []chat.Token
+		for _, f := range facts[chat.Subscribed](h, id) {
+			tokens = append(tokens, f.Token)
+		}
+		if diff := cmp.Diff([]chat.Token{"phone-1", "phone-2"}, tokens); diff != "" {
+			t.Error(diff)
+		}
+		for range 4 {
+			if n := start("phone-2"); n["chatId"] != id || n["statusCode"] != 0.0 {
+				t.Fatalf("again: %v", n)
+			}
+		}
+		before := len(h.events(id))
+		if n := start("phone-3"); n["statusCode"] != 1.0 || n["chatEnded"] != false || n["chatId"] != id {
+			t.Errorf("too often: %v", n)
+		}
+		if after := len(h.events(id)); after != before {
+			t.Errorf("what was refused changed the log from %d to %d events", before, after)
+		}
+		time.Sleep(5 * time.Second)
+		if n := start("phone-2"); n["chatId"] != id || n["statusCode"] != 0.0 {
+			t.Errorf("later: %v", n)
+		}
+	})
 }
