@@ -36,6 +36,7 @@ func drawRules(t *rapid.T) Rules {
 	r.Survey.URL = rapid.SampledFrom([]string{"", "https://example.org/"}).Draw(t, "survey")
 	r.Abandon = rapid.SampledFrom([]Abandon{AbandonEnds, AbandonStays, AbandonUnjoined, AbandonUnanswered}).Draw(t, "abandon")
 	r.Mask = rapid.SampledFrom([]*Mask{nil, modelMask}).Draw(t, "mask")
+	r.GoneSubscribed = rapid.SampledFrom([]time.Duration{0, 10 * time.Second, time.Hour}).Draw(t, "gone")
 	return r
 }
 
@@ -70,8 +71,10 @@ func newModel(chats int, rules func() Rules) *model {
 }
 
 // fold reads the stored log back into a state.
-func (c *modelChat) fold(t *rapid.T) *State {
-	s := NewState(c.state.ID, c.state.Rules)
+func (c *modelChat) fold(t *rapid.T) *State { return c.foldUnder(t, c.state.Rules) }
+
+func (c *modelChat) foldUnder(t *rapid.T, rules Rules) *State {
+	s := NewState(c.state.ID, rules)
 	for i, body := range c.bodies {
 		e, err := DecodeEvent(body)
 		if err != nil {
@@ -134,7 +137,8 @@ func drawAction(t *rapid.T, s *State, now time.Time) Action {
 			Name: rapid.SampledFrom([]string{"Ada", "Ada", "Ada", ""}).Draw(t, "name"),
 			Text: drawText.Draw(t, "text"),
 			Opening: Opening{
-				Service: "support", Queue: "people", Subject: "bills", Channel: channel,
+				Service: "support", Queue: "people", Channel: channel,
+				Subject: drawText.Draw(t, "subject"), FirstName: drawText.Draw(t, "first"), LastName: drawText.Draw(t, "last"),
 				Data:  rapid.SampledFrom([]map[string]string{nil, {"k": "v"}}).Draw(t, "data"),
 				Async: rapid.Bool().Draw(t, "async"),
 			},
@@ -211,6 +215,22 @@ func (m *model) give(t *rapid.T, c *modelChat, cmd Command) {
 	}
 	if diff := cmp.Diff(c.fold(t), s, sameState); diff != "" {
 		t.Fatalf("after %T the log says otherwise (-log +state):\n%s", cmd.Do, diff)
+	}
+	if before == PhaseHeld && s.Phase == PhaseWaiting && !cmd.By.Visitor {
+		t.Fatalf("%T by %+v wakes a chat", cmd.Do, cmd.By)
+	}
+	switch cmd.Do.(type) {
+	case Say, Push, Share:
+	default:
+		if before == PhaseHeld && s.Phase == PhaseWaiting {
+			t.Fatalf("%T wakes a chat", cmd.Do)
+		}
+	}
+	// What the log says must not change with the configuration.
+	other := c.foldUnder(t, Rules{Life: Life{Idle: Idle{Alert: time.Second, Minor: true}}})
+	other.Rules = s.Rules
+	if diff := cmp.Diff(other, s, sameState); diff != "" {
+		t.Fatalf("after %T the log says otherwise under other rules (-log +state):\n%s", cmd.Do, diff)
 	}
 	m.claim(t, c, claims, capacity)
 	m.note(t, notes)
