@@ -32,6 +32,9 @@ func livelyRules(service string) chat.Rules {
 			Mask:   chat.NewMask(true, []*regexp.Regexp{regexp.MustCompile("geheim")}, 0),
 		}
 	}
+	if service == "mixed" {
+		mixedRules(&r)
+	}
 	return r
 }
 

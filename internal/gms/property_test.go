@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -37,14 +38,21 @@ type part struct {
 // everything comes to rest, and the server may be started anew.
 type plan struct {
 	Chats  int
+	Lively bool // in a service with idle control and everything else
+	Async  bool // if so: whether the chats are asynchronous
 	Rounds [][]part
 	Anew   []bool // the server is started anew after the round
 }
 
 var (
-	sessionDeeds = []string{"ask", "ask", "ask", "say", "say", "say", "type", "stop", "rename", "push", "notice", "data", "read", "forge", "empty", "reopen", "end"}
-	pollDeeds    = []string{"poll", "poll", "poll", "poll", "say", "say", "type", "data", "notice", "forge", "end"}
-	agentDeeds   = []string{"say", "say", "say", "whisper", "whisper", "type", "rejoin", "leave", "end"}
+	sessionDeeds = []string{
+		"ask", "ask", "ask", "say", "say", "say", "type", "stop", "rename", "push", "notice", "data", "read", "forge", "empty", "reopen",
+		"calm", "card", "upload", "delete", "device", "again", "background", "end",
+	}
+	pollDeeds = []string{
+		"poll", "poll", "poll", "poll", "say", "say", "type", "data", "notice", "forge", "calm", "card", "peek", "hint", "upload", "end",
+	}
+	agentDeeds = []string{"say", "say", "say", "whisper", "whisper", "type", "rejoin", "rejoin", "leave", "hold", "share", "unshare", "card", "end"}
 )
 
 // rare keeps deeds that end a chat from ending all of them at once.
@@ -57,7 +65,7 @@ func rare(t *rapid.T, whats []string) string {
 }
 
 func drawPlan(t *rapid.T) plan {
-	p := plan{Chats: rapid.IntRange(1, 2).Draw(t, "chats")}
+	p := plan{Chats: rapid.IntRange(1, 2).Draw(t, "chats"), Lively: rapid.Bool().Draw(t, "lively"), Async: rapid.Bool().Draw(t, "async")}
 	rounds := rapid.IntRange(1, 4).Draw(t, "rounds")
 	for range rounds {
 		var round []part
@@ -158,23 +166,28 @@ func (r *recorder) caught(panicked any) {
 
 // stage is a plan being carried out.
 type stage struct {
-	t      *recorder
-	h      *house
-	plan   plan
-	chats  []known
-	crowds []*crowd            // by chat
-	seats  map[string]*viewer  // of "a0", "b1" …: those on WebSockets
-	polls  map[string]*polling // of "poller0" …
-	all    []*viewer           // all that ever were
-	agents []func(chat.Action) error
-	lines  int
+	t       *recorder
+	h       *house
+	plan    plan
+	service string
+	chats   []known
+	crowds  []*crowd            // by chat
+	seats   map[string]*viewer  // of "a0", "b1" …: those on WebSockets
+	polls   map[string]*polling // of "poller0" …
+	all     []*viewer           // all that ever were
+	agents  []func(chat.Action) error
+	lines   int
 }
 
 // known is a chat and what opens it.
 type known struct{ id, key string }
 
 func newStage(t *recorder, p plan) *stage {
-	return &stage{t: t, h: open(t), plan: p, seats: make(map[string]*viewer), polls: make(map[string]*polling)}
+	s := &stage{t: t, h: openWith(t, mixed), plan: p, service: "support", seats: make(map[string]*viewer), polls: make(map[string]*polling)}
+	if p.Lively {
+		s.service = "mixed"
+	}
+	return s
 }
 
 func (s *stage) play() {
@@ -182,7 +195,7 @@ func (s *stage) play() {
 		s.crowds = append(s.crowds, &crowd{asking: make(map[*bool]bool)})
 		v := s.view(i)
 		s.seats[fmt.Sprint("a", i)] = v
-		v.ask("requestChat", map[string]any{"nickname": "Vera"}, 1)
+		v.ask("requestChat", map[string]any{"nickname": "Vera", "userData": map[string]any{asyncMode: strconv.FormatBool(s.plan.Async)}}, 1)
 		if v.chat == "" {
 			s.t.Fatal("no chat was opened")
 		}
@@ -217,10 +230,14 @@ func (s *stage) play() {
 		}
 	}
 	for _, v := range s.all {
-		v.check(s.h.events(v.chat))
+		log := s.h.events(v.chat)
+		v.check(forVisitor(log))
+		if err := checkMasked(log, v.told()); s.plan.Lively && err != nil {
+			s.t.Error(err)
+		}
 	}
 	for _, p := range s.polls {
-		p.check(s.h.events(p.chat))
+		p.check(forVisitor(s.h.events(p.chat)))
 	}
 }
 
@@ -251,7 +268,7 @@ func (s *stage) actor(p part) func(deed) {
 		return func(d deed) { s.asAgent(p.Chat, d) }
 	case "poller":
 		if s.polls[name] == nil {
-			q := s.h.poster("support")
+			q := s.h.poster(s.service)
 			q.key, q.chat = c.key, c.id
 			s.polls[name] = &polling{poster: q, t: s.t}
 		}
@@ -262,7 +279,11 @@ func (s *stage) actor(p part) func(deed) {
 	}
 	v := s.seats[name]
 	return func(d deed) {
-		if d.What == "reopen" {
+		if d.What == "reopen" || d.What == "background" {
+			if d.What == "background" {
+				_ = v.TrySend(fmt.Sprintf(`[{"channel":"/meta/disconnect","clientId":"$","id":"d","ext":{"transcriptPosition":"%d"}}]`, d.From))
+				time.Sleep(time.Duration(d.From+4) * time.Second)
+			}
 			_ = v.Conn.Close()
 			v = s.view(p.Chat)
 			s.seatAt(name, v)
@@ -288,6 +309,8 @@ func (s *stage) asAgent(i int, d deed) {
 		_ = do(chat.Leave{})
 	case "end":
 		_ = do(chat.End{})
+	default:
+		s.lively(do, d)
 	}
 }
 
@@ -350,14 +373,20 @@ func (s *stage) atRest() {
 				}
 			}
 		}
-		bound := live && sum.Bound && !strings.Contains(sum.Channel, pollMark)
-		if bound && len(heard) != 1 || len(heard) > 1 {
+		bound := live && sum.Open() && sum.Bound && !strings.Contains(sum.Channel, pollMark)
+		if bound && len(heard) != 1 || len(heard) > 1 || live && !sum.Open() && len(heard) > 0 {
 			s.t.Fatalf("chat %d: %d sessions were told %q, bound: %v", i, len(heard), line, bound)
 		}
 		if bound {
-			events := s.h.events(c.id)
-			if got := heard[0].last(); got != events[len(events)-1].Index {
-				s.t.Fatalf("chat %d: the session that is bound was told up to %d of %d", i, got, events[len(events)-1].Index)
+			want := int64(0)
+			for _, e := range s.h.events(c.id) {
+				// What comes after the line is hidden: a session that expires.
+				if _, _, visible := shown(e); visible {
+					want = e.Index
+				}
+			}
+			if got := heard[0].last(); got != want {
+				s.t.Fatalf("chat %d: the session that is bound was told up to %d of %d", i, got, want)
 			}
 		}
 	}

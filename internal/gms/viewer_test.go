@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -17,6 +18,7 @@ import (
 type entry struct {
 	asked, acked bool
 	from         int64
+	next         int64 // over REST: where the client would have gone on
 	raced        *bool // somebody else asked for the chat at the same time
 	note         *heard
 }
@@ -63,6 +65,8 @@ type heard struct {
 type viewer struct {
 	*bayeuxtest.Socket
 	t         *recorder
+	h         *house
+	service   string
 	crowd     *crowd
 	chat, key string
 
@@ -79,7 +83,7 @@ type viewer struct {
 // view opens a session for a chat, or for one that is still to be opened.
 func (s *stage) view(i int) *viewer {
 	v := &viewer{
-		Socket: s.h.net.Socket(s.t, nil).Shake(), t: s.t,
+		Socket: s.h.net.Socket(s.t, nil).Shake(), t: s.t, h: s.h, service: s.service,
 		acks: make(map[string]chan struct{}), asks: make(map[string]bool), over: make(chan struct{}),
 	}
 	if i < len(s.chats) {
@@ -189,7 +193,7 @@ func (v *viewer) ask(operation string, fields map[string]any, from int64) {
 	if err != nil {
 		v.t.Fatal(err)
 	}
-	if v.TrySend(fmt.Sprintf(`[{"channel":"/service/chatV2/support","clientId":"$","id":%q,"data":%s}]`, id, b)) != nil {
+	if v.TrySend(fmt.Sprintf(`[{"channel":"/service/chatV2/%s","clientId":"$","id":%q,"data":%s}]`, v.service, id, b)) != nil {
 		return
 	}
 	select {
@@ -231,6 +235,8 @@ func (v *viewer) do(d deed) {
 		v.ask("sendMessage", map[string]any{"message": "from the visitor", "secureKey": ""}, 0)
 	case "end":
 		v.ask("disconnect", nil, 0)
+	default:
+		v.lively(d)
 	}
 }
 
@@ -301,7 +307,7 @@ func answered(log []chat.Event, saw []entry, next int64, ask entry) error {
 			return err
 		}
 	}
-	if len(saw) == 0 {
+	if !slices.ContainsFunc(saw, func(e entry) bool { return !e.asked }) {
 		return nil // the session ended before the answer
 	}
 	return err
@@ -378,7 +384,7 @@ func forged(key string) string {
 func shown(e chat.Event) (kind, text string, visible bool) {
 	switch f := e.Fact.(type) {
 	case chat.Joined:
-		return "ParticipantJoined", "", true
+		return "ParticipantJoined", "", f.Role != chat.RoleHouse
 	case chat.Left:
 		return "ParticipantLeft", "", true
 	case chat.Said:
@@ -394,6 +400,16 @@ func shown(e chat.Event) (kind, text string, visible bool) {
 		return "PushUrl", f.URL, true
 	case chat.Noticed:
 		return "CustomNotice", f.Text, true
+	case chat.IdleWarned:
+		return "IdleAlert", f.Text, true
+	case chat.IdleClosed:
+		return "IdleClose", f.Text, true
+	case chat.SurveyOffered:
+		return "CustomNotice", `{"Survey_URL":"` + f.URL + `","Cancel_URL":"` + f.Cancel + `"}`, true
+	case chat.Shared:
+		return "FileUploaded", "", true
+	case chat.Unshared:
+		return "FileDeleted", "", true
 	}
 	return "", "", false
 }
@@ -443,6 +459,8 @@ func (p *polling) do(d deed) {
 		p.key = key
 	case "end":
 		p.ask("disconnect", 0)
+	default:
+		p.lively(d)
 	}
 }
 
@@ -460,7 +478,7 @@ func (p *polling) ask(op string, from int64, fields ...string) {
 	if err := json.Unmarshal(b, &n); err != nil {
 		p.t.Fatal(err)
 	}
-	p.saw = append(p.saw, entry{from: from, note: &n})
+	p.saw = append(p.saw, entry{from: from, next: max(p.next, 1), note: &n})
 	if n.StatusCode == 0 && from != 0 {
 		p.next = max(p.next, n.NextPosition)
 	}
@@ -474,6 +492,8 @@ func (p *polling) check(log []chat.Event) {
 		case n.StatusCode != 0 && len(n.Messages) > 0:
 			err = fmt.Errorf("a refusal with events: %+v", *n)
 		case n.StatusCode != 0:
+		case e.from == 0 && n.NextPosition > e.next:
+			err = fmt.Errorf("who goes on from there misses what came after %d: %+v", e.next, *n)
 		case e.from == 0 && n.ChatEnded:
 			// The end shows what it caused.
 			_, err = told(log, n, n.Messages[0].Index, true)
