@@ -40,6 +40,7 @@ type plan struct {
 	Chats  int
 	Lively bool // in a service with idle control and everything else
 	Async  bool // if so: whether the chats are asynchronous
+	Alone  bool // no agent is there at first
 	Rounds [][]part
 	Anew   []bool // the server is started anew after the round
 }
@@ -66,6 +67,7 @@ func rare(t *rapid.T, whats []string) string {
 
 func drawPlan(t *rapid.T) plan {
 	p := plan{Chats: rapid.IntRange(1, 2).Draw(t, "chats"), Lively: rapid.Bool().Draw(t, "lively"), Async: rapid.Bool().Draw(t, "async")}
+	p.Alone = rapid.Bool().Draw(t, "alone")
 	rounds := rapid.IntRange(1, 4).Draw(t, "rounds")
 	for range rounds {
 		var round []part
@@ -200,7 +202,9 @@ func (s *stage) play() {
 			s.t.Fatal("no chat was opened")
 		}
 		s.chats = append(s.chats, known{v.chat, v.key})
-		s.h.agent(v.chat, chat.StaffID(i+1), "Anna")
+		if !s.plan.Alone {
+			s.h.agent(v.chat, chat.StaffID(i+1), "Anna")
+		}
 		s.agents = append(s.agents, s.staff(v.chat, chat.StaffID(i+1)))
 	}
 	for i, round := range s.plan.Rounds {
