@@ -114,7 +114,8 @@ func (b *binding) follow(ctx context.Context, id chat.ID, from int64) error {
 	// From the start, so that the names of all participants are known.
 	watch, err := b.edge.o.Engine.Watch(ctx, id, 1, b.deliver)
 	if err != nil {
-		b.end(true)
+		// The visitor has been shown nothing.
+		b.endBy(true, chat.Unbind{Heard: unheard()})
 		return err
 	}
 	b.mu.Lock()

@@ -1,10 +1,12 @@
 package gms
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/halley-chat/halley/bayeux/bayeuxtest"
 	"github.com/halley-chat/halley/internal/chat"
+	"github.com/halley-chat/halley/internal/engine"
 )
 
 // Where the features of a chat meet.
@@ -126,4 +129,42 @@ func TestOneChatPerBrowserTakesTheDeviceAndCounts(t *testing.T) {
 			t.Errorf("later: %v", n)
 		}
 	})
+}
+
+// A session that is bound but could not be shown anything has told its visitor
+// nothing: what was still to be pushed is.
+func TestBoundAndShownNothing(t *testing.T) {
+	for range 20 { // two goroutines may be the first to tell the chat
+		synctest.Test(t, boundAndShownNothing)
+	}
+}
+
+func boundAndShownNothing(t *testing.T) {
+	h := open(t)
+	v := h.visitor("support", nil)
+	v.do("requestChat", with(map[string]any{"push_notification_provider": ""}))
+	anna := h.agent(v.chat, 7, "Anna")
+	v.wait()
+	v.leave()
+	time.Sleep(20 * time.Second)
+	anna(chat.Say{Text: "are you there?"})
+	said := time.Now()
+	time.Sleep(time.Second)
+	w := h.visitor("support", nil)
+	w.key = v.key
+	var failed atomic.Bool
+	h.log.FailReads(func(engine.LogID) error {
+		if failed.Swap(true) {
+			return nil
+		}
+		return errors.New("cannot be read now")
+	})
+	if n := w.do("requestNotifications", nil); n[0]["statusCode"] != 1.0 || len(facts[chat.Bound](h, v.chat)) != 1 {
+		t.Fatalf("%v", n)
+	}
+	synctest.Wait()
+	gone := facts[chat.Unbound](h, v.chat)
+	if f := gone[len(gone)-1]; len(gone) != 2 || f.Heard.IsZero() || !f.Heard.Before(said) {
+		t.Errorf("the chat is told that the visitor has heard everything: %+v", gone)
+	}
 }
