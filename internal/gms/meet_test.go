@@ -168,3 +168,38 @@ func boundAndShownNothing(t *testing.T) {
 		t.Errorf("the chat is told that the visitor has heard everything: %+v", gone)
 	}
 }
+
+// A visitor who polls and then only writes has not heard what it never asked
+// for: that is still to be pushed when it is gone.
+func TestPollingIsNotHearing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t)
+		p := h.poster("support")
+		start := time.Now()
+		p.do("", "nickname", "Vera", "userData[GCTI_GMS_PushDeviceId]", "hook-1", "userData[GCTI_GMS_PushDeviceType]", "customhttp")
+		anna := h.agent(p.chat, 7, "Anna")
+		time.Sleep(10 * time.Second)
+		p.do("refresh", "transcriptPosition", "1")
+		time.Sleep(10 * time.Second)
+		anna(chat.Say{Text: "are you there?"})
+		time.Sleep(10 * time.Second)
+		p.do("send", "message", "where are you?")
+		p.do("refresh")
+		time.Sleep(time.Minute)
+		want := []chat.Unbound{{Since: start.Add(30 * time.Second), Heard: start.Add(10 * time.Second)}}
+		got := facts[chat.Unbound](h, p.chat)
+		for i := range got {
+			got[i].Channel = ""
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+		// Who asks last has heard all until then.
+		p.do("send", "message", "back")
+		p.do("refresh", "transcriptPosition", "1")
+		time.Sleep(time.Minute)
+		if got := facts[chat.Unbound](h, p.chat); len(got) != 2 || !got[1].Heard.IsZero() {
+			t.Errorf("%+v", got)
+		}
+	})
+}

@@ -60,6 +60,7 @@ type poller struct {
 	floor   int64     // recent holds everything from this index on
 	latest  *message  // the last one, typing apart; nil if there is none
 	told    int64     // the nextPosition told last
+	shown   time.Time // when it was told last with the events up to then; at first when the poller was made
 	preview string    // what the visitor was typing when it last asked
 }
 
@@ -67,6 +68,7 @@ type poller struct {
 // (0). It is called with mu held.
 func (e *Edge) newPoller(id chat.ID) *poller {
 	p := &poller{edge: e, name: e.node + pollMark + rand.Text()[:16], chat: id, loading: make(chan struct{}, 1), called: time.Now(), told: 1}
+	p.shown = p.called
 	p.mu.Lock()
 	p.quiet = time.AfterFunc(pollSilence, p.silent)
 	p.mu.Unlock()
@@ -231,7 +233,11 @@ func (p *poller) endAfter(silence time.Duration) {
 	}
 	p.closed = true
 	p.quiet.Stop()
-	id, watch, called := p.chat, p.watch, p.called
+	id, watch, last := p.chat, p.watch, chat.Unbind{Channel: p.name, Since: p.called}
+	if p.shown.Before(p.called) {
+		// It was there, and did not ask what there is.
+		last.Heard = p.shown
+	}
 	unbind := !e.closed && id != 0 && (watch == nil || p.sum.Open() && p.sum.Channel == p.name)
 	p.mu.Unlock()
 	delete(e.pollers, p.name)
@@ -246,7 +252,7 @@ func (p *poller) endAfter(silence time.Duration) {
 		watch.Close()
 	}
 	if unbind {
-		go e.unbind(id, chat.Unbind{Channel: p.name, Since: called})
+		go e.unbind(id, last)
 	}
 }
 

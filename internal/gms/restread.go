@@ -13,11 +13,11 @@ func (p *poller) id() chat.ID {
 	return p.chat
 }
 
-// tell notes which nextPosition the client is told.
+// tell notes which nextPosition the client is told, with the events before it.
 func (p *poller) tell(next int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.told = next
+	p.told, p.shown = next, time.Now()
 }
 
 // next is the nextPosition told last.
@@ -56,8 +56,9 @@ func (p *poller) read(from int64) (r response, ok bool) {
 	}
 	if from == 0 {
 		r.NextPosition = p.told
+	} else {
+		p.told, p.shown = r.NextPosition, time.Now()
 	}
-	p.told = r.NextPosition
 	return r, true
 }
 
