@@ -39,11 +39,12 @@ type binding struct {
 // bind makes a binding to a chat, or to one that does not exist yet (0), and
 // the session's only one: another chat that the session followed before has
 // lost its channel. One that asks for the same chat again keeps its name, so
-// that its log need not say anything.
+// that its log need not say anything; but not the name of a binding that has
+// ended, since the chat may still be told that it has.
 func (e *Edge) bind(s *bayeux.Session, channel string, id chat.ID) *binding {
 	b := &binding{edge: e, session: s, channel: channel, name: e.node + rand.Text()[:16], cast: make(cast)}
 	old, _ := s.Value().(*binding)
-	again := old != nil && id != 0 && old.chatID() == id
+	again := old != nil && id != 0 && old.follows(id)
 	if again {
 		b.name = old.name
 	}
@@ -67,6 +68,13 @@ func (b *binding) chatID() chat.ID {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.chat
+}
+
+// follows says whether the binding is one to a chat, and has not ended.
+func (b *binding) follows(id chat.ID) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return !b.closed && b.chat == id
 }
 
 // drop takes back a binding that came to nothing.

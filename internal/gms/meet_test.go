@@ -203,3 +203,32 @@ func TestPollingIsNotHearing(t *testing.T) {
 		}
 	})
 }
+
+// A chat that is to be told once more that a channel is gone is not told so of
+// the session which has come back meanwhile.
+func TestComingBackBeforeTheChatIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t)
+		v := h.chatting("support")
+		anna := h.agent(v.chat, 7, "Anna")
+		v.wait()
+		h.log.FailReads(func(engine.LogID) error { return errors.New("cannot be read now") })
+		if n := v.do("requestNotifications", nil); n[0]["statusCode"] != 1.0 {
+			t.Fatalf("%v", n)
+		}
+		h.log.FailReads(nil)
+		time.Sleep(time.Second)
+		if n := v.do("requestNotifications", map[string]any{"transcriptPosition": 6}); n[0]["statusCode"] != 0.0 {
+			t.Fatalf("%v", n)
+		}
+		time.Sleep(2 * unbindAgain)
+		if sum, _ := h.summary(v.chat); !sum.Bound {
+			t.Errorf("the chat is told that nobody listens: %+v", sum)
+		}
+		anna(chat.Say{Text: "still there?"})
+		// How often the chat has been told in vain decides about the index.
+		if got := lines(v.wait()); len(got) != 1 || !strings.HasSuffix(got[0], " Message Anna: still there?") {
+			t.Errorf("the session hears %v", got)
+		}
+	})
+}
