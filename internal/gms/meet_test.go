@@ -232,3 +232,26 @@ func TestComingBackBeforeTheChatIsTold(t *testing.T) {
 		}
 	})
 }
+
+// A call over REST that finds the channel of a chat gone, before the chat could
+// be told so, does not say that all was heard through it.
+func TestPollingFindsADeadChannel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t)
+		p := h.poster("support")
+		start := time.Now()
+		p.do("", "nickname", "Vera", "userData[GCTI_GMS_PushDeviceId]", "hook-1", "userData[GCTI_GMS_PushDeviceType]", "customhttp")
+		anna := h.agent(p.chat, 7, "Anna")
+		time.Sleep(time.Second)
+		anna(chat.Say{Text: "are you there?"})
+		time.Sleep(30 * time.Second)
+		h.log.Fail(func(engine.Append) error { return errors.New("no disk") })
+		time.Sleep(11 * time.Second) // it is silent, and the chat cannot be told
+		h.log.Fail(nil)
+		p.do("send", "message", "back")
+		gone := facts[chat.Unbound](h, p.chat)
+		if len(gone) != 1 || gone[0].Heard.IsZero() || gone[0].Heard.After(start) || count[chat.Bound](t, h.events(p.chat)) != 1 {
+			t.Errorf("the chat was told %+v", gone)
+		}
+	})
+}

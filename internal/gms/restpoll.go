@@ -270,7 +270,7 @@ func (p *poller) attend(ctx context.Context) error {
 		return err
 	}
 	if sum.Bound {
-		if err := do(chat.Unbind{Channel: sum.Channel}); err != nil {
+		if err := do(chat.Unbind{Channel: sum.Channel, Heard: unheard()}); err != nil {
 			return err
 		}
 	}
