@@ -27,6 +27,8 @@ type binding struct {
 	watch  *engine.Watch
 	closed bool
 
+	leaving bool // guarded by the edge's mu: it has ended, and its chat is being told
+
 	next atomic.Int64 // the nextPosition told last
 	back atomic.Int64 // what the client said in its goodbye; see parting
 
@@ -96,12 +98,15 @@ func (b *binding) endBy(unbind bool, last chat.Unbind) {
 	b.mu.Unlock()
 	e := b.edge
 	e.mu.Lock()
-	if e.bindings[b.name] == b {
-		delete(e.bindings, b.name)
-	}
 	unbind = unbind && !e.closed && id != 0
-	if unbind {
+	switch {
+	case unbind:
+		// Its name stays known until the chat has been told: whoever finds the
+		// chat bound to a name that nobody knows tells it something else.
+		b.leaving = true
 		e.unbinding.Add(1)
+	case e.bindings[b.name] == b:
+		delete(e.bindings, b.name)
 	}
 	e.mu.Unlock()
 	if watch != nil {

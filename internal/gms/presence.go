@@ -21,6 +21,11 @@ func (e *Edge) unbind(id chat.ID, do chat.Unbind) {
 	defer cancel()
 	began := time.Now()
 	_, err := e.o.Engine.Do(ctx, id, chat.Command{By: chat.TheVisitor(), Do: do})
+	e.mu.Lock()
+	if b := e.bindings[do.Channel]; b != nil && b.leaving {
+		delete(e.bindings, do.Channel)
+	}
+	e.mu.Unlock()
 	switch kind := chat.KindOf(err); {
 	case err == nil || kind == chat.Ended || kind == chat.NotFound:
 		return
