@@ -57,7 +57,7 @@ func (s *Session) mayCarry() bool {
 		s.mu.Unlock()
 		return false
 	case h != nil && h.delivers:
-		s.held = nil
+		s.letGo()
 		s.mu.Unlock()
 		h.release(holdDeliver)
 		<-h.written

@@ -275,7 +275,7 @@ func (s *Session) stir(rested bool) {
 	}
 	// spec:7.2 spec:7.4
 	if h != nil && (s.connectOnly() || socket == nil && h.delivers) {
-		s.held = nil
+		s.letGo()
 	} else {
 		h = nil
 	}
@@ -361,16 +361,13 @@ func (s *Session) onTimer() {
 		return
 	}
 	h := s.held
-	s.held = nil
 	if h == nil && s.busy > 0 {
 		s.expireIn(s.srv.opts.MaxInterval)
 		s.mu.Unlock()
 		return
 	}
 	if h != nil {
-		// The transport calls answered when the reply is written; until then
-		// the session has its full time.
-		s.expireIn(s.srv.opts.MaxInterval + s.srv.opts.WriteTimeout)
+		s.letGo()
 	}
 	s.mu.Unlock()
 	if h != nil {
@@ -379,6 +376,15 @@ func (s *Session) onTimer() {
 		return
 	}
 	s.end(Expired)
+}
+
+// letGo ends the hold, whose answer is about to be written. The transport calls
+// answered when that is done; until then the session has its full time. Caller
+// holds mu.
+// spec:9.1
+func (s *Session) letGo() {
+	s.held = nil
+	s.expireIn(s.srv.opts.MaxInterval + s.srv.opts.WriteTimeout)
 }
 
 // hold keeps a connect until something ends it. It reports whether the
