@@ -1,6 +1,7 @@
 package bayeux_test
 
 import (
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -9,7 +10,6 @@ import (
 
 	"github.com/halley-chat/halley/bayeux"
 )
-
 
 // A connect that is being answered when its time is up, over a slow
 // connection, does not end the session.
@@ -32,5 +32,42 @@ func TestASlowAnswerAtTheEndOfAHold(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// A subscription that is taken back while it is being made is there or is not,
+// and never outlives its session.
+//
+// spec:4.7 spec:9.5
+func TestSubscribingAndUnsubscribingAtOnce(t *testing.T) {
+	srv := bayeux.New(bayeux.Options{})
+	defer closeServer(t, srv)
+	var workers sync.WaitGroup
+	for range 8 {
+		workers.Go(func() {
+			for range 500 {
+				l, err := srv.NewLocal(nil)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				subscribed := make(chan struct{})
+				go func() {
+					defer close(subscribed)
+					if err := l.Subscribe("/a"); err != nil {
+						t.Error(err)
+					}
+				}()
+				for range 50 {
+					l.Unsubscribe("/a")
+				}
+				<-subscribed
+				l.Close()
+			}
+		})
+	}
+	workers.Wait()
+	if n := srv.Remains().Names; n != 0 {
+		t.Error("a session that has ended is subscribed still")
 	}
 }

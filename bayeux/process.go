@@ -277,14 +277,12 @@ func (s *Session) subscribe(name string) *Error {
 		s.mu.Unlock()
 		return errSubTooMany
 	}
+	// Under the same lock as the session's own list, so that the two agree
+	// whatever else happens to the session.
 	s.subs.add(name)
-	s.mu.Unlock()
 	s.srv.hub.add(name, s)
+	s.mu.Unlock()
 	s.srv.observe(Event{Kind: Subscribed, Session: s, Channel: name})
-	if s.reason() != "" {
-		// It ended in between, and its end may have come before the add.
-		s.srv.hub.remove(name, s)
-	}
 	return nil
 }
 
@@ -310,9 +308,11 @@ func (t *turn) unsubscribe(m *Message, r *Reply) *Reply {
 func (s *Session) unsubscribe(name string) {
 	s.mu.Lock()
 	was := s.subs.remove(name)
-	s.mu.Unlock()
 	if was {
 		s.srv.hub.remove(name, s)
+	}
+	s.mu.Unlock()
+	if was {
 		s.srv.observe(Event{Kind: Unsubscribed, Session: s, Channel: name})
 	}
 }
