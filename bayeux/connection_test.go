@@ -1,11 +1,13 @@
 package bayeux_test
 
 import (
+	"context"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/gobwas/ws"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/halley-chat/halley/bayeux"
@@ -70,4 +72,29 @@ func TestSubscribingAndUnsubscribingAtOnce(t *testing.T) {
 	if n := srv.Remains().Names; n != 0 {
 		t.Error("a session that has ended is subscribed still")
 	}
+}
+
+// An extension that panics when a held connect is answered on a WebSocket
+// closes that and nothing else.
+//
+// spec:14.20
+func TestAPanicBehindAHeldConnect(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, bayeux.Options{Extensions: []bayeux.Extension{{
+			Incoming: func(_ context.Context, _ *bayeux.Session, m *bayeux.Message) error {
+				if string(m.ID) == `"held"` {
+					m.OnReply(func(*bayeux.Session, *bayeux.Reply) { panic("a broken extension") })
+				}
+				return nil
+			},
+		}}})
+		s, other := w.socket(), w.socket()
+		s.Send(`{"channel":"/meta/connect","clientId":"$","id":"held","advice":{"timeout":1000}}`)
+		if _, code := s.ReadFrame(); code != ws.StatusInternalServerError {
+			t.Errorf("closed with %d", code)
+		}
+		if f := other.Ask(`{"channel":"/service/none","clientId":"$","id":"p","data":1}`); f[0]["id"] != "p" {
+			t.Errorf("%v", f)
+		}
+	})
 }

@@ -199,6 +199,14 @@ func (c *socket) hold(t *turn) {
 	s, r := t.session, t.connect
 	h := &hold{cycle: t.cycle, reply: r, until: time.Now().Add(t.wait)}
 	h.release = func(o outcome) {
+		// Whoever ends the hold, a timer or another client, has no part in it.
+		// spec:14.20
+		defer func() {
+			if v := recover(); v != nil {
+				c.srv.opts.Logger.Error("bayeux: an extension panicked", "panic", v, "stack", string(debug.Stack()))
+				c.close(closeInternal, "an error in the server")
+			}
+		}()
 		switch o {
 		case holdReplaced:
 			// spec:7.6.2
