@@ -1,6 +1,7 @@
 package bayeux
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -57,4 +58,20 @@ func (s *Session) collect(replies []*Reply, only bool) []entry {
 		s.leave(q)
 		return q
 	}
+}
+
+// collectFor is collect for a WebSocket. It takes nothing if the session is
+// reached in another way by now, and what it takes is remembered before that
+// can change, and before the client can answer.
+// spec:7.3.3
+func (s *Session) collectFor(c *socket, replies []*Reply) []entry {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.socket != c {
+		return nil
+	}
+	q := s.collect(replies, false)
+	connect := slices.ContainsFunc(replies, func(r *Reply) bool { return r.channel == metaConnect })
+	s.outbox.wrote(q, connect)
+	return q
 }

@@ -98,3 +98,32 @@ func TestAPanicBehindAHeldConnect(t *testing.T) {
 		}
 	})
 }
+
+// What waits for a session does not leave over a WebSocket that it has left.
+//
+// spec:7.3.3 spec:10.8
+func TestAnOldSocketTakesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, bayeux.Options{Redeliver: true})
+		old := w.socket()
+		s := w.dial(nil)
+		s.ID = old.ID
+		s.Send(`{"channel":"/meta/connect","clientId":"$","id":"3"}`)
+		synctest.Wait()
+		w.deliver(s.ID, 1, 1)
+		if diff := cmp.Diff([]int{1}, numbers(s.Read())); diff != "" {
+			t.Error(diff)
+		}
+		w.deliver(s.ID, 2, 2) // rests
+		go func() {
+			for code := ws.StatusCode(0); code == 0; _, code = old.ReadFrame() {
+			}
+		}()
+		if _, err := old.Conn.Write(ws.MustCompileFrame(ws.MaskFrame(ws.NewPingFrame(nil)))); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]int{2}, numbers(s.Read())); diff != "" {
+			t.Error(diff)
+		}
+	})
+}

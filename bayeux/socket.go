@@ -344,7 +344,7 @@ func (c *socket) next() *take {
 		closed := c.closed
 		c.mu.Unlock()
 		if !closed && t.session != nil {
-			t.queued = t.session.collect(t.replies, false)
+			t.queued = t.session.collectFor(c, t.replies)
 		}
 		if !closed && (len(t.replies) > 0 || len(t.queued) > 0 || len(t.raw) > 0) {
 			return t
@@ -418,10 +418,8 @@ const maxFrame = 32 << 10
 func (c *socket) encode(t *take) {
 	t.buf = frames.Get().(*[]byte)
 	b := append((*t.buf)[:0], t.raw...)
-	connect := false
 	rest := t.replies[:0:0]
 	for _, r := range t.replies {
-		connect = connect || r.channel == metaConnect
 		if !r.lead {
 			rest = append(rest, r)
 			continue
@@ -444,8 +442,6 @@ func (c *socket) encode(t *take) {
 	}
 	*t.buf = b
 	if t.session != nil {
-		// Before the write: the client may answer before the write returns.
-		t.session.outbox.wrote(t.queued, connect)
 		c.srv.wrote(t.session, len(t.queued))
 	}
 }
