@@ -127,3 +127,31 @@ func TestAnOldSocketTakesNothing(t *testing.T) {
 		}
 	})
 }
+
+// What an old WebSocket could not write wakes the one that the session is on
+// by then.
+//
+// spec:9.4 spec:10.8
+func TestAFailedWriteIsToldToTheNextConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, bayeux.Options{MaxInterval: time.Minute})
+		old := w.socket()
+		w.deliver(old.ID, 1, 1) // nobody reads it
+		synctest.Wait()
+		s := w.dial(nil)
+		s.ID = old.ID
+		s.Send(`{"channel":"/meta/connect","clientId":"$","id":"3"}`)
+		time.Sleep(11 * time.Second) // the write has failed
+		w.deliver(s.ID, 2, 2)
+		var got []int
+		for start := time.Now(); len(got) < 2 && time.Since(start) < time.Second; {
+			got = append(got, numbers(s.Read())...)
+			if time.Since(start) > time.Second {
+				t.Errorf("%v took %v", got, time.Since(start))
+			}
+		}
+		if diff := cmp.Diff([]int{1, 2}, got); diff != "" {
+			t.Error(diff)
+		}
+	})
+}

@@ -391,6 +391,9 @@ func (c *socket) finish(t *take) bool {
 	}
 	putBuffer(&frames, t.buf)
 	c.close(0, "")
+	if t.session != nil && t.session.outbox.waiting() {
+		t.session.wake() // it may be reached in another way by now
+	}
 	return false
 }
 
