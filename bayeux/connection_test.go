@@ -155,3 +155,57 @@ func TestAFailedWriteIsToldToTheNextConnection(t *testing.T) {
 		}
 	})
 }
+
+// A WebSocket that closes leaves what it owes to a poll that is held.
+//
+// spec:9.3 spec:10.8 spec:14.17
+func TestASocketClosesBesideAHeldPoll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, bayeux.Options{Redeliver: true, TrustClientID: true, WriteInterval: -1})
+		p := w.poller()
+		held := p.connect("3")
+		synctest.Wait()
+		s := w.dial(nil)
+		s.ID = p.id
+		s.Ask(`{"channel":"/service/none","clientId":"$","id":"p","data":1}`)
+		w.deliver(p.id, 1, 1)
+		s.ReadFrame() // by somebody who is not the client
+		w.deliver(p.id, 2, 2)
+		synctest.Wait()
+		start := time.Now()
+		_ = s.Conn.Close()
+		if got := numbers(<-held); cmp.Diff([]int{1, 2}, got) != "" || time.Since(start) != 0 {
+			t.Errorf("%v after %v", got, time.Since(start))
+		}
+	})
+}
+
+// A poll's answer that could not be written goes to the newer connect, ahead
+// of what is new.
+//
+// spec:14.17
+func TestAFailedAnswerGoesToTheNewerConnect(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGarage(t, bayeux.Options{Redeliver: true, WriteInterval: -1}, nil)
+		g.park()
+		g.deliver(1) // the answer is being written, and nobody reads it
+		synctest.Wait()
+		old := g.conn
+		g.dial()
+		// A connect that came behind it, from a client that gave the other up.
+		g.say(`{"channel":"/meta/connect","clientId":"$","id":"newer"}`)
+		synctest.Wait()
+		_ = old.Close()
+		synctest.Wait()
+		g.deliver(2)
+		var got []int
+		for len(got) < 2 {
+			_, f := g.answer()
+			got = append(got, numbers(f)...)
+			g.say(`{"channel":"/meta/connect","clientId":"$","id":"next"}`)
+		}
+		if diff := cmp.Diff([]int{1, 2}, got); diff != "" {
+			t.Error(diff)
+		}
+	})
+}

@@ -232,8 +232,9 @@ func (p *poll) write() {
 	if p.callback != "" {
 		kind, out = "text/javascript;charset=UTF-8", callbackBody(p.callback, out)
 	}
+	written := 0
 	if t.session != nil {
-		t.session.outbox.wrote(queued, t.restart)
+		written = t.session.outbox.wrote(queued, false)
 		p.srv.wrote(t.session, len(queued))
 	}
 	err := p.send(kind, out)
@@ -245,9 +246,13 @@ func (p *poll) write() {
 		t.session.outbox.failed(queued)
 		t.session.left.Store(0)
 		t.session.lose()
+		// A connect may have come meanwhile.
+		t.session.makeGood()
 		if t.session.outbox.waiting() {
-			t.session.wake() // a connect may have come meanwhile
+			t.session.wake()
 		}
+	} else if t.restart {
+		t.session.outbox.sent(written)
 	}
 	if t.restart {
 		t.session.answered()

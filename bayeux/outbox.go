@@ -44,6 +44,7 @@ type outbox struct {
 	written      []entry
 	writtenBytes int
 	mark         int     // how many of them were ahead of the last connect's reply
+	before       int     // how many were written and are no longer among them
 	forgot       bool    // some had to be dropped at the bound since that reply
 	forgotBefore bool    // some that were ahead of it had to be dropped
 	batch        int64   // with acks: the number of the last batch
@@ -142,16 +143,17 @@ func (o *outbox) drop(n int) {
 		o.writtenBytes -= len(o.written[i].body)
 		o.written[i] = entry{}
 	}
+	o.before += n
 	if o.written = o.written[n:]; len(o.written) == 0 {
 		o.written = nil
 	}
 }
 
 // wrote remembers what is being written. reply says that a connect's reply
-// goes out behind it.
-func (o *outbox) wrote(q []entry, reply bool) {
+// goes out behind it. written counts everything that was written so far.
+func (o *outbox) wrote(q []entry, reply bool) (written int) {
 	if !o.redeliver || o.acks {
-		return
+		return 0
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -168,10 +170,31 @@ func (o *outbox) wrote(q []entry, reply bool) {
 			o.forgot = true
 		}
 	}
+	written = o.before + len(o.written)
 	if reply {
-		o.mark = len(o.written)
+		o.replied(written)
+	}
+	return written
+}
+
+// replied notes that a connect's reply is out behind so many that were written,
+// as wrote counts them. Caller holds mu.
+func (o *outbox) replied(written int) {
+	if n := written - o.before; n >= o.mark && n <= len(o.written) {
+		o.mark = n
 		o.forgotBefore, o.forgot = o.forgotBefore || o.forgot, false
 	}
+}
+
+// sent is called when a polled connect's reply is out. Until then no connect
+// on another connection can confirm it.
+func (o *outbox) sent(written int) {
+	if !o.redeliver || o.acks {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.replied(written)
 }
 
 // confirm forgets what the client has read, as its next connect shows.
@@ -202,6 +225,7 @@ func (o *outbox) restore() (whole bool) {
 		o.urgent += len(o.written)
 		o.told = true
 	}
+	o.before += len(o.written)
 	o.written, o.writtenBytes, o.mark = nil, 0, 0
 	o.forgot, o.forgotBefore = false, false
 	return whole

@@ -408,6 +408,7 @@ func (s *Session) hold(h *hold) bool {
 	if old != nil {
 		old.release(holdReplaced)
 	}
+	s.makeGood()
 	// What was queued between the caller's look and now must not wait.
 	if (h.delivers || s.connectOnly()) && s.outbox.waiting() {
 		s.wake()
@@ -481,6 +482,29 @@ func (s *Session) lose() {
 	s.mu.Unlock()
 }
 
+// makeGood has what was lost with another connection go out with the poll that
+// is held already: no new one will come before that is answered.
+// spec:14.17
+func (s *Session) makeGood() {
+	s.mu.Lock()
+	now := s.lost && s.socket == nil && s.held != nil && s.held.delivers
+	if now {
+		s.lost = false
+	}
+	s.mu.Unlock()
+	if !now {
+		return
+	}
+	s.left.Store(0)
+	if !s.outbox.restore() {
+		s.overflow()
+		return
+	}
+	if s.outbox.waiting() {
+		s.wake()
+	}
+}
+
 // overflow ends a session for which more waited than may be kept.
 // spec:14.12
 func (s *Session) overflow() {
@@ -493,6 +517,7 @@ func (s *Session) overflow() {
 // and starts the expiry.
 // spec:9.3
 func (s *Session) detach(c *socket) {
+	defer s.makeGood()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.socket != c {
