@@ -212,7 +212,7 @@ func (p *poll) write() {
 	var queued []entry
 	if s := t.session; s != nil {
 		ordered := p.srv.opts.OrderedPolling && !t.fresh
-		if !ordered || t.restart || s.mayCarry() {
+		if !ordered || t.restart && !s.behind() || !t.restart && p.callback == "" && s.mayCarry() {
 			queued = s.collect(t.replies, p.callback != "")
 		}
 		if ordered && t.restart && len(queued) > 0 {

@@ -43,27 +43,27 @@ func (s *Session) carriedByConnect() {
 
 // mayCarry says whether the answer to something else than a connect may take
 // messages along. If a connect is held they leave with that, and mayCarry
-// waits until it has been written.
+// waits until it has been written. What comes after it found nothing waits for
+// the next answer.
 // spec:13.5
 func (s *Session) mayCarry() bool {
-	if !s.outbox.waiting() {
-		return true
+	// spec:7.4
+	if s.connectOnly() || s.outbox.empty() {
+		return false
 	}
+	urgent := s.outbox.waiting()
 	s.mu.Lock()
 	h := s.held
 	switch {
-	case h != nil && h.delivers && time.Now().Before(s.notBefore):
-		// The connect itself waits behind an earlier answer of this kind.
+	case time.Now().Before(s.notBefore), s.onItsWay:
+		// Behind another answer, which may not have been read.
 		s.mu.Unlock()
 		return false
-	case h != nil && h.delivers:
+	case h != nil && h.delivers && urgent:
 		s.letGo()
 		s.mu.Unlock()
 		h.release(holdDeliver)
 		<-h.written
-		return false
-	case s.onItsWay:
-		s.mu.Unlock()
 		return false
 	}
 	s.notBefore = time.Now().Add(headStart)
@@ -71,9 +71,11 @@ func (s *Session) mayCarry() bool {
 	return true
 }
 
-// behind says whether a connect has to wait behind an answer.
+// behind says whether a connect that is answered now must leave the messages
+// to the next one. What ends a session has no next one.
+// spec:13.5
 func (s *Session) behind() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return time.Now().Before(s.notBefore)
+	return s.gone == "" && time.Now().Before(s.notBefore)
 }

@@ -99,10 +99,10 @@ func (o *outbox) hurry() (wake bool) {
 func (o *outbox) take() []entry {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.empty()
+	return o.clear()
 }
 
-func (o *outbox) empty() []entry {
+func (o *outbox) clear() []entry {
 	q := o.queue
 	o.queue, o.bytes, o.urgent, o.told = nil, 0, 0, false
 	return q
@@ -115,7 +115,7 @@ func (o *outbox) takeBatch() ([]entry, int64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	size := o.bytes
-	q := o.empty()
+	q := o.clear()
 	o.batch++
 	if len(q) > 0 {
 		o.written = append(o.written, q...)
@@ -252,6 +252,13 @@ func (o *outbox) failed(q []entry) {
 	o.told = true
 }
 
+// empty says whether nothing is queued, not even lazy messages.
+func (o *outbox) empty() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.queue) == 0
+}
+
 // waiting says whether something is queued that a held connect must not wait
 // with.
 func (o *outbox) waiting() bool {
@@ -270,6 +277,6 @@ func (o *outbox) close(drop bool) {
 		o.written, o.writtenBytes, o.mark, o.batches = nil, 0, 0, nil
 	}
 	if drop {
-		o.empty()
+		o.clear()
 	}
 }
