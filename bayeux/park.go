@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"os"
 	"runtime/debug"
 	"strconv"
 	"sync"
@@ -37,6 +38,7 @@ type parkedConn struct {
 	net.Conn
 	early []byte // owned by whoever reads
 	first [1]byte
+	lines int // how many bytes of empty lines have been passed over
 }
 
 func (c *parkedConn) Read(b []byte) (int, error) {
@@ -50,17 +52,27 @@ func (c *parkedConn) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// await waits until there is something to read.
+// maxLines is how many bytes of empty lines are passed over ahead of a request,
+// as by net/http behind a POST, which knows of none on a new connection.
+const maxLines = 4
+
+// await waits until there is something to read. Empty lines that some clients
+// send behind a body are nothing.
 func (c *parkedConn) await() error {
-	if len(c.early) > 0 {
-		return nil
-	}
-	n, err := c.Conn.Read(c.first[:])
-	if n > 0 {
+	for {
+		for len(c.early) > 0 && c.lines < maxLines && (c.early[0] == '\r' || c.early[0] == '\n') {
+			c.early = c.early[1:]
+			c.lines++
+		}
+		if len(c.early) > 0 {
+			return nil
+		}
+		n, err := c.Conn.Read(c.first[:])
+		if n == 0 {
+			return err
+		}
 		c.early = c.first[:n]
-		return nil
 	}
-	return err
 }
 
 // longAgo is a deadline that wakes whoever reads.
@@ -78,17 +90,24 @@ func hostOf(r *http.Request) *http.Server {
 	return host
 }
 
+// ours are the header fields that send sets.
+var ours = map[string]bool{
+	"Content-Type": true, "X-Content-Type-Options": true, "Cache-Control": true, "Content-Length": true, "Date": true,
+}
+
 // park takes the connection over. It is nil where that is not possible, and
 // then nothing has changed.
 // spec:10.11
 func (p *poll) park() *parked {
 	header := p.w.Header()
-	if header.Get("Connection") != "" || header.Get("Trailer") != "" || header.Get("Transfer-Encoding") != "" {
-		return nil // somebody before us has plans with it
+	for _, name := range []string{"Connection", "Trailer", "Transfer-Encoding", "Content-Encoding"} {
+		if header.Get(name) != "" {
+			return nil // somebody before us has plans with it
+		}
 	}
 	var head bytes.Buffer
 	// Writing to a buffer does not fail.
-	_ = header.Write(&head)
+	_ = header.WriteSubset(&head, ours)
 	lot := p.srv.lot(hostOf(p.r))
 	if lot == nil {
 		return nil
@@ -107,6 +126,7 @@ func (p *poll) park() *parked {
 		more, _ := rw.Reader.Peek(n)
 		k.conn.early = append(bytes.Clone(more), k.conn.early...)
 	}
+	k.conn.lines = 0
 	p.w, p.r, p.written, p.parked = nil, nil, nil, k
 	return k
 }
@@ -163,7 +183,7 @@ func (k *parked) answer(h *hold, ended <-chan outcome) (usable bool) {
 		}
 	}()
 	if k.poll.bed.lie(k.conn) {
-		if err := k.conn.await(); err != nil && !isTimeout(err) {
+		if err := k.conn.await(); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 			k.poll.abandon(h, ended)
 			return false
 		}
@@ -175,11 +195,6 @@ func (k *parked) answer(h *hold, ended <-chan outcome) (usable bool) {
 		k.poll.write()
 	}
 	return !k.poll.failed
-}
-
-func isTimeout(err error) bool {
-	var t net.Error
-	return errors.As(err, &t) && t.Timeout()
 }
 
 // send writes an answer.
@@ -194,6 +209,9 @@ func (k *parked) send(status int, kind string, body []byte) error {
 	out = strconv.AppendInt(out, int64(len(body)), 10)
 	out = append(out, "\r\nDate: "...)
 	out = time.Now().UTC().AppendFormat(out, http.TimeFormat)
+	if k.lot.over() {
+		out = append(out, "\r\nConnection: close"...)
+	}
 	out = append(append(out, "\r\n\r\n"...), body...)
 	_ = k.conn.SetWriteDeadline(time.Now().Add(k.srv.opts.WriteTimeout))
 	_, err := k.conn.Write(out)
@@ -270,6 +288,13 @@ func (l *lot) Close() error {
 		_ = c.Close()
 	}
 	return nil
+}
+
+// over says whether no connection is given back any more.
+func (l *lot) over() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.closed
 }
 
 // Addr is no address in particular.
