@@ -75,3 +75,17 @@ func (s *Session) collectFor(c *socket, replies []*Reply) []entry {
 	s.outbox.wrote(q, connect)
 	return q
 }
+
+// collectPolled is collect for a polling request's answer. A connect takes
+// nothing along if a newer one has come: its client has given it up. What is
+// taken is remembered before that can change; written is as in outbox.wrote.
+// spec:7.6
+func (s *Session) collectPolled(t *turn, only bool) (q []entry, written int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t.restart && !t.fresh && t.cycle != s.cycle && s.gone == "" {
+		return nil, 0
+	}
+	q = s.collect(t.replies, only)
+	return q, s.outbox.wrote(q, false)
+}

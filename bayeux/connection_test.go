@@ -209,3 +209,73 @@ func TestAFailedAnswerGoesToTheNewerConnect(t *testing.T) {
 		}
 	})
 }
+
+// A connect whose client has sent a newer one takes nothing along, however
+// late its answer is.
+//
+// spec:7.6 spec:14.17
+func TestALateAnswerTakesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		late := make(chan struct{})
+		w := newWorld(t, bayeux.Options{Redeliver: true, OrderedPolling: true, WriteInterval: -1, Extensions: []bayeux.Extension{{
+			Incoming: func(_ context.Context, _ *bayeux.Session, m *bayeux.Message) error {
+				if string(m.ID) == `"late"` {
+					m.OnReply(func(*bayeux.Session, *bayeux.Reply) { <-late })
+				}
+				return nil
+			},
+		}}})
+		p := w.poller()
+		old := p.connect("late")
+		synctest.Wait()
+		w.deliver(p.id, 1, 1)
+		synctest.Wait()
+		if diff := cmp.Diff([]int{1}, numbers(p.send(`{"channel":"/meta/connect","clientId":"$","advice":{"timeout":0}}`))); diff != "" {
+			t.Error(diff)
+		}
+		w.deliver(p.id, 2, 2)
+		close(late)
+		if got := numbers(<-old); got != nil {
+			t.Errorf("%v with the older one", got)
+		}
+		if diff := cmp.Diff([]int{2}, numbers(<-p.connect("next"))); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+// What goes with a publish's answer could be lost with it, and the next connect
+// would say nothing about that: it goes with the connect.
+//
+// spec:14.17.1
+func TestWithRedeliverMessagesLeaveWithConnects(t *testing.T) {
+	for _, ordered := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, bayeux.Options{Redeliver: true, OrderedPolling: ordered, WriteInterval: -1})
+			n := 0
+			w.srv.Handle("/service/next", func(_ context.Context, s *bayeux.Session, _ *bayeux.Message) error {
+				n++
+				w.deliver(s.ID(), n, n)
+				return nil
+			})
+			p := w.poller()
+			publish := func() {
+				t.Helper()
+				if got := numbers(p.send(`{"channel":"/service/next","clientId":"$","data":0}`)); got != nil {
+					t.Errorf("%v with an answer", got)
+				}
+			}
+			publish()
+			start := time.Now()
+			if diff := cmp.Diff([]int{1}, numbers(<-p.connect("3"))); diff != "" {
+				t.Error(diff)
+			}
+			held := p.connect("4")
+			synctest.Wait()
+			publish()
+			if got := numbers(<-held); cmp.Diff([]int{2}, got) != "" || time.Since(start) != 0 {
+				t.Errorf("%v after %v", got, time.Since(start))
+			}
+		})
+	}
+}

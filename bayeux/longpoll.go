@@ -210,10 +210,13 @@ func (p *poll) replaced() {
 func (p *poll) write() {
 	t := &p.turn
 	var queued []entry
+	written := 0
 	if s := t.session; s != nil {
 		ordered := p.srv.opts.OrderedPolling && !t.fresh
 		if !ordered || t.restart && !s.behind() || !t.restart && p.callback == "" && s.mayCarry() {
-			queued = s.collect(t.replies, p.callback != "")
+			// spec:14.17.1
+			only := p.callback != "" || p.srv.opts.Redeliver
+			queued, written = s.collectPolled(t, only)
 		}
 		if ordered && t.restart && len(queued) > 0 {
 			s.carriedByConnect()
@@ -232,9 +235,7 @@ func (p *poll) write() {
 	if p.callback != "" {
 		kind, out = "text/javascript;charset=UTF-8", callbackBody(p.callback, out)
 	}
-	written := 0
 	if t.session != nil {
-		written = t.session.outbox.wrote(queued, false)
 		p.srv.wrote(t.session, len(queued))
 	}
 	err := p.send(kind, out)
@@ -251,7 +252,7 @@ func (p *poll) write() {
 		if t.session.outbox.waiting() {
 			t.session.wake()
 		}
-	} else if t.restart {
+	} else if t.restart && written > 0 {
 		t.session.outbox.sent(written)
 	}
 	if t.restart {

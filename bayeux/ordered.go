@@ -65,6 +65,10 @@ func (s *Session) mayCarry() bool {
 		h.release(holdDeliver)
 		<-h.written
 		return false
+	// spec:14.17.1
+	case s.srv.opts.Redeliver:
+		s.mu.Unlock()
+		return false
 	}
 	s.notBefore = time.Now().Add(headStart)
 	s.mu.Unlock()

@@ -465,6 +465,9 @@ func (s *Session) attach(c *socket) {
 	s.mu.Lock()
 	moved := s.socket != c || s.lost
 	s.socket, s.lost = c, false
+	if c == nil {
+		s.cycle++ // an older connect takes nothing along from now on
+	}
 	s.mu.Unlock()
 	if !moved {
 		return
