@@ -74,10 +74,7 @@ func (p *poll) serve(messages []*Message) {
 	t.session = p.srv.find(t.peer, messages[0].ClientID)
 	if s := t.session; s != nil && isConnect(messages[0]) {
 		// A client that asks not to be held has lost a connection, or is new.
-		if messages[0].clientAdvice().timeout == 0 {
-			s.lose()
-		}
-		s.attach(nil)
+		s.attach(nil, messages[0].clientAdvice().timeout == 0)
 	}
 	if t.session != nil {
 		t.session.arrived(isConnect(messages[0]))
@@ -246,9 +243,11 @@ func (p *poll) write() {
 	if err != nil {
 		t.session.outbox.failed(queued)
 		t.session.left.Store(0)
-		t.session.lose()
-		// A connect may have come meanwhile.
-		t.session.makeGood()
+		if t.restart || len(queued) > 0 {
+			t.session.lose()
+			// A connect may have come meanwhile.
+			t.session.makeGood()
+		}
 		if t.session.outbox.waiting() {
 			t.session.wake()
 		}

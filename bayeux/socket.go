@@ -191,7 +191,7 @@ func (c *socket) carry(s *Session) {
 	if old != nil && old != s {
 		old.detach(c)
 	}
-	s.attach(c)
+	s.attach(c, false)
 }
 
 // hold keeps the connect: nothing waits for it but the session's timer.

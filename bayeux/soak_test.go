@@ -1,0 +1,240 @@
+package bayeux_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"github.com/halley-chat/halley/bayeux"
+)
+
+// How much of everything there is in the soak.
+const (
+	soakPollers  = 300
+	soakSockets  = 200
+	soakMessages = 30 // for each client
+)
+
+// soaker is a client that loses its connections again and again. It sees its
+// own numbered messages in order, some of them twice, and misses none.
+type soaker struct {
+	*testing.T
+	url  string
+	id   string
+	n    int // to tell it from others
+	web  *http.Client
+	done chan struct{} // closed when the last message has been seen
+
+	mu sync.Mutex
+	// Guarded by mu.
+	seen int
+}
+
+// see takes messages, in the order in which they were read.
+func (k *soaker) see(frames []frame) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, v := range numbers(frames) {
+		switch {
+		case v == k.seen+1:
+			if k.seen = v; v == soakMessages {
+				close(k.done)
+			}
+		case v > k.seen:
+			k.Errorf("client %d: message %d behind %d", k.n, v, k.seen)
+		}
+	}
+}
+
+func (k *soaker) over() bool {
+	select {
+	case <-k.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// post sends a body; no frames mean that the answer was lost.
+func (k *soaker) post(ctx context.Context, body string) []frame {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, k.url, strings.NewReader(strings.ReplaceAll(body, "$", k.id)))
+	if err != nil {
+		k.Error(err)
+		return nil
+	}
+	resp, err := k.web.Do(req)
+	if err != nil {
+		return nil
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		return nil
+	}
+	var frames []frame
+	if err := json.Unmarshal(b, &frames); err != nil {
+		k.Errorf("%v: %s", err, b)
+	}
+	return frames
+}
+
+// ask posts a body, and loses one answer in four: on its way, or by hanging up
+// while the server holds the request. It waits for a moment then, as clients do,
+// in which what it sent arrives: a request that comes behind its successors
+// would say of them what is not true.
+func (k *soaker) ask(body string) []frame {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	fate := rand.IntN(8)
+	if fate == 0 {
+		time.AfterFunc(time.Duration(150+rand.IntN(100))*time.Millisecond, cancel)
+	}
+	f := k.post(ctx, body)
+	if fate == 1 {
+		f = nil
+	}
+	if f == nil {
+		k.web.CloseIdleConnections()
+		time.Sleep(time.Second)
+	}
+	return f
+}
+
+func (k *soaker) poll() {
+	var talk sync.WaitGroup
+	defer talk.Wait()
+	talk.Go(func() {
+		for !k.over() {
+			k.see(k.ask(`{"channel":"/service/none","clientId":"$","id":"p","data":1}`))
+			time.Sleep(time.Duration(rand.IntN(200)) * time.Millisecond)
+		}
+	})
+	advice := `,"advice":{"timeout":0}`
+	for !k.over() {
+		f := k.ask(`{"channel":"/meta/connect","clientId":"$","id":"c"` + advice + `}`)
+		if advice = ""; f == nil {
+			advice = `,"advice":{"timeout":0}`
+		} else if f[len(f)-1]["successful"] != true {
+			k.Errorf("client %d: %v", k.n, f)
+			return
+		}
+		k.see(f)
+	}
+}
+
+func (k *soaker) dial() {
+	for !k.over() {
+		conn, br, _, err := ws.Dialer{}.Dial(context.Background(), "ws"+strings.TrimPrefix(k.url, "http"))
+		if err != nil {
+			k.Error(err)
+			return
+		}
+		if br == nil {
+			br = bufio.NewReader(conn)
+		}
+		k.talk(conn, br)
+		_ = conn.Close()
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// talk uses one WebSocket until it is cut.
+func (k *soaker) talk(conn net.Conn, in *bufio.Reader) {
+	say := func(advice string) bool {
+		body := fmt.Appendf(nil, `{"channel":"/meta/connect","clientId":%q,"id":"c"%s}`, k.id, advice)
+		_, err := conn.Write(ws.MustCompileFrame(ws.MaskFrame(ws.NewTextFrame(body))))
+		return err == nil
+	}
+	if rand.IntN(4) > 0 {
+		_ = conn.SetReadDeadline(time.Now().Add(time.Duration(100+rand.IntN(200)) * time.Millisecond))
+	}
+	for again := say(`,"advice":{"timeout":0}`); again && !k.over(); {
+		f, err := readFrame(in)
+		if err != nil || f.Header.OpCode == ws.OpClose {
+			return
+		}
+		var frames []frame
+		if err := json.Unmarshal(bytes.Clone(f.Payload), &frames); err != nil {
+			k.Errorf("%v: %s", err, f.Payload)
+			return
+		}
+		k.see(frames)
+		if last := frames[len(frames)-1]; last["channel"] == "/meta/connect" {
+			if last["successful"] != true {
+				k.Errorf("client %d: %v", k.n, last)
+				return
+			}
+			again = say("")
+		}
+	}
+}
+
+// Hundreds of clients that lose their connections all the time, polling and
+// over WebSockets, get everything in order, while polls are parked and busy
+// clients rest.
+//
+// spec:13.2 spec:14.6 spec:14.17
+func TestSoak(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes seconds")
+	}
+	srv := bayeux.New(bayeux.Options{
+		ParkAfter: time.Millisecond, Redeliver: true, OrderedPolling: true, TrustClientID: true, HoldsPerBrowser: -1,
+		MaxInterval: time.Minute, Logger: slog.New(slog.DiscardHandler),
+	})
+	host := httptest.NewServer(srv)
+	defer host.Close()
+	defer closeServer(t, srv)
+	var clients sync.WaitGroup
+	for n := range soakPollers + soakSockets {
+		clients.Go(func() {
+			transport := &http.Transport{}
+			defer transport.CloseIdleConnections()
+			k := &soaker{T: t, url: host.URL, n: n, web: &http.Client{Transport: transport}, done: make(chan struct{})}
+			f := k.post(t.Context(), `{"channel":"/meta/handshake"}`)
+			if len(f) == 0 {
+				t.Error("no handshake")
+				return
+			}
+			k.id = f[0]["clientId"].(string)
+			clients.Go(func() {
+				for i := range soakMessages {
+					if err := srv.Session(k.id).Deliver("/service/n", fmt.Append(nil, i+1)); err != nil {
+						t.Error(err)
+					}
+					time.Sleep(time.Duration(rand.IntN(160)) * time.Millisecond)
+				}
+			})
+			late := time.AfterFunc(time.Minute, func() {
+				k.mu.Lock()
+				defer k.mu.Unlock()
+				if k.seen < soakMessages {
+					t.Errorf("client %d: nothing behind %d", n, k.seen)
+					k.seen = soakMessages
+					close(k.done)
+				}
+			})
+			defer late.Stop()
+			if n < soakPollers {
+				k.poll()
+			} else {
+				k.dial()
+			}
+		})
+	}
+	clients.Wait()
+}
