@@ -106,7 +106,10 @@ type Options struct {
 	// each message at least once and in order. Without it what was written to
 	// a connection that had died unnoticed is lost. What is remembered is
 	// bounded as the outbox is; a session that comes back too late for the
-	// bound is ended, and its client is told to shake hands again.
+	// bound is ended, and its client is told to shake hands again. Over polling
+	// messages then leave with connects alone. It trusts a connect to come from
+	// a client that has read the answer before: one that was given up, and
+	// arrives behind its successors, can make a message be lost.
 	Redeliver bool
 	// OrderedPolling keeps the order of messages over polling, where two
 	// responses on two connections can overtake each other: only one of them
