@@ -210,7 +210,11 @@ func (p *poll) write() {
 	written := 0
 	if s := t.session; s != nil {
 		ordered := p.srv.opts.OrderedPolling && !t.fresh
-		if !ordered || t.restart && !s.behind() || !t.restart && p.callback == "" && s.mayCarry() {
+		if ordered && t.restart {
+			s.carries()
+			defer s.carried()
+		}
+		if !ordered || t.restart && !s.behind() || !t.restart && p.callback == "" && s.mayCarry(p.r.Context()) {
 			// spec:14.17.1
 			only := p.callback != "" || p.srv.opts.Redeliver
 			queued, written = s.collectPolled(t, only)

@@ -1,6 +1,9 @@
 package bayeux
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // Ordered polling (clause 13). A client may read two responses in another
 // order than they were written in. The next connect shows that the last
@@ -44,35 +47,80 @@ func (s *Session) carriedByConnect() {
 // mayCarry says whether the answer to something else than a connect may take
 // messages along. If a connect is held they leave with that, and mayCarry
 // waits until it has been written. What comes after it found nothing waits for
-// the next answer.
+// the next answer. ctx is the request's.
 // spec:13.5
-func (s *Session) mayCarry() bool {
+func (s *Session) mayCarry(ctx context.Context) bool {
 	// spec:7.4
 	if s.connectOnly() || s.outbox.empty() {
 		return false
 	}
-	urgent := s.outbox.waiting()
-	s.mu.Lock()
-	h := s.held
-	switch {
-	case time.Now().Before(s.notBefore), s.onItsWay:
-		// Behind another answer, which may not have been read.
+	var late <-chan time.Time
+	for {
+		urgent := s.outbox.waiting()
+		s.mu.Lock()
+		h := s.held
+		wait := s.srv.opts.Redeliver && s.socket == nil && s.gone == "" && (urgent || s.carrying > 0)
+		switch {
+		case (time.Now().Before(s.notBefore) || s.onItsWay) && s.carrying == 0:
+			// Behind another answer, which may not have been read.
+			s.mu.Unlock()
+			return false
+		case h != nil && h.delivers && urgent && s.carrying == 0:
+			s.letGo()
+			s.mu.Unlock()
+			h.release(holdDeliver)
+			<-h.written
+			return false
+		// spec:14.17.1
+		case wait:
+			if s.news == nil {
+				s.news = make(chan struct{})
+			}
+			news := s.news
+			s.mu.Unlock()
+			if late == nil {
+				timer := time.NewTimer(headStart)
+				defer timer.Stop()
+				late = timer.C
+			}
+			select {
+			case <-news:
+				continue
+			case <-late:
+			case <-ctx.Done():
+			}
+			return false
+		case s.srv.opts.Redeliver:
+			s.mu.Unlock()
+			return false
+		}
+		s.notBefore = time.Now().Add(headStart)
 		s.mu.Unlock()
-		return false
-	case h != nil && h.delivers && urgent:
-		s.letGo()
-		s.mu.Unlock()
-		h.release(holdDeliver)
-		<-h.written
-		return false
-	// spec:14.17.1
-	case s.srv.opts.Redeliver:
-		s.mu.Unlock()
-		return false
+		return true
 	}
-	s.notBefore = time.Now().Add(headStart)
+}
+
+// carries notes that a connect's answer is being made, which takes along what
+// waits; carried, that it is out.
+func (s *Session) carries() {
+	s.mu.Lock()
+	s.carrying++
 	s.mu.Unlock()
-	return true
+}
+
+func (s *Session) carried() {
+	s.mu.Lock()
+	s.carrying--
+	s.tellNews()
+	s.mu.Unlock()
+}
+
+// tellNews wakes the answers that wait for a connect. Caller holds mu.
+func (s *Session) tellNews() {
+	if s.news != nil {
+		close(s.news)
+		s.news = nil
+	}
 }
 
 // behind says whether a connect that is answered now must leave the messages

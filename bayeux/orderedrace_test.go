@@ -111,3 +111,80 @@ func TestAcknowledgedSessionsGiveNoHeadStart(t *testing.T) {
 		}
 	})
 }
+
+// With Redeliver an answer carries nothing, and waits a little for a connect
+// that does, so that what a publish causes is ahead of its answer.
+//
+// spec:13.5 spec:14.17.1
+func TestAnAnswerWaitsForTheConnectThatCarries(t *testing.T) {
+	type answer struct {
+		numbers []int
+		after   time.Duration
+	}
+	for name, c := range map[string]struct {
+		connect             string // what the connect says besides; empty if none comes
+		publish, connection answer
+	}{
+		"none comes":               {"", answer{nil, 250 * time.Millisecond}, answer{}},
+		"one that waits":           {`"id":"c"`, answer{nil, 10 * time.Millisecond}, answer{[]int{1}, 10 * time.Millisecond}},
+		"one that does not":        {`"advice":{"timeout":0}`, answer{nil, 10 * time.Millisecond}, answer{[]int{1}, 10 * time.Millisecond}},
+		"one that is the client's": {`"first":true`, answer{nil, 10 * time.Millisecond}, answer{[]int{1}, 10 * time.Millisecond}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, bayeux.Options{OrderedPolling: true, Redeliver: true, HoldsPerBrowser: -1})
+				w.srv.Handle("/service/next", func(_ context.Context, s *bayeux.Session, m *bayeux.Message) error {
+					return s.Deliver(m.Channel, []byte("1"))
+				})
+				_, cookie, f := w.post(t.Context(), "", `{"channel":"/meta/handshake"}`)
+				p := &poller{w, cookie, f[0]["clientId"].(string)}
+				if name != "one that is the client's" {
+					p.send(`{"channel":"/meta/connect","clientId":"$","advice":{"timeout":0}}`)
+				}
+				start := time.Now()
+				ask := func(body string) <-chan answer {
+					got := make(chan answer, 1)
+					go func() { got <- answer{numbers(p.send(body)), time.Since(start)} }()
+					return got
+				}
+				published := ask(`{"channel":"/service/next","clientId":"$","id":"p","data":0}`)
+				if c.connect == "" {
+					if diff := cmp.Diff(c.publish, <-published, cmp.AllowUnexported(answer{})); diff != "" {
+						t.Error(diff)
+					}
+					if got := numbers(p.send(`{"channel":"/meta/connect","clientId":"$","advice":{"timeout":0}}`)); cmp.Diff([]int{1}, got) != "" {
+						t.Errorf("the connect after it: %v", got)
+					}
+					return
+				}
+				time.Sleep(10 * time.Millisecond)
+				connected := ask(`{"channel":"/meta/connect","clientId":"$",` + c.connect + `}`)
+				if diff := cmp.Diff([]answer{c.publish, c.connection}, []answer{<-published, <-connected}, cmp.AllowUnexported(answer{})); diff != "" {
+					t.Error(diff)
+				}
+			})
+		})
+	}
+}
+
+// A session that is reached over a WebSocket does not keep an answer over
+// polling waiting.
+//
+// spec:14.17.1
+func TestAnAnswerBesideASocketDoesNotWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, bayeux.Options{OrderedPolling: true, Redeliver: true, TrustClientID: true})
+		w.srv.Handle("/service/next", func(_ context.Context, s *bayeux.Session, m *bayeux.Message) error {
+			return s.Deliver(m.Channel, []byte("1"))
+		})
+		s := w.socket()
+		start := time.Now()
+		_, _, f := w.post(t.Context(), "", `{"channel":"/service/next","clientId":"`+s.ID+`","id":"p","data":0}`)
+		if len(f) != 1 || f[0]["id"] != "p" || time.Since(start) != 0 {
+			t.Errorf("%v after %v", f, time.Since(start))
+		}
+		if diff := cmp.Diff([]int{1}, numbers(s.Read())); diff != "" {
+			t.Error(diff)
+		}
+	})
+}

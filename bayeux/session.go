@@ -54,11 +54,13 @@ type Session struct {
 	subs      set[string]
 	onClose   []func(Reason)
 	value     any
-	onItsWay  bool        // a connect's reply with messages that no connect has confirmed
-	notBefore time.Time   // connects carry no messages before: an answer has a head start
-	lazy      *time.Timer // hurries lazy messages
-	lazyDue   time.Time   // zero while none wait
-	active    time.Time   // when it last did anything but connect
+	onItsWay  bool          // a connect's reply with messages that no connect has confirmed
+	carrying  int           // answers to connects that are being made, with ordered polling
+	news      chan struct{} // closed when a connect is held or answered; nil unless an answer waits for that
+	notBefore time.Time     // connects carry no messages before: an answer has a head start
+	lazy      *time.Timer   // hurries lazy messages
+	lazyDue   time.Time     // zero while none wait
+	active    time.Time     // when it last did anything but connect
 
 	left atomic.Int64 // when messages left last, as the pacer counts time
 }
@@ -404,6 +406,7 @@ func (s *Session) hold(h *hold) bool {
 	old := s.held
 	s.held = h
 	s.setTimer(h.until)
+	s.tellNews()
 	s.mu.Unlock()
 	if old != nil {
 		old.release(holdReplaced)
