@@ -216,7 +216,7 @@ func (p *poll) write() {
 		}
 		if !ordered || t.restart && !s.behind() || !t.restart && p.callback == "" && s.mayCarry(p.r.Context()) {
 			// spec:14.17.1
-			only := p.callback != "" || p.srv.opts.Redeliver
+			only := p.callback != "" || p.srv.opts.Redeliver && !ordered
 			queued, written = s.collectPolled(t, only)
 		}
 		if ordered && t.restart && len(queued) > 0 {

@@ -31,7 +31,7 @@ func (s *Session) arrived(connect bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if connect {
-		s.onItsWay = false
+		s.onItsWay, s.adrift = false, false
 	} else {
 		s.notBefore = time.Time{}
 	}
@@ -59,7 +59,7 @@ func (s *Session) mayCarry(ctx context.Context) bool {
 		urgent := s.outbox.waiting()
 		s.mu.Lock()
 		h := s.held
-		wait := s.srv.opts.Redeliver && s.socket == nil && s.gone == "" && (urgent || s.carrying > 0)
+		wait := s.srv.opts.Redeliver && s.socket == nil && s.gone == "" && !s.adrift && (urgent || s.carrying > 0)
 		switch {
 		case (time.Now().Before(s.notBefore) || s.onItsWay) && s.carrying == 0:
 			// Behind another answer, which may not have been read.
@@ -86,10 +86,17 @@ func (s *Session) mayCarry(ctx context.Context) bool {
 			select {
 			case <-news:
 				continue
-			case <-late:
 			case <-ctx.Done():
+				return false
+			case <-late:
 			}
-			return false
+			// A client that sends one request after the other would never
+			// see it ahead of the reply.
+			s.mu.Lock()
+			if s.carrying > 0 || s.held != nil || s.onItsWay || s.socket != nil {
+				s.mu.Unlock()
+				return false
+			}
 		case s.srv.opts.Redeliver:
 			s.mu.Unlock()
 			return false

@@ -112,8 +112,9 @@ func TestAcknowledgedSessionsGiveNoHeadStart(t *testing.T) {
 	})
 }
 
-// With Redeliver an answer carries nothing, and waits a little for a connect
-// that does, so that what a publish causes is ahead of its answer.
+// With Redeliver an answer waits a little for a connect that carries what
+// there is, so that what a publish causes is ahead of its reply. If none comes
+// it takes that along itself.
 //
 // spec:13.5 spec:14.17.1
 func TestAnAnswerWaitsForTheConnectThatCarries(t *testing.T) {
@@ -125,7 +126,7 @@ func TestAnAnswerWaitsForTheConnectThatCarries(t *testing.T) {
 		connect             string // what the connect says besides; empty if none comes
 		publish, connection answer
 	}{
-		"none comes":               {"", answer{nil, 250 * time.Millisecond}, answer{}},
+		"none comes":               {"", answer{[]int{1}, 250 * time.Millisecond}, answer{}},
 		"one that waits":           {`"id":"c"`, answer{nil, 10 * time.Millisecond}, answer{[]int{1}, 10 * time.Millisecond}},
 		"one that does not":        {`"advice":{"timeout":0}`, answer{nil, 10 * time.Millisecond}, answer{[]int{1}, 10 * time.Millisecond}},
 		"one that is the client's": {`"first":true`, answer{nil, 10 * time.Millisecond}, answer{[]int{1}, 10 * time.Millisecond}},
@@ -151,9 +152,6 @@ func TestAnAnswerWaitsForTheConnectThatCarries(t *testing.T) {
 				if c.connect == "" {
 					if diff := cmp.Diff(c.publish, <-published, cmp.AllowUnexported(answer{})); diff != "" {
 						t.Error(diff)
-					}
-					if got := numbers(p.send(`{"channel":"/meta/connect","clientId":"$","advice":{"timeout":0}}`)); cmp.Diff([]int{1}, got) != "" {
-						t.Errorf("the connect after it: %v", got)
 					}
 					return
 				}

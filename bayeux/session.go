@@ -55,6 +55,7 @@ type Session struct {
 	onClose   []func(Reason)
 	value     any
 	onItsWay  bool          // a connect's reply with messages that no connect has confirmed
+	adrift    bool          // the client has gone from a held poll, and no connect has come since
 	carrying  int           // answers to connects that are being made, with ordered polling
 	news      chan struct{} // closed when a connect is held or answered; nil unless an answer waits for that
 	notBefore time.Time     // connects carry no messages before: an answer has a head start
@@ -428,7 +429,7 @@ func (s *Session) unhold(h *hold) bool {
 	if s.held != h || h == nil {
 		return false
 	}
-	s.held = nil
+	s.held, s.adrift = nil, true
 	if s.gone == "" {
 		s.expireIn(s.srv.opts.Interval + s.srv.opts.MaxInterval)
 	}
