@@ -3,12 +3,12 @@ package gms
 import (
 	"context"
 	"errors"
-	"io"
 	"net/http"
 	"net/url"
 	"time"
 
 	"github.com/halley-chat/halley/internal/chat"
+	"github.com/halley-chat/halley/internal/httpx"
 	"github.com/halley-chat/halley/internal/media"
 )
 
@@ -24,10 +24,6 @@ const (
 	uploadWithin = 2 * time.Minute
 	// downloadWithin is how long a file may take to leave.
 	downloadWithin = 10 * time.Minute
-	// lingerFor and lingerBytes are how long, and how much of, a form that is
-	// refused is still read.
-	lingerFor   = 5 * time.Second
-	lingerBytes = 8 << 20
 	// maxStrangers is how many files may be on their way in at once before their
 	// key has come.
 	maxStrangers = 16
@@ -133,7 +129,7 @@ func (c *filing) serve() {
 	if err == nil {
 		err = c.carryOut()
 	} else {
-		c.linger()
+		httpx.Linger(c.rest.w, c.rest.r)
 	}
 	if c.strange {
 		<-c.edge.strangers
@@ -146,16 +142,6 @@ func (c *filing) serve() {
 	if err != nil {
 		c.refuse(err)
 	}
-}
-
-// linger throws away some of what is left of a form that is refused. Browsers
-// look for the answer only when they have sent all, and a connection that is
-// closed before takes the answer with it. Who sends much more has to do without.
-func (c *filing) linger() {
-	deadline := http.NewResponseController(c.rest.w).SetReadDeadline
-	_ = deadline(time.Now().Add(lingerFor))
-	_, _ = io.CopyN(io.Discard, c.rest.r.Body, lingerBytes)
-	_ = deadline(time.Time{})
 }
 
 // receive reads the call's fields, and its file if there is one.

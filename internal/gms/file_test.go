@@ -19,6 +19,7 @@ import (
 	"github.com/halley-chat/halley/bayeux/bayeuxtest"
 	"github.com/halley-chat/halley/internal/chat"
 	"github.com/halley-chat/halley/internal/engine"
+	"github.com/halley-chat/halley/internal/httpx"
 )
 
 // events of a type, from the answer to a refresh.
@@ -357,7 +358,7 @@ func TestFileIsCutOff(t *testing.T) {
 			r := httptest.NewRequest("POST", path, io.MultiReader(strings.NewReader(head), e, strings.NewReader("\r\n--b--\r\n")))
 			r.Header.Set("Content-Type", "multipart/form-data; boundary=b")
 			n := f.send(r)
-			if code, _ := refusalOf(n); code != 202 || f.status != 400 || e.read > lingerBytes+64<<10 || h.files.Staged() != 0 {
+			if code, _ := refusalOf(n); code != 202 || f.status != 400 || e.read > httpx.LingerBytes+64<<10 || h.files.Staged() != 0 {
 				t.Errorf("%s: %v after %d bytes", path, n, e.read)
 			}
 		}

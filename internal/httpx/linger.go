@@ -7,10 +7,9 @@ import (
 )
 
 const (
-	// lingerFor and lingerBytes are how long, and how much of, a body that is
-	// refused is still read.
-	lingerFor   = 5 * time.Second
-	lingerBytes = 8 << 20
+	lingerFor = 5 * time.Second
+	// LingerBytes is how much of a body that is refused is still read.
+	LingerBytes = 8 << 20
 )
 
 // Linger throws away some of what is left of a body that is refused. Browsers
@@ -20,6 +19,6 @@ func Linger(w http.ResponseWriter, r *http.Request) {
 	// Where the deadline cannot be set, the server's own limits hold.
 	deadline := http.NewResponseController(w).SetReadDeadline
 	_ = deadline(time.Now().Add(lingerFor))
-	_, _ = io.CopyN(io.Discard, r.Body, lingerBytes)
+	_, _ = io.CopyN(io.Discard, r.Body, LingerBytes)
 	_ = deadline(time.Time{})
 }
