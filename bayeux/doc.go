@@ -19,7 +19,7 @@
 // # Concurrency
 //
 // Everything exported may be used from any goroutine. There are three tiers
-// of locks, hub shard → session → outbox, besides the server's table of
+// of locks, session → hub shard → outbox, besides the server's table of
 // sessions and each socket's own; nobody calls out while holding one.
 //
 // SPEC.md in this directory numbers the rules that the server keeps.

@@ -93,7 +93,7 @@ func (s *Session) mayCarry(ctx context.Context) bool {
 			// A client that sends one request after the other would never
 			// see it ahead of the reply.
 			s.mu.Lock()
-			if s.carrying > 0 || s.held != nil || s.onItsWay || s.socket != nil {
+			if s.carrying > 0 || s.held != nil || s.onItsWay || s.socket != nil || s.adrift {
 				s.mu.Unlock()
 				return false
 			}

@@ -462,8 +462,8 @@ func (s *Session) answered() {
 }
 
 // attach makes a WebSocket the one through which the session is reached; nil
-// means that it polls. lost says that the connection before was lost. On a change of connection what may have been lost with
-// the old one goes out again.
+// means that it polls. lost says that the connection before was lost. On a
+// change of connection what may have been lost with the old one goes out again.
 // spec:7.3.3 spec:9.4 spec:10.8 spec:11.4 spec:14.6
 func (s *Session) attach(c *socket, lost bool) {
 	s.mu.Lock()
