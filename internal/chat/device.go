@@ -133,10 +133,14 @@ func checkDevice(v Device) error {
 }
 
 // lapse is for the visitor, and for the house when a carrier has refused the
-// device for good.
+// device for good. A visitor who has left is not told anything any more, so
+// there is nothing for it to end.
 func (d *decider) lapse(a Lapse) error {
 	if d.by.Staff != 0 {
 		return Refuse(Forbidden, "the device is the visitor's")
+	}
+	if d.by.Visitor && !d.s.Visitor().Present {
+		return nil
 	}
 	if old := d.s.Device; old != nil && (a.Token == "" || a.Token == old.Token) {
 		d.emit(Lapsed{Reason: a.Reason})

@@ -112,6 +112,23 @@ func TestSubscribing(t *testing.T) {
 	}
 }
 
+// A visitor who has left is told nothing more, whether the chat goes on or not:
+// it has no subscription to end.
+func TestNothingLapsesForAVisitorWhoHasLeft(t *testing.T) {
+	s, give := subscriber(t)
+	s.Rules.Abandon = AbandonStays
+	give(0, TheVisitor(), Leave{})
+	if s.Phase != PhaseWaiting {
+		t.Fatalf("the chat is %q", s.Phase)
+	}
+	if got := give(0, TheVisitor(), Lapse{}); len(got) != 0 {
+		t.Errorf("the visitor's word: %v", got)
+	}
+	if got := give(0, Actor{}, Lapse{Token: "t1", Reason: LapsedInvalid}); len(got) != 1 {
+		t.Errorf("the carrier's word: %v", got)
+	}
+}
+
 // An app that goes to the background is away at once and only once, and says
 // what it has not seen.
 func TestBackground(t *testing.T) {
