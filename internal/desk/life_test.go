@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-json-experiment/json"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/halley-chat/halley/internal/chat"
@@ -247,4 +248,38 @@ func TestNotices(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A new name holds from the next event on, also where all are rendered before
+// one is sent, as after a reload.
+func TestNewNameHoldsFromThenOn(t *testing.T) {
+	v := view{me: anna}
+	var shapes []any
+	for i, f := range []chat.Fact{
+		chat.Joined{No: 1, Role: chat.RoleVisitor, Name: "Vera", Opening: &chat.Opening{Channel: "c"}},
+		chat.Said{No: 1, Text: "before"},
+		chat.Renamed{No: 1, Name: "Mia"},
+		chat.Said{No: 1, Text: "after"},
+	} {
+		shapes = append(shapes, v.feed(chat.Event{Index: int64(i + 1), Fact: f}))
+	}
+	var got []string
+	for _, s := range shapes {
+		b, err := json.Marshal(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var e struct {
+			From struct {
+				Name string `json:"name"`
+			} `json:"from"`
+		}
+		if err := json.Unmarshal(b, &e); err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, e.From.Name)
+	}
+	if diff := cmp.Diff([]string{"Vera", "Vera", "Vera", "Mia"}, got); diff != "" {
+		t.Errorf("names (-want +got):\n%s", diff)
+	}
 }

@@ -247,11 +247,14 @@ func joined(f chat.Joined, h chatHead) joinedEvent {
 	return e
 }
 
+// from is the participant as it is called now. It is a copy: events are sent
+// together, and a later name must not show in those before it.
 func (v *view) from(no int) *fromShape {
 	if no < 1 || no > len(v.who) {
 		return nil
 	}
-	return &v.who[no-1]
+	who := v.who[no-1]
+	return &who
 }
 
 // follow keeps what rendering later events, and their end for this agent,
