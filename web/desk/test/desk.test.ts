@@ -94,7 +94,7 @@ test('a reload keeps the unsent lines with their ids, the list and the chat in v
     before.listener.delivered(opening);
     before.take();
     before.listener.lost();
-    before.desk.order({ op: 'say', chat: 'A', text: 'kept' });
+    before.desk.order({ op: 'say', chat: 'A', text: 'kept', audience: 'staff' });
     const { id } = before.desk.state.value.outbox[0]!;
     before.desk.close();
 
@@ -103,7 +103,7 @@ test('a reload keeps the unsent lines with their ids, the list and the chat in v
     after.listener.linked('websocket');
     expect(after.take()).toMatchObject([{ op: 'resume', cursor: { own: 0, chats: {} } }]);
     after.listener.delivered(opening);
-    expect(after.take()).toEqual([{ op: 'say', chat: 'A', text: 'kept', id }]);
+    expect(after.take()).toEqual([{ op: 'say', chat: 'A', text: 'kept', audience: 'staff', id }]);
     after.listener.delivered({ type: 'chat', chat: info('A'), events: [said(3, 'kept', id)] });
     expect(after.desk.state.value.outbox).toEqual([]);
 });

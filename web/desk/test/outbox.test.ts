@@ -72,6 +72,18 @@ test('a refused line says why, and a retry is a new command', () => {
     expect(reduce(state, { type: 'desk-discarded', id: 'a' }).outbox).toEqual([]);
 });
 
+test('a line for staff stays one, however often it is sent', () => {
+    const line = { op: 'say', chat: 'A', text: 'a remark', audience: 'staff' } as const;
+    const refused: Message = { type: 'reply', id: 'a', ok: false, error: { code: 'too-long', message: '' } };
+    const busy: Message = { type: 'reply', id: 'a', ok: false, error: { code: 'unavailable', message: '' } };
+    const lossy = after(order('a', line), sent('a'), lost, ...start);
+    expect(due(lossy)).toMatchObject([{ id: 'a', order: line }]);
+    const held = after(order('a', line), sent('a'), busy, { type: 'desk-released', id: 'a' });
+    expect(due(held)).toMatchObject([{ id: 'a', order: line }]);
+    const again = after(order('a', line), sent('a'), refused, { type: 'desk-retried', id: 'a', fresh: 'b' });
+    expect(due(again)).toMatchObject([{ id: 'b', order: line }]);
+});
+
 test('while the server is unavailable a line is held and later lines of its chat wait behind it', () => {
     const refused: Message = { type: 'reply', id: 'a', ok: false, error: { code: 'unavailable', message: '' } };
     const state = after(say('a'), sent('a'), refused, say('b'), order('r', { op: 'ready' }));

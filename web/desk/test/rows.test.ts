@@ -90,6 +90,7 @@ test('whoever ends the chat is not said to leave as well', () => {
     expect(texts(joined(1, me), { ...left, reason: '' })).toEqual(['You joined', 'You left']);
 });
 
+const ben = { no: 3, role: 'agent', name: 'Ben', staff: 9 };
 const house = { no: 3, role: 'house', name: 'System' };
 
 test('what the house does about the life of a chat is told in words', () => {
@@ -105,7 +106,8 @@ test('what the house does about the life of a chat is told in words', () => {
     ).toEqual([
         'Maria joined',
         'You joined',
-        'Maria was told that the chat will be closed',
+        'Maria was told that the chat will be closed: “still there?”',
+        'Maria was told why the chat is closed: “good bye”',
         'The chat ended because nothing was written for a while',
     ]);
     const left: ChatEvent = { index: 3, at, type: 'left', reason: 'hold', from: me };
@@ -136,5 +138,18 @@ test('a line that the customer does not see says so, and stands apart', () => {
         [null, true],
         ['Staff only', true],
         ['Private', true],
+    ]);
+    const named = rows(
+        joined(1),
+        joined(2, me),
+        joined(3, ben),
+        { ...said(4, 'c', 'z'), audience: 'private', to: [3] } as ChatEvent,
+        { ...said(5, 'd', 'z'), audience: 'private', to: [3, 2] } as ChatEvent,
+        { ...said(6, 'e', 'z'), audience: 'moon' } as ChatEvent,
+    ).filter((row) => row.kind === 'line');
+    expect(named.map((row) => [row.aside, row.first])).toEqual([
+        ['Private, for Ben', true],
+        ['Private, for Ben, you', true],
+        ['Staff only', true],
     ]);
 });

@@ -92,6 +92,22 @@ export class Agent {
         await this.part('composer').press('Enter');
     }
 
+    /** Writes a line for staff alone, with the switch as it is found, and leaves it there. */
+    async sayToStaff(text) {
+        await this.part('audience-staff').click();
+        await this.say(text);
+    }
+
+    /** Waits until the composer writes for "all" or for "staff". */
+    writesFor(audience, options) {
+        return until(
+            `${this.login} writes for ${audience}`,
+            async () =>
+                (await this.part('composer-frame').getAttribute('data-audience', { timeout: 500 })) === audience,
+            options,
+        );
+    }
+
     /** Shares a file in the open chat. */
     async attach(name, text) {
         const file = { name, mimeType: 'application/octet-stream', buffer: Buffer.from(text) };

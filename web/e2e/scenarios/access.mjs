@@ -8,7 +8,7 @@ import { until } from '../harness/until.mjs';
 const axe = readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 /* What axe finds that is serious in a page as it is, in light and in dark colours. */
-async function graveIn(page, what) {
+export async function graveIn(page, what) {
     await page.evaluate(await axe);
     const found = [];
     for (const colorScheme of ['light', 'dark']) {

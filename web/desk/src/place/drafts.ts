@@ -1,14 +1,24 @@
 import { passing } from '@halley/shared/keep';
+import type { Audience } from './audience';
 
-/** What the agent has begun to write in each chat, kept across a change of chat and a reload. */
-export function readDraft(chat: string): string {
-    return passing.read(keyOf(chat)) ?? '';
+/**
+ * What the agent has begun to write in each chat, kept across a change of chat and a reload. Each
+ * audience has a draft of its own: a change of audience never carries a text over, so that nothing
+ * written for staff gets before the customer by it.
+ */
+export function readDraft(chat: string, audience: Audience): string {
+    return passing.read(keyOf(chat, audience)) ?? '';
 }
 
-export function writeDraft(chat: string, text: string): void {
-    passing.write(keyOf(chat), text === '' ? null : text);
+export function writeDraft(chat: string, audience: Audience, text: string): void {
+    passing.write(keyOf(chat, audience), text === '' ? null : text);
 }
 
-function keyOf(chat: string): string {
-    return `halley.desk.draft.${chat}`;
+export function forgetDrafts(chat: string): void {
+    writeDraft(chat, 'all', '');
+    writeDraft(chat, 'staff', '');
+}
+
+function keyOf(chat: string, audience: Audience): string {
+    return audience === 'staff' ? `halley.desk.draft.staff.${chat}` : `halley.desk.draft.${chat}`;
 }

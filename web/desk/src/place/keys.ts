@@ -1,5 +1,6 @@
 import { onBeforeUnmount, onMounted } from 'vue';
 import { closed } from '../state/reading';
+import { writeFor, type Audience } from './audience';
 import type { Seat } from './seat';
 
 /** One line of the shortcut sheet. */
@@ -15,6 +16,8 @@ export const shortcuts: readonly Shortcut[] = [
     { keys: 'Alt+K', does: 'Previous chat' },
     { keys: 'Alt+1 … 9', does: 'Chat by its place in the list' },
     { keys: 'Alt+E', does: 'End the chat' },
+    { keys: 'Alt+P', does: 'Write for staff only' },
+    { keys: 'Alt+L', does: 'Write for everybody' },
     { keys: 'Alt+S', does: 'Status' },
     { keys: 'Enter', does: 'Send' },
     { keys: 'Shift+Enter', does: 'New line' },
@@ -64,6 +67,8 @@ const chords: Readonly<Record<string, (seat: Seat) => boolean>> = {
         if (chat && !closed(seat.state.value, chat)) seat.surfaces.ending = chat.info.id;
         return true;
     },
+    KeyP: (seat) => address(seat, 'staff'),
+    KeyL: (seat) => address(seat, 'all'),
     KeyS: (seat) => {
         seat.surfaces.status = !seat.surfaces.status;
         return true;
@@ -77,6 +82,14 @@ function place(seat: Seat): number {
 function go(seat: Seat, to: number): boolean {
     const chat = seat.chats.value[to];
     if (chat) seat.select(chat.info.id);
+    return true;
+}
+
+function address(seat: Seat, audience: Audience): boolean {
+    const chat = seat.chat.value;
+    if (!chat || closed(seat.state.value, chat)) return true;
+    writeFor(chat.info.id, audience);
+    seat.surfaces.write++;
     return true;
 }
 

@@ -1,6 +1,7 @@
 import { midnight } from '@halley/shared/duration';
-import type { Said, Shared } from '../wire/shapes';
+import type { ChatEvent, Said, Shared } from '../wire/shapes';
 import type { Chat } from './state';
+import { shownAddress, tellNotice } from './notice-rows';
 import { isRouting, sentence, Names } from './sentences';
 import { isStaff } from './transcript';
 
@@ -9,6 +10,10 @@ export interface Fact {
     readonly index: number;
     readonly at: number;
     readonly text: string;
+    /** The address that the text ends with, if it is one to follow. */
+    readonly url?: string;
+    /** What belongs to it and is too much for a line. */
+    readonly more?: string;
 }
 
 /** What a conversation consists of on the page. The key stays the same for as long as the row is the same thing. */
@@ -17,6 +22,8 @@ export type Row =
     | { readonly kind: 'away'; readonly key: string; readonly count: number }
     | ({ readonly kind: 'fact'; readonly key: string } & Fact)
     | { readonly kind: 'routing'; readonly key: string; readonly facts: readonly Fact[] }
+    /** What programs told each other, one after the other. */
+    | { readonly kind: 'notices'; readonly key: string; readonly facts: readonly Fact[] }
     | {
           readonly kind: 'file';
           readonly key: string;
@@ -35,7 +42,7 @@ export type Row =
           readonly mine: boolean;
           readonly name: string;
           /** For whom the line is if the customer does not see it. */
-          readonly aside: 'Staff only' | 'Private' | null;
+          readonly aside: string | null;
           /** The first and the last of a group of lines by one person with little time between them. */
           readonly first: boolean;
           readonly last: boolean;
@@ -59,6 +66,7 @@ function alike(a: Row, b: Row): boolean {
     }
     if (a.kind === 'file' && b.kind === 'file') return a.shared === b.shared && a.gone === b.gone;
     if (a.kind === 'routing' && b.kind === 'routing') return a.facts.length === b.facts.length;
+    if (a.kind === 'notices' && b.kind === 'notices') return a.facts.length === b.facts.length;
     if (a.kind === 'away' && b.kind === 'away') return a.count === b.count;
     return a.kind === b.kind;
 }
@@ -82,15 +90,21 @@ export function rowsOf(chat: Pick<Chat, 'events' | 'away'>, me: number): Row[] {
             rows.push({ kind: 'away', key: 'away', count: chat.away!.count });
             marked = true;
         }
-        if (event.type === 'said') addLine(rows, event, me);
+        if (event.type === 'said') addLine(rows, event, me, names);
         else if (event.type === 'shared') rows.push(fileRow(event, me, gone));
-        else addFact(rows, { index: event.index, at: event.at, text: sentence(event, names)! }, isRouting(event));
+        else addFact(rows, factOf(event, names), event.type === 'noticed' ? 'notices' : isRouting(event) && 'routing');
         names.tell(event);
     }
     return rows;
 }
 
-function addLine(rows: Row[], said: Said, me: number): void {
+function factOf(event: ChatEvent, names: Names): Fact {
+    const fact = { index: event.index, at: event.at };
+    if (event.type === 'noticed') return { ...fact, ...tellNotice(event, names) };
+    return { ...fact, text: sentence(event, names)!, ...shownAddress(event) };
+}
+
+function addLine(rows: Row[], said: Said, me: number, names: Names): void {
     const before = rows.at(-1);
     const joins = before?.kind === 'line' && together(before, said);
     if (joins) rows[rows.length - 1] = { ...before, last: false };
@@ -101,15 +115,17 @@ function addLine(rows: Row[], said: Said, me: number): void {
         side: isStaff(said.from?.role) ? 'agent' : 'visitor',
         mine: said.from?.staff === me,
         name: said.from?.name ?? '',
-        aside: aside(said),
+        aside: aside(said, names),
         first: !joins,
         last: true,
     });
 }
 
-function aside(said: Said): 'Staff only' | 'Private' | null {
+function aside(said: Said, names: Names): string | null {
     if (!said.audience) return null;
-    return said.audience === 'private' ? 'Private' : 'Staff only';
+    if (said.audience !== 'private') return 'Staff only';
+    const to = (said.to ?? []).flatMap((no) => names.participant(no)?.replace(/^You$/, 'you') ?? []);
+    return to.length === 0 ? 'Private' : `Private, for ${[...new Set(to)].join(', ')}`;
 }
 
 function fileRow(shared: Shared, me: number, gone: ReadonlySet<string>): Row {
@@ -128,13 +144,15 @@ function together(before: Line, said: Said): boolean {
     return (
         before.said.from?.no === said.from?.no &&
         before.said.audience === said.audience &&
+        String(before.said.to ?? '') === String(said.to ?? '') &&
         said.at - before.said.at < GROUP_SPAN
     );
 }
 
-function addFact(rows: Row[], fact: Fact, routing: boolean): void {
+/** Adds a fact, to those of its kind right before it if they are of a kind that is folded. */
+function addFact(rows: Row[], fact: Fact, folded: 'routing' | 'notices' | false): void {
     const before = rows.at(-1);
-    if (!routing) rows.push({ kind: 'fact', key: `e${fact.index}`, ...fact });
-    else if (before?.kind === 'routing') rows[rows.length - 1] = { ...before, facts: [...before.facts, fact] };
-    else rows.push({ kind: 'routing', key: `e${fact.index}`, facts: [fact] });
+    if (!folded) rows.push({ kind: 'fact', key: `e${fact.index}`, ...fact });
+    else if (before?.kind === folded) rows[rows.length - 1] = { ...before, facts: [...before.facts, fact] };
+    else rows.push({ kind: folded, key: `e${fact.index}`, facts: [fact] });
 }

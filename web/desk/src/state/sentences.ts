@@ -1,4 +1,5 @@
 import type { ChatEvent, Ended, Left, Routed } from '../wire/shapes';
+import { quoted, tellNotice } from './notice-rows';
 
 /** Who is who in a chat, learnt from its events one after the other, and whether the visitor is away. */
 export class Names {
@@ -68,8 +69,12 @@ export function sentence(event: ChatEvent, names: Names): string | null {
         }
         case 'pushed':
             return `${names.participant(event.from?.no) ?? 'Somebody'} showed ${event.url}`;
+        case 'noticed':
+            return tellNotice(event, names).text;
         case 'idle-warned':
-            return `${names.visitor()} was told that the chat will be closed`;
+            return `${names.visitor()} was told that the chat will be closed${quoted(event.text)}`;
+        case 'idle-closed':
+            return event.text ? `${names.visitor()} was told why the chat is closed${quoted(event.text)}` : null;
         case 'survey':
             return `${names.visitor()} was asked for an opinion`;
         case 'held':

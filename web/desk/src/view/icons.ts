@@ -14,6 +14,7 @@ export const icons = {
     check: 'M5 12l5 5 9-10',
     copy: 'M9 9h11v11H9zM5 15H4V4h11v1',
     clip: 'M20 11l-8.5 8.5a5 5 0 0 1-7-7L13 4a3.3 3.3 0 0 1 4.7 4.7l-8.5 8.5a1.7 1.7 0 0 1-2.4-2.4L14.5 7',
+    lock: 'M6 11h12v9H6zM9 11V8a3 3 0 0 1 6 0v3',
     clock: 'M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18zM12 7v5l3 2',
     pause: 'M9 5v14M15 5v14',
     play: 'M7 5l12 7-12 7z',

@@ -6,7 +6,8 @@ export type Order =
     | { readonly op: 'not-ready'; readonly reason?: string }
     | { readonly op: 'accept'; readonly chat: string }
     | { readonly op: 'decline'; readonly chat: string; readonly reason?: string }
-    | { readonly op: 'say'; readonly chat: string; readonly text: string }
+    /** Without an audience the line is for everybody, the customer too. */
+    | { readonly op: 'say'; readonly chat: string; readonly text: string; readonly audience?: 'staff' }
     | { readonly op: 'leave'; readonly chat: string }
     | { readonly op: 'hold'; readonly chat: string }
     | { readonly op: 'end'; readonly chat: string }

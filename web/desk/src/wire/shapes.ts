@@ -125,6 +125,12 @@ export type Ended = Happened & { readonly type: 'ended'; readonly reason?: strin
 
 export type Renamed = Happened & { readonly type: 'renamed'; readonly name: string };
 export type Pushed = Happened & { readonly type: 'pushed'; readonly url: string };
+/** A participant's program sent a notice to the programs on the other side. */
+export type ProgramNotice = Happened & {
+    readonly type: 'noticed';
+    readonly text?: string;
+    readonly attributes?: unknown;
+};
 /** Attached data that came later, or changed. */
 export type DataSet = Happened & { readonly type: 'data'; readonly data?: Readonly<Record<string, unknown>> };
 
@@ -160,6 +166,7 @@ export type ChatEvent =
     | Typed
     | Renamed
     | Pushed
+    | ProgramNotice
     | DataSet
     | Routed
     | Bound

@@ -1,0 +1,33 @@
+import { passing } from '@halley/shared/keep';
+import { reactive } from 'vue';
+import { forgetDrafts } from './drafts';
+
+/** For whom the agent writes: for everybody in the chat, or for staff alone. */
+export type Audience = 'all' | 'staff';
+
+const chosen = reactive(new Map<string, Audience>());
+
+/**
+ * For whom the agent writes in a chat: everybody until he chooses otherwise. Nothing but his own
+ * choice changes it, neither sending a line nor another chat nor a reload, because a remark that he
+ * believes to be for staff must not go to the customer.
+ */
+export function audienceOf(chat: string): Audience {
+    return chosen.get(chat) ?? (passing.read(keyOf(chat)) === 'staff' ? 'staff' : 'all');
+}
+
+export function writeFor(chat: string, audience: Audience): void {
+    chosen.set(chat, audience);
+    passing.write(keyOf(chat), audience === 'staff' ? 'staff' : null);
+}
+
+/** Forgets what was begun in a chat and for whom, when the agent puts it away. */
+export function forgetWriting(chat: string): void {
+    forgetDrafts(chat);
+    chosen.delete(chat);
+    passing.write(keyOf(chat), null);
+}
+
+function keyOf(chat: string): string {
+    return `halley.desk.audience.${chat}`;
+}
