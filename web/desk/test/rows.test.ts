@@ -132,12 +132,16 @@ test('a line that the customer does not see says so, and stands apart', () => {
     const lines = rows(
         said(1, 'a', 'x'),
         { ...said(2, 'b', 'y'), audience: 'staff' } as ChatEvent,
-        { ...said(3, 'c', 'z'), audience: 'private', to: [4] } as ChatEvent,
+        { ...said(3, 'c', 'y'), audience: 'staff' } as ChatEvent,
+        { ...said(4, 'd', 'z'), audience: 'private', to: [4] } as ChatEvent,
+        said(5, 'e', 'z'),
     ).filter((row) => row.kind === 'line');
     expect(lines.map((row) => [row.aside, row.first])).toEqual([
         [null, true],
         ['Staff only', true],
+        ['Staff only', true],
         ['Private', true],
+        [null, true],
     ]);
     const named = rows(
         joined(1),

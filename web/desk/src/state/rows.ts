@@ -140,11 +140,12 @@ function fileRow(shared: Shared, me: number, gone: ReadonlySet<string>): Row {
     };
 }
 
+/** Lines that not everybody sees stand alone, so that each says for whom it is. */
 function together(before: Line, said: Said): boolean {
     return (
         before.said.from?.no === said.from?.no &&
-        before.said.audience === said.audience &&
-        String(before.said.to ?? '') === String(said.to ?? '') &&
+        !before.said.audience &&
+        !said.audience &&
         said.at - before.said.at < GROUP_SPAN
     );
 }
