@@ -1,3 +1,4 @@
+import { timeOfDay } from '@halley/shared/duration';
 import { expect, test } from 'vitest';
 import { reuseRows, rowsOf } from '../src/state/rows';
 import { grow } from '../src/state/transcript';
@@ -106,7 +107,7 @@ test('what the house does about the life of a chat is told in words', () => {
     ).toEqual([
         'Maria joined',
         'You joined',
-        'Maria was told that the chat will be closed: “still there?”',
+        `Maria was told that the chat will be closed at ${timeOfDay(NOON + 45_000)}: “still there?”`,
         'Maria was told why the chat is closed: “good bye”',
         'The chat ended because nothing was written for a while',
     ]);

@@ -1,3 +1,4 @@
+import { timeOfDay } from '@halley/shared/duration';
 import type { ChatEvent, Ended, Left, Routed } from '../wire/shapes';
 import { quoted, tellNotice } from './notice-rows';
 
@@ -72,7 +73,7 @@ export function sentence(event: ChatEvent, names: Names): string | null {
         case 'noticed':
             return tellNotice(event, names).text;
         case 'idle-warned':
-            return `${names.visitor()} was told that the chat will be closed${quoted(event.text)}`;
+            return `${names.visitor()} was told that the chat will be closed at ${timeOfDay(event.closes)}${quoted(event.text)}`;
         case 'idle-closed':
             return event.text ? `${names.visitor()} was told why the chat is closed${quoted(event.text)}` : null;
         case 'survey':
