@@ -15,6 +15,7 @@ import { ending } from './scenarios/ending.mjs';
 import { files } from './scenarios/files.mjs';
 import { fromFile } from './scenarios/from-file.mjs';
 import { kill } from './scenarios/kill.mjs';
+import { leaks } from './scenarios/leaks.mjs';
 import { offer } from './scenarios/offer.mjs';
 import { outage } from './scenarios/outage.mjs';
 import { picture } from './scenarios/picture.mjs';
@@ -26,7 +27,7 @@ const SCENARIO_TIME = 180_000;
 
 // Scenarios that last are idle most of the time, so many run at once beside a few that are busy.
 const lasting = [outage, kill].flat();
-const busy = [restore, offer, reload, ending, fromFile, conversation, files, access, aside].flat();
+const busy = [restore, offer, reload, ending, fromFile, conversation, files, access, aside, leaks].flat();
 
 for (const missing of [missingBinary(), existsSync(CHROMIUM) ? '' : noChromium()]) {
     if (!missing) continue;
