@@ -137,8 +137,8 @@ type Pushed struct {
 	URL string `json:"url"`
 }
 
-// Noticed is a notice between programs on both sides, which people do not
-// see: a participant's program sent it.
+// Noticed is a notice between programs on both sides: a participant's program
+// sent it. Nobody has to answer it, and the desk shows it folded between the lines.
 type Noticed struct {
 	No         int             `json:"no"`
 	Text       string          `json:"text,omitempty"`
