@@ -42,7 +42,8 @@ const (
 	apnsSandboxEndpoint = "https://api.sandbox.push.apple.com"
 	// apnsRenew is how often the token is made anew: Apple refuses one that is
 	// older than an hour, and who makes one more often than every 20 min.
-	apnsRenew = 40 * time.Minute
+	apnsRenew   = 40 * time.Minute
+	apnsSparing = 20 * time.Minute
 )
 
 // apns is a [Sender].
@@ -110,7 +111,9 @@ func (s *apns) Send(ctx context.Context, m Message) error {
 	return s.refused(a, jwt)
 }
 
-// refused says what an answer means.
+// refused says what an answer means. 403 is about the key or the token that is
+// signed with it, whatever the reason; the topic is the configuration's. That a
+// device does not fit the topic may be the device's fault.
 func (s *apns) refused(a answer, jwt string) error {
 	var said struct {
 		Reason string `json:"reason"`
@@ -120,8 +123,15 @@ func (s *apns) refused(a answer, jwt string) error {
 	switch {
 	case a.status == http.StatusGone, f.Code == "BadDeviceToken", f.Code == "ExpiredToken":
 		f.Verdict = Unknown
-	case f.Code == "ExpiredProviderToken":
-		s.jwt.drop(jwt)
+	case f.Code == "ExpiredProviderToken", f.Code == "InvalidProviderToken":
+		// It may have been made by a clock that was wrong.
+		s.jwt.drop(jwt, apnsSparing)
+		f.Verdict = Barred
+	case a.status == http.StatusForbidden, f.Code == "BadTopic", f.Code == "MissingTopic", f.Code == "TopicDisallowed", f.Code == "TooManyProviderTokenUpdates":
+		f.Verdict = Barred
+	case f.Code == "DeviceTokenNotForTopic", f.Code == "TooManyRequests": // the latter for this device
+		f.Verdict = Single
+	case f.Code == "IdleTimeout":
 		f.Verdict = Later
 	}
 	return f

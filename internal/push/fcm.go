@@ -102,7 +102,9 @@ func (s *fcm) Send(ctx context.Context, m Message) error {
 	return s.refused(a, access)
 }
 
-// refused says what an answer means.
+// refused says what an answer means. SENDER_ID_MISMATCH and
+// THIRD_PARTY_AUTH_ERROR may be about this device alone, which belongs to
+// another project or is one that FCM reaches through others.
 func (s *fcm) refused(a answer, access string) error {
 	var said struct {
 		Error struct {
@@ -123,10 +125,13 @@ func (s *fcm) refused(a answer, access string) error {
 	switch {
 	case a.status == http.StatusNotFound && f.Code == "UNREGISTERED":
 		f.Verdict = Unknown
+	case f.Code == "SENDER_ID_MISMATCH", f.Code == "THIRD_PARTY_AUTH_ERROR":
+		f.Verdict = Single
 	case a.status == http.StatusUnauthorized:
 		// The access token may have been called back, which a new one mends.
-		s.access.drop(access)
-		f.Verdict = Later
+		s.access.drop(access, 0)
+	case a.status == http.StatusForbidden:
+		f.Verdict = Barred
 	}
 	return f
 }
@@ -158,7 +163,9 @@ func (s *fcm) renew(ctx context.Context) (string, time.Duration, error) {
 			f.Code = "no_access"
 		}
 		// It is not the message's fault, and an operator may be able to mend it.
-		f.Verdict = Later
+		if f.Verdict != Later {
+			f.Verdict = Barred
+		}
 		return "", 0, f
 	}
 	// A minute is kept in hand, for clocks that differ.

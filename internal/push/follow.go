@@ -176,9 +176,13 @@ func (f *follow) push(ctx context.Context, e chat.Event) error {
 		// It was there when the visitor named the device.
 		return f.bury(ctx, e, &Fault{Carrier: device.Carrier, Verdict: Never, Code: "not configured"})
 	}
-	if at := f.next(lane); now.Before(at) {
+	at, bar := f.next(lane)
+	switch {
+	case now.Before(at):
 		pause(ctx, at.Sub(now), f.wake)
 		return nil
+	case bar != nil:
+		return f.bury(ctx, e, bar)
 	}
 	fault, sent := lane.send(ctx, f.message(e, device), f.still)
 	if !sent {
@@ -200,16 +204,27 @@ func (f *follow) push(ctx context.Context, e chat.Event) error {
 }
 
 // next is when the event may be tried. Its last attempt is made when its time
-// is up, unless the carrier still wants to be left alone.
-func (f *follow) next(l *lane) time.Time {
-	at := f.try.again
-	if f.try.attempts > 0 && at.After(f.try.give) {
-		at = f.try.give
+// is up, unless the carrier still wants to be left alone. If the way is barred
+// and stays closed for longer than the event's time, that is when it is given
+// up, and bar is why.
+func (f *follow) next(l *lane) (at time.Time, bar *Fault) {
+	closed, bar := l.until()
+	return f.try.next(closed, bar)
+}
+
+// next is the same, of a lane that is closed until then.
+func (t try) next(closed time.Time, bar *Fault) (time.Time, *Fault) {
+	at := t.again
+	if t.attempts > 0 && at.After(t.give) {
+		at = t.give
 	}
-	if closed := l.until(); closed.After(at) {
-		at = closed
+	switch {
+	case !closed.After(at):
+		return at, nil
+	case bar != nil && closed.After(t.give):
+		return t.give, bar
 	}
-	return at
+	return closed, nil
 }
 
 // still says whether the visitor has to be told yet, as far as the board knows.

@@ -8,9 +8,11 @@ import (
 	"time"
 )
 
-// lane is the way to one sender: how many may be on it at once, and whether
-// the carrier has asked to be left alone. Its methods may be called from any
-// number of goroutines at once.
+// lane is the way to one sender: how many may be on it at once, whether the
+// carrier has asked to be left alone, and whether the way is barred. While it is
+// barred, one attempt at a time finds out whether it still is, with the pauses
+// that attempts at an event have. Its methods may be called from any number of
+// goroutines at once.
 type lane struct {
 	// Static after construction.
 	target  Target
@@ -23,17 +25,35 @@ type lane struct {
 	// Guarded by mu.
 	closed time.Time // until then nothing is sent
 	ailing bool      // the latest attempt failed, and that has been logged
+	bar    *Fault    // why nothing is taken; nil if something is
+	barred int       // how many attempts in a row have found it so
 }
 
 func newLane(t Target, s Sender, o Options) *lane {
 	return &lane{target: t, sender: s, slots: make(chan struct{}, o.AtOnce), timeout: o.Timeout, log: o.Logger}
 }
 
-// until is when the carrier may be asked again.
-func (l *lane) until() time.Time {
+// until is when the carrier may be asked again, and the fault for which nothing
+// is taken before somebody mends it; nil if there is none.
+func (l *lane) until() (time.Time, *Fault) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.closed
+	return l.closed, l.bar
+}
+
+// enter says whether an attempt may be made now, and whether it is the one that
+// finds out about a barred way. Until that one comes back nobody else may.
+func (l *lane) enter() (ok, scout bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	if now.Before(l.closed) {
+		return false, false
+	}
+	if l.bar != nil {
+		l.closed = now.Add(l.timeout)
+	}
+	return true, l.bar != nil
 }
 
 // send makes one attempt when there is room for it. still is asked once there
@@ -48,6 +68,10 @@ func (l *lane) send(ctx context.Context, m Message, still func() bool) (fault *F
 	if ctx.Err() != nil || !still() {
 		return nil, false
 	}
+	ok, scout := l.enter()
+	if !ok {
+		return nil, false
+	}
 	attempt, cancel := context.WithTimeout(ctx, l.timeout)
 	defer cancel()
 	err := l.sender.Send(attempt, m)
@@ -59,18 +83,47 @@ func (l *lane) send(ctx context.Context, m Message, still func() bool) (fault *F
 		return nil, false
 	}
 	fault = faultOf(l.target.Carrier, err)
-	if fault.Verdict == Later {
+	switch {
+	case fault.Verdict == Barred || scout:
+		l.shut(fault, scout)
+	case fault.Verdict == Later:
 		l.well(fault)
 	}
 	return fault, true
+}
+
+// shut bars the way, or keeps it barred. Those who were on their way when it was
+// barred do not count. Only a message that is taken opens it again: what else is
+// said to a scout may be said before anybody looks at credentials, and so the
+// next one is sent soon.
+func (l *lane) shut(f *Fault, scout bool) {
+	l.mu.Lock()
+	first := l.bar == nil && f.Verdict == Barred
+	if first || scout && l.bar != nil {
+		pause := firstPause
+		if f.Verdict == Barred {
+			l.bar, l.barred = f, l.barred+1
+		}
+		if f.Verdict == Barred || f.Verdict == Later {
+			pause = max(backoff(l.barred), min(f.After, maxPause))
+		}
+		l.closed = time.Now().Add(pause)
+	}
+	l.mu.Unlock()
+	if first {
+		l.log.Error("push: a carrier takes nothing from here; until that is mended events are held back", "carrier", string(l.target.Carrier), "provider", l.target.Provider, "err", f)
+	}
 }
 
 // well keeps how the carrier is. The beginning and the end of a bad time are
 // logged, and not every failure in between.
 func (l *lane) well(f *Fault) {
 	l.mu.Lock()
-	was := l.ailing
+	was := l.ailing || f == nil && l.bar != nil
 	l.ailing = f != nil
+	if f == nil && l.bar != nil {
+		l.bar, l.barred, l.closed = nil, 0, time.Time{}
+	}
 	if f != nil && f.After > 0 {
 		if t := time.Now().Add(min(f.After, maxPause)); t.After(l.closed) {
 			l.closed = t

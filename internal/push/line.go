@@ -82,13 +82,19 @@ func (l *line) close() { l.client.CloseIdleConnections() }
 func (a answer) ok() bool { return a.status >= 200 && a.status < 300 }
 
 // fault is the answer as a fault, with the verdict that its status has where
-// the carrier says nothing more exact.
+// the carrier says nothing more exact. Credentials that are not taken bar the
+// way. What may be a wrong address may also be a device's fault, and so it is
+// tried again without holding up others.
 func (a answer) fault(carrier chat.Carrier, code string) *Fault {
 	f := &Fault{Carrier: carrier, Verdict: Never, Status: a.status, Code: word(code)}
 	switch {
 	case a.status == http.StatusRequestTimeout, a.status == http.StatusTooEarly, a.status == http.StatusTooManyRequests, a.status >= 500:
 		f.Verdict = Later
 		f.After = a.after()
+	case a.status == http.StatusUnauthorized, a.status == http.StatusProxyAuthRequired:
+		f.Verdict = Barred
+	case a.status >= 300 && a.status < 400, a.status == http.StatusForbidden, a.status == http.StatusNotFound, a.status == http.StatusMethodNotAllowed:
+		f.Verdict = Single
 	}
 	return f
 }
@@ -133,8 +139,9 @@ type keeper struct {
 	renewing chan struct{}
 
 	// Owned by whoever has put the token in.
-	value string
-	until time.Time
+	value   string
+	until   time.Time
+	dropped time.Time // when it was dropped last; zero if it never was
 }
 
 func newKeeper() *keeper { return &keeper{renewing: make(chan struct{}, 1)} }
@@ -159,11 +166,12 @@ func (k *keeper) get(ctx context.Context, renew func() (value string, lasts time
 	return value, nil
 }
 
-// drop lets the credential go if it is still this one.
-func (k *keeper) drop(value string) {
+// drop lets the credential go if it is still this one, and none was dropped in
+// so long a time.
+func (k *keeper) drop(value string, sparing time.Duration) {
 	k.renewing <- struct{}{}
 	defer func() { <-k.renewing }()
-	if k.value == value {
-		k.value = ""
+	if k.value == value && (k.dropped.IsZero() || time.Since(k.dropped) >= sparing) {
+		k.value, k.dropped = "", time.Now()
 	}
 }

@@ -47,7 +47,7 @@ type Options struct {
 	// did not ask for it. The other carriers never get it.
 	Payload bool
 	// Expiry is how long an event is tried before it becomes a dead letter; 10
-	// min if it is 0. Every event is tried at least once.
+	// min if it is 0. Every event is tried at least once, unless its way is barred.
 	Expiry time.Duration
 	// Keep is how long carriers keep a message for a device that is switched
 	// off; 24 h if it is 0.

@@ -235,13 +235,15 @@ func TestFCM(t *testing.T) {
 	}{
 		"taken":        {reply(200, `{}`), nil},
 		"unregistered": {reply(404, unregistered), fault(push.Unknown, 404, "UNREGISTERED", 0)},
-		"no project":   {reply(404, `{"error":{"status":"NOT_FOUND"}}`), fault(push.Never, 404, "NOT_FOUND", 0)},
+		"no project":   {reply(404, `{"error":{"status":"NOT_FOUND"}}`), fault(push.Single, 404, "NOT_FOUND", 0)},
 		"invalid":      {reply(400, `{"error":{"status":"INVALID_ARGUMENT"}}`), fault(push.Never, 400, "INVALID_ARGUMENT", 0)},
-		"other sender": {reply(403, `{"error":{"status":"PERMISSION_DENIED","details":[{"errorCode":"SENDER_ID_MISMATCH"}]}}`), fault(push.Never, 403, "SENDER_ID_MISMATCH", 0)},
+		"other sender": {reply(403, `{"error":{"status":"PERMISSION_DENIED","details":[{"errorCode":"SENDER_ID_MISMATCH"}]}}`), fault(push.Single, 403, "SENDER_ID_MISMATCH", 0)},
+		"no right":     {reply(403, `{"error":{"status":"PERMISSION_DENIED"}}`), fault(push.Barred, 403, "PERMISSION_DENIED", 0)},
+		"Apple's key":  {reply(401, `{"error":{"status":"UNAUTHENTICATED","details":[{"errorCode":"THIRD_PARTY_AUTH_ERROR"}]}}`), fault(push.Single, 401, "THIRD_PARTY_AUTH_ERROR", 0)},
 		"too many":     {reply(429, `{"error":{"status":"RESOURCE_EXHAUSTED"}}`, "Retry-After", "90"), fault(push.Later, 429, "RESOURCE_EXHAUSTED", 90*time.Second)},
 		"unavailable":  {reply(503, `<html>`, "Retry-After", "soon"), fault(push.Later, 503, "", 0)},
 		"internal":     {reply(500, `{"error":{"status":"has spaces and device:s3cret/1"}}`), fault(push.Later, 500, "", 0)},
-		"moved":        {reply(302, ``, "Location", "https://evil.example/"), fault(push.Never, 302, "", 0)},
+		"moved":        {reply(302, ``, "Location", "https://evil.example/"), fault(push.Single, 302, "", 0)},
 		"broken":       {broken, fault(push.Later, 0, "", 0)},
 	})
 
@@ -250,7 +252,7 @@ func TestFCM(t *testing.T) {
 	verdicts(t, s, sends.set, aMessage, map[string]struct {
 		answer http.HandlerFunc
 		fault  *push.Fault
-	}{"no access": {reply(401, `{"error":{"status":"UNAUTHENTICATED"}}`), fault(push.Later, 401, "UNAUTHENTICATED", 0)}})
+	}{"no access": {reply(401, `{"error":{"status":"UNAUTHENTICATED"}}`), fault(push.Barred, 401, "UNAUTHENTICATED", 0)}})
 	sends.set(reply(200, `{}`))
 	if err := s.Send(t.Context(), aMessage); err != nil || tokens.count() != before+1 {
 		t.Errorf("%v after %d access tokens more", err, tokens.count()-before)
@@ -258,13 +260,14 @@ func TestFCM(t *testing.T) {
 	verdicts(t, s, sends.set, aMessage, map[string]struct {
 		answer http.HandlerFunc
 		fault  *push.Fault
-	}{"no access": {reply(401, ``), fault(push.Later, 401, "", 0)}})
+	}{"no access": {reply(401, ``), fault(push.Barred, 401, "", 0)}})
 	verdicts(t, s, tokens.set, aMessage, map[string]struct {
 		answer http.HandlerFunc
 		fault  *push.Fault
 	}{
-		"a key that is not taken": {reply(400, `{"error":"invalid_grant","error_description":"x"}`), fault(push.Later, 400, "invalid_grant", 0)},
-		"no token":                {reply(200, `{}`), fault(push.Later, 200, "no_access", 0)},
+		"a key that is not taken": {reply(400, `{"error":"invalid_grant","error_description":"x"}`), fault(push.Barred, 400, "invalid_grant", 0)},
+		"no token":                {reply(200, `{}`), fault(push.Barred, 200, "no_access", 0)},
+		"too many":                {reply(429, ``, "Retry-After", "9"), fault(push.Later, 429, "no_access", 9*time.Second)},
 	})
 }
 
@@ -358,17 +361,25 @@ func TestAPNs(t *testing.T) {
 	fault := func(v push.Verdict, status int, code string) *push.Fault {
 		return &push.Fault{Carrier: chat.CarrierAPNs, Verdict: v, Status: status, Code: code}
 	}
-	later := fault(push.Later, 429, "TooManyRequests")
+	later := fault(push.Single, 429, "TooManyRequests")
 	later.After = time.Hour
 	verdicts(t, s, usual.set, m, map[string]struct {
 		answer http.HandlerFunc
 		fault  *push.Fault
 	}{
 		"taken":         {reply(200, ``), nil},
+		"too large":     {reply(413, `{"reason":"PayloadTooLarge"}`), fault(push.Never, 413, "PayloadTooLarge")},
+		"no topic":      {reply(400, `{"reason":"MissingTopic"}`), fault(push.Barred, 400, "MissingTopic")},
+		"a bad topic":   {reply(400, `{"reason":"BadTopic"}`), fault(push.Barred, 400, "BadTopic")},
+		"not the topic": {reply(400, `{"reason":"TopicDisallowed"}`), fault(push.Barred, 400, "TopicDisallowed")},
+		"forbidden":     {reply(403, `{"reason":"Forbidden"}`), fault(push.Barred, 403, "Forbidden")},
+		"403 alone":     {reply(403, `<html>`), fault(push.Barred, 403, "")},
+		"new keys":      {reply(429, `{"reason":"TooManyProviderTokenUpdates"}`), fault(push.Barred, 429, "TooManyProviderTokenUpdates")},
+		"expired":       {reply(410, `{"reason":"ExpiredToken"}`), fault(push.Unknown, 410, "ExpiredToken")},
+		"idle":          {reply(400, `{"reason":"IdleTimeout"}`), fault(push.Later, 400, "IdleTimeout")},
 		"gone":          {reply(410, `{"reason":"Unregistered","timestamp":1}`), fault(push.Unknown, 410, "Unregistered")},
 		"no device":     {reply(400, `{"reason":"BadDeviceToken"}`), fault(push.Unknown, 400, "BadDeviceToken")},
-		"wrong topic":   {reply(400, `{"reason":"DeviceTokenNotForTopic"}`), fault(push.Never, 400, "DeviceTokenNotForTopic")},
-		"a wrong key":   {reply(403, `{"reason":"InvalidProviderToken"}`), fault(push.Never, 403, "InvalidProviderToken")},
+		"wrong topic":   {reply(400, `{"reason":"DeviceTokenNotForTopic"}`), fault(push.Single, 400, "DeviceTokenNotForTopic")},
 		"too many":      {reply(429, `{"reason":"TooManyRequests"}`, "Retry-After", "999999"), later},
 		"shutting down": {reply(503, `{"reason":"Shutdown"}`), fault(push.Later, 503, "Shutdown")},
 		"broken":        {broken, fault(push.Later, 0, "")},
@@ -376,12 +387,24 @@ func TestAPNs(t *testing.T) {
 	verdicts(t, s, usual.set, m, map[string]struct {
 		answer http.HandlerFunc
 		fault  *push.Fault
-	}{"an old token": {reply(403, `{"reason":"ExpiredProviderToken"}`), fault(push.Later, 403, "ExpiredProviderToken")}})
+	}{"an old token": {reply(403, `{"reason":"ExpiredProviderToken"}`), fault(push.Barred, 403, "ExpiredProviderToken")}})
 	usual.set(func(_ http.ResponseWriter, r *http.Request) {
 		jwt = strings.TrimPrefix(r.Header.Get("Authorization"), "bearer ")
 	})
 	if err := s.Send(t.Context(), m); err != nil || jwt == first {
 		t.Errorf("the token was not made anew: %v", err)
+	}
+	// Apple refuses who makes one more often than every 20 min.
+	second := jwt
+	verdicts(t, s, usual.set, m, map[string]struct {
+		answer http.HandlerFunc
+		fault  *push.Fault
+	}{"a wrong key": {reply(403, `{"reason":"InvalidProviderToken"}`), fault(push.Barred, 403, "InvalidProviderToken")}})
+	usual.set(func(_ http.ResponseWriter, r *http.Request) {
+		jwt = strings.TrimPrefix(r.Header.Get("Authorization"), "bearer ")
+	})
+	if err := s.Send(t.Context(), m); err != nil || jwt != second {
+		t.Errorf("the token was made anew too soon: %v", err)
 	}
 }
 
@@ -422,11 +445,15 @@ func TestHook(t *testing.T) {
 		fault  *push.Fault
 	}{
 		"gone":      {reply(410, ``), fault(push.Unknown, 410, 0)},
-		"not found": {reply(404, ``), fault(push.Never, 404, 0)},
+		"not found": {reply(404, ``), fault(push.Single, 404, 0)},
+		"no access": {reply(401, ``), fault(push.Barred, 401, 0)},
+		"forbidden": {reply(403, ``), fault(push.Single, 403, 0)},
+		"method":    {reply(405, ``), fault(push.Single, 405, 0)},
+		"invalid":   {reply(422, ``), fault(push.Never, 422, 0)},
 		"too many":  {reply(429, ``, "Retry-After", "5"), fault(push.Later, 429, 5*time.Second)},
 		"timeout":   {reply(408, ``), fault(push.Later, 408, 0)},
 		"failing":   {reply(500, `device:s3cret/1`), fault(push.Later, 500, 0)},
-		"moved":     {reply(307, ``, "Location", "http://evil.example/"), fault(push.Never, 307, 0)},
+		"moved":     {reply(307, ``, "Location", "http://evil.example/"), fault(push.Single, 307, 0)},
 		"broken":    {broken, fault(push.Later, 0, 0)},
 	})
 }
