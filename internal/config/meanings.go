@@ -76,7 +76,7 @@ var meanings = map[string]string{
 	"push.timeout":                                   `How long a visitor who can be told may stay away before it has left, up to "480h".`,
 	"push.to_active_client":                          "Tell visitors who listen, too.",
 	"push.include_payload":                           "Put the event itself into what customhttp is sent, for all visitors. The other two never get what people wrote.",
-	"push.expiry":                                    `How long an event is tried before it is given up, up to "24h". Every event is tried at least once.`,
+	"push.expiry":                                    `How long an event is tried before it is given up, up to "24h". Every event is tried at least once, unless its carrier takes nothing at all meanwhile.`,
 	"push.texts.*":                                   `What devices show, under a language such as "de"; the one called "default" is for all others.`,
 	"push.texts.*.title":                             "The title.",
 	"push.texts.*.body":                              "The text.",

@@ -30,6 +30,9 @@ type Dead struct {
 	Attempts int
 	// At is when it was given up, in UTC to the millisecond.
 	At time.Time
+	// Asked is when somebody asked for it to be sent again, in UTC to the
+	// millisecond; zero if nobody did, or it has been tried since.
+	Asked time.Time
 }
 
 // Store is the port to where a pusher keeps how far it has come. All methods
@@ -58,4 +61,18 @@ type Store interface {
 	// Bury deletes dead letters by their ids, or all of them if none are given,
 	// and says how many there were.
 	Bury(ctx context.Context, ids ...int64) (int, error)
+
+	// Ask notes that dead letters are to be sent again, by their ids, or all of
+	// them if none are given, and says how many there were. One that has been
+	// asked for already keeps the time at which it was.
+	Ask(ctx context.Context, at time.Time, ids ...int64) (int, error)
+
+	// Asked lists the dead letters that are to be sent again, the oldest first.
+	Asked(ctx context.Context) ([]Dead, error)
+
+	// Settle notes what has become of a dead letter that was to be sent again.
+	// With nil it has been, and goes. Otherwise it stays, nobody asks for it any
+	// more, and Carrier, Reason, Attempts and At are those given. One that is not
+	// there any more stays away.
+	Settle(ctx context.Context, id int64, dead *Dead) error
 }

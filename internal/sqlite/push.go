@@ -92,26 +92,40 @@ func (p Pushes) Forget(ctx context.Context, id chat.ID) error {
 }
 
 // DeadLetters is [push.Store].
-func (p Pushes) DeadLetters(ctx context.Context, limit int) (list []push.Dead, err error) {
-	rows, err := p.pool.QueryContext(ctx, "SELECT id, chat, idx, type, carrier, reason, attempts, ts FROM push_dead ORDER BY id DESC LIMIT ?", limit)
+func (p Pushes) DeadLetters(ctx context.Context, limit int) ([]push.Dead, error) {
+	return p.dead(ctx, "ORDER BY id DESC LIMIT ?", limit)
+}
+
+// dead lists the dead letters that the end of a query says.
+func (p Pushes) dead(ctx context.Context, end string, args ...any) (list []push.Dead, err error) {
+	rows, err := p.pool.QueryContext(ctx, "SELECT id, chat, idx, type, carrier, reason, attempts, ts, asked FROM push_dead "+end, args...)
 	if err != nil {
 		return nil, pushError(err)
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
 		var d push.Dead
-		var id, at int64
-		if err := rows.Scan(&d.ID, &id, &d.Index, &d.Type, &d.Carrier, &d.Reason, &d.Attempts, &at); err != nil {
+		var id, at, asked int64
+		if err := rows.Scan(&d.ID, &id, &d.Index, &d.Type, &d.Carrier, &d.Reason, &d.Attempts, &at, &asked); err != nil {
 			return nil, pushError(err)
 		}
 		d.Chat, d.At = chat.ID(id), time.UnixMilli(at).UTC()
+		if asked != 0 {
+			d.Asked = time.UnixMilli(asked).UTC()
+		}
 		list = append(list, d)
 	}
 	return list, pushError(rows.Err())
 }
 
 // Bury is [push.Store].
-func (p Pushes) Bury(ctx context.Context, ids ...int64) (n int, err error) {
+func (p Pushes) Bury(ctx context.Context, ids ...int64) (int, error) {
+	return p.each(ctx, ids, "DELETE FROM push_dead")
+}
+
+// each does something to the dead letters with such ids, or to all if there are
+// none, and counts them.
+func (p Pushes) each(ctx context.Context, ids []int64, query string, args ...any) (n int, err error) {
 	err = p.write(ctx, func(c *conn) error {
 		n = 0
 		count := func(done driver.Result, err error) error {
@@ -123,14 +137,35 @@ func (p Pushes) Bury(ctx context.Context, ids ...int64) (n int, err error) {
 			return err
 		}
 		if len(ids) == 0 {
-			return count(c.run("DELETE FROM push_dead", nil))
+			return count(c.run(query, named(args)))
 		}
 		for _, id := range ids {
-			if err := count(c.run("DELETE FROM push_dead WHERE id = ?", named([]any{id}))); err != nil {
+			if err := count(c.run(query+" WHERE id = ?", named(append(args[:len(args):len(args)], id)))); err != nil {
 				return err
 			}
 		}
 		return nil
 	}, nil)
 	return n, pushError(err)
+}
+
+// Ask is [push.Store].
+func (p Pushes) Ask(ctx context.Context, at time.Time, ids ...int64) (int, error) {
+	return p.each(ctx, ids, "UPDATE push_dead SET asked = CASE asked WHEN 0 THEN ? ELSE asked END", at.UnixMilli())
+}
+
+// Asked is [push.Store].
+func (p Pushes) Asked(ctx context.Context) ([]push.Dead, error) {
+	return p.dead(ctx, "WHERE asked <> 0 ORDER BY id")
+}
+
+// Settle is [push.Store].
+func (p Pushes) Settle(ctx context.Context, id int64, dead *push.Dead) error {
+	return pushError(p.write(ctx, func(c *conn) error {
+		if dead == nil {
+			return c.exec("DELETE FROM push_dead WHERE id = ?", id)
+		}
+		return c.exec("UPDATE push_dead SET carrier = ?, reason = ?, attempts = ?, ts = ?, asked = 0 WHERE id = ?",
+			string(dead.Carrier), dead.Reason, int64(dead.Attempts), dead.At.UnixMilli(), id)
+	}, nil))
 }

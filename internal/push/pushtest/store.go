@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/halley-chat/halley/internal/chat"
 	"github.com/halley-chat/halley/internal/push"
@@ -72,6 +73,7 @@ func (s *Store) Advance(ctx context.Context, id chat.ID, done int64, dead *push.
 		return nil
 	}
 	d := *dead
+	d.Asked = time.Time{}
 	s.last++
 	d.ID = s.last
 	oldest := d.At.Add(-push.MaxDeadTime)
@@ -111,4 +113,50 @@ func (s *Store) Bury(ctx context.Context, ids ...int64) (int, error) {
 	before := len(s.dead)
 	s.dead = slices.DeleteFunc(s.dead, func(d push.Dead) bool { return len(ids) == 0 || slices.Contains(ids, d.ID) })
 	return before - len(s.dead), nil
+}
+
+// Ask is [push.Store].
+func (s *Store) Ask(ctx context.Context, at time.Time, ids ...int64) (n int, err error) {
+	defer s.mu.Unlock()
+	if err := s.enter(ctx); err != nil {
+		return 0, err
+	}
+	for i := range s.dead {
+		d := &s.dead[i]
+		if len(ids) > 0 && !slices.Contains(ids, d.ID) {
+			continue
+		}
+		n++
+		if d.Asked.IsZero() {
+			d.Asked = at.UTC().Truncate(time.Millisecond)
+		}
+	}
+	return n, nil
+}
+
+// Asked is [push.Store].
+func (s *Store) Asked(ctx context.Context) ([]push.Dead, error) {
+	defer s.mu.Unlock()
+	if err := s.enter(ctx); err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(slices.Clone(s.dead), func(d push.Dead) bool { return d.Asked.IsZero() }), nil
+}
+
+// Settle is [push.Store].
+func (s *Store) Settle(ctx context.Context, id int64, dead *push.Dead) error {
+	defer s.mu.Unlock()
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	i := slices.IndexFunc(s.dead, func(d push.Dead) bool { return d.ID == id })
+	switch {
+	case i < 0:
+	case dead == nil:
+		s.dead = slices.Delete(s.dead, i, i+1)
+	default:
+		d := &s.dead[i]
+		d.Carrier, d.Reason, d.Attempts, d.At, d.Asked = dead.Carrier, dead.Reason, dead.Attempts, dead.At, time.Time{}
+	}
+	return nil
 }

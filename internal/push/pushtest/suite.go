@@ -21,6 +21,8 @@ func StoreSuite(t *testing.T, open func(t *testing.T) push.Store) {
 		"DeadLetters":    testDead,
 		"DeadLettersAge": testAge,
 		"Bury":           testBury,
+		"Ask":            testAsk,
+		"Settle":         testSettle,
 		"AtOnce":         testAtOnce,
 		"Context":        testContext,
 	} {
@@ -171,7 +173,9 @@ func testContext(t *testing.T, s push.Store) {
 	_, err := s.Cursors(ctx)
 	_, err2 := s.DeadLetters(ctx, 1)
 	_, err3 := s.Bury(ctx)
-	for _, err := range []error{s.Enroll(ctx, []chat.ID{1}), s.Advance(ctx, 1, 1, nil), s.Forget(ctx, 1), err, err2, err3} {
+	_, err4 := s.Ask(ctx, noon)
+	_, err5 := s.Asked(ctx)
+	for _, err := range []error{s.Enroll(ctx, []chat.ID{1}), s.Advance(ctx, 1, 1, nil), s.Forget(ctx, 1), s.Settle(ctx, 1, nil), err, err2, err3, err4, err5} {
 		if err == nil {
 			t.Error("a call with an ended context succeeds")
 		}
