@@ -23,7 +23,7 @@ type commands struct {
 	EchoAgent     echoAgentCommand     `cmd:"" name:"echo-agent" help:"Be an agent who takes every chat and echoes what visitors write."`
 	CheckConfig   checkConfigCommand   `cmd:"" name:"check-config" help:"Read a configuration file and say everything that is wrong with it."`
 	DefaultConfig defaultConfigCommand `cmd:"" name:"default-config" help:"Print a configuration file with every setting, its default and its meaning."`
-	Push          pushCommands         `cmd:"" help:"See what could not be pushed to visitors' devices; works beside a running server."`
+	Push          pushCommands         `cmd:"" help:"See what could not be pushed to visitors' devices, or have it sent again; works beside a running server."`
 	Record        recordCommand        `cmd:"" help:"Stand in front of a chat server and record what passes, masked."`
 	Replay        replayCommand        `cmd:"" help:"Play the clients of a recording to a server and report what differs."`
 	Version       versionCommand       `cmd:"" help:"Print the version."`

@@ -15,6 +15,7 @@ type duty struct {
 	active bool
 
 	device *chat.Device // nil if there is none
+	named  time.Time    // since when it is this one
 	bound  bool
 	ended  bool // for the visitor, who may have left the chat to the agents
 	// hopeful says that the visitor is not listening but may be back in a
@@ -80,6 +81,9 @@ func (d *duty) fold(e chat.Event) {
 		if d.active && d.device == nil {
 			d.next = max(d.next, e.Index+1)
 		}
+		if d.device == nil || !sameDevice(*d.device, f.Device) {
+			d.named = e.At
+		}
 		d.device = &f.Device
 	case chat.Lapsed:
 		d.device = nil
@@ -135,4 +139,9 @@ func (d *duty) first(since time.Time, otherwise int64) int64 {
 		}
 	}
 	return otherwise
+}
+
+// sameDevice says whether two subscriptions lead to the same place.
+func sameDevice(a, b chat.Device) bool {
+	return a.Carrier == b.Carrier && a.Provider == b.Provider && a.Token == b.Token
 }

@@ -199,8 +199,13 @@ func (f *follow) push(ctx context.Context, e chat.Event) error {
 		return f.bury(ctx, e, fault)
 	}
 	f.p.stats.Failed.Add(1)
-	f.try.again = time.Now().Add(max(backoff(f.try.attempts), min(fault.After, maxPause)))
+	f.try.again = f.try.after(fault)
 	return nil
+}
+
+// after is when the next attempt may be made after one that has failed.
+func (t try) after(fault *Fault) time.Time {
+	return time.Now().Add(max(backoff(t.attempts), min(fault.After, maxPause)))
 }
 
 // next is when the event may be tried. Its last attempt is made when its time
@@ -247,15 +252,25 @@ func (f *follow) message(e chat.Event, device chat.Device) Message {
 // lapse ends the subscription of a device that its carrier does not know any
 // more. If the visitor has named another one meanwhile, the event goes there.
 func (f *follow) lapse(ctx context.Context, e chat.Event, device chat.Device, fault *Fault) error {
+	elsewhere, err := f.unsubscribe(ctx, device)
+	if err != nil || elsewhere {
+		return err
+	}
+	return f.bury(ctx, e, fault)
+}
+
+// unsubscribe ends the subscription of a device, and says whether the visitor
+// has named another one meanwhile.
+func (f *follow) unsubscribe(ctx context.Context, device chat.Device) (elsewhere bool, err error) {
 	res, err := f.p.o.Engine.Do(ctx, f.id, chat.Command{Do: chat.Lapse{Token: device.Token, Reason: chat.LapsedInvalid}})
 	switch {
 	case err != nil:
-		return err
+		return false, err
 	case len(res.Events) == 0 && res.Summary.Subscribed && res.Summary.Open():
-		return nil
+		return true, nil
 	}
 	f.p.stats.Unknown.Add(1)
-	return f.bury(ctx, e, fault)
+	return false, nil
 }
 
 // bury gives an event up.

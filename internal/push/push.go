@@ -158,6 +158,7 @@ func (p *Pusher) Run(ctx context.Context) error {
 	unsee := p.o.Engine.Board().Watch(p.hear)
 	defer unsee()
 	p.begin(ctx)
+	p.work.Go(func() { newResend(p).run(ctx) })
 	var again <-chan time.Time
 	for {
 		select {
