@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/halley-chat/halley/internal/chat"
@@ -53,6 +54,9 @@ type apns struct {
 	o   APNsOptions
 	key crypto.Signer
 	jwt *keeper
+	// proved says of each of Apple's two services, the usual one and the
+	// sandbox, that it has taken a message: what the settings say is right.
+	proved [2]atomic.Bool
 }
 
 // NewAPNs makes a sender. The errors do not show any of the key.
@@ -88,9 +92,9 @@ func (s *apns) Send(ctx context.Context, m Message) error {
 	if err != nil {
 		return err
 	}
-	endpoint := s.o.Endpoint
+	endpoint, proved := s.o.Endpoint, &s.proved[0]
 	if s.o.Sandbox || m.Device.Debug {
-		endpoint = s.o.SandboxEndpoint
+		endpoint, proved = s.o.SandboxEndpoint, &s.proved[1]
 	}
 	a, err := s.post(ctx, strings.TrimSuffix(endpoint, "/")+"/3/device/"+url.PathEscape(string(m.Device.Token)), http.Header{
 		"Content-Type":    {"application/json"},
@@ -105,24 +109,37 @@ func (s *apns) Send(ctx context.Context, m Message) error {
 		},
 		"chat": m.Chat.String(), "index": m.Index, "type": m.Type,
 	}))
-	if err != nil || a.ok() {
+	if err != nil {
 		return err
 	}
-	return s.refused(a, jwt)
+	if a.ok() {
+		proved.Store(true)
+		return nil
+	}
+	f := s.refused(a, jwt, proved.Load())
+	if f.Verdict == Barred && m.Device.Debug && !s.o.Sandbox {
+		// The visitor's client has chosen the service, which the key may not
+		// be meant for. That must not bar the way for all others.
+		f.Verdict = Single
+	}
+	return f
 }
 
 // refused says what an answer means. 403 is about the key or the token that is
 // signed with it, whatever the reason; the topic is the configuration's. That a
-// device does not fit the topic may be the device's fault.
-func (s *apns) refused(a answer, jwt string) error {
+// device does not fit the topic may be the device's fault. That a device is bad
+// may be a wrong sandbox in the settings, unless they are proved.
+func (s *apns) refused(a answer, jwt string, proved bool) *Fault {
 	var said struct {
 		Reason string `json:"reason"`
 	}
 	_ = json.Unmarshal(a.body, &said) // not every proxy on the way answers in JSON
 	f := a.fault(s.carrier, said.Reason)
 	switch {
-	case a.status == http.StatusGone, f.Code == "BadDeviceToken", f.Code == "ExpiredToken":
+	case a.status == http.StatusGone, f.Code == "BadDeviceToken" && proved, f.Code == "ExpiredToken":
 		f.Verdict = Unknown
+	case f.Code == "BadDeviceToken":
+		f.Verdict = Single
 	case f.Code == "ExpiredProviderToken", f.Code == "InvalidProviderToken":
 		// It may have been made by a clock that was wrong.
 		s.jwt.drop(jwt, apnsSparing)
