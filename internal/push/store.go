@@ -8,7 +8,7 @@ import (
 )
 
 // The most dead letters that a store keeps, and for how long: what is more or
-// older goes when another one comes.
+// older goes when another one comes, unless it is to be sent again.
 const (
 	MaxDead     = 10_000
 	MaxDeadTime = 30 * 24 * time.Hour

@@ -75,10 +75,10 @@ func (p Pushes) Advance(ctx context.Context, id chat.ID, done int64, dead *push.
 		err = c.exec("INSERT INTO push_dead (chat, idx, type, carrier, reason, attempts, ts) VALUES (?, ?, ?, ?, ?, ?, ?)",
 			int64(dead.Chat), dead.Index, dead.Type, string(dead.Carrier), dead.Reason, int64(dead.Attempts), dead.At.UnixMilli())
 		if err == nil {
-			err = c.exec("DELETE FROM push_dead WHERE ts < ?", dead.At.Add(-push.MaxDeadTime).UnixMilli())
+			err = c.exec("DELETE FROM push_dead WHERE ts < ? AND asked = 0", dead.At.Add(-push.MaxDeadTime).UnixMilli())
 		}
 		if err == nil {
-			err = c.exec("DELETE FROM push_dead WHERE id <= (SELECT max(id) FROM push_dead) - ?", int64(push.MaxDead))
+			err = c.exec("DELETE FROM push_dead WHERE id <= (SELECT max(id) FROM push_dead) - ? AND asked = 0", int64(push.MaxDead))
 		}
 		return err
 	}, nil))

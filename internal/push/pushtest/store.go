@@ -78,7 +78,7 @@ func (s *Store) Advance(ctx context.Context, id chat.ID, done int64, dead *push.
 	d.ID = s.last
 	oldest := d.At.Add(-push.MaxDeadTime)
 	s.dead = slices.DeleteFunc(append(s.dead, d), func(d push.Dead) bool {
-		return d.At.Before(oldest) || d.ID <= s.last-push.MaxDead
+		return d.Asked.IsZero() && (d.At.Before(oldest) || d.ID <= s.last-push.MaxDead)
 	})
 	return nil
 }

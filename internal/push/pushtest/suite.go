@@ -25,6 +25,7 @@ func StoreSuite(t *testing.T, open func(t *testing.T) push.Store) {
 		"Settle":         testSettle,
 		"AtOnce":         testAtOnce,
 		"Context":        testContext,
+		"AskedIsKept":    testAskedIsKept,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
