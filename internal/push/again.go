@@ -69,9 +69,11 @@ type resend struct {
 	// Static after construction.
 	p *Pusher
 
-	// Owned by run; during a round each letter is owned by its chat's goroutine.
+	// Owned by run; during a round each letter, and each fold, is owned by its
+	// chat's goroutine.
 	letters map[int64]*letter
-	failing bool // something could not be read or written, and that has been logged
+	folds   map[chat.ID]*follow // of the chats that have letters, so that a log is read once
+	failing bool                // something could not be read or written, and that has been logged
 }
 
 // letter is a dead letter on its way.
@@ -92,7 +94,9 @@ func (l *letter) waits() bool {
 // outcome is what has become of a letter: nil if it was sent.
 type outcome struct{ dead *Dead }
 
-func newResend(p *Pusher) *resend { return &resend{p: p, letters: make(map[int64]*letter)} }
+func newResend(p *Pusher) *resend {
+	return &resend{p: p, letters: make(map[int64]*letter), folds: make(map[chat.ID]*follow)}
+}
 
 // run works until ctx ends.
 func (r *resend) run(ctx context.Context) {
@@ -126,6 +130,15 @@ func (r *resend) round(ctx context.Context) error {
 		}
 		of[d.Chat] = append(of[d.Chat], l)
 	}
+	folds := r.folds
+	r.folds = make(map[chat.ID]*follow, len(chats))
+	for _, id := range chats {
+		f := folds[id]
+		if f == nil {
+			f = &follow{p: r.p, id: id, duty: newDuty(r.p.o.Active), script: r.p.o.Script()}
+		}
+		r.folds[id] = f
+	}
 	var work sync.WaitGroup
 	failures := make(chan error, 1) // the first one is enough
 	slots := make(chan struct{}, againAtOnce)
@@ -133,7 +146,7 @@ func (r *resend) round(ctx context.Context) error {
 		slots <- struct{}{}
 		work.Go(func() {
 			defer func() { <-slots }()
-			if err := r.chat(ctx, id, of[id]); err != nil {
+			if err := r.chat(ctx, r.folds[id], of[id]); err != nil {
 				select {
 				case failures <- err:
 				default:
@@ -157,8 +170,7 @@ func (r *resend) round(ctx context.Context) error {
 
 // chat does what can be done now about the letters of one chat. Each waits until
 // the one before it is settled.
-func (r *resend) chat(ctx context.Context, id chat.ID, letters []*letter) error {
-	f := &follow{p: r.p, id: id, duty: newDuty(r.p.o.Active), script: r.p.o.Script()}
+func (r *resend) chat(ctx context.Context, f *follow, letters []*letter) error {
 	for _, l := range letters {
 		if l.outcome == nil && !l.waits() {
 			if err := r.try(ctx, f, l); err != nil {
