@@ -20,7 +20,7 @@ func TestCheckConfig(t *testing.T) {
 		"the default": {config.Document(), " is in order\n", ""},
 		"faults": {
 			faulty,
-			"FILE:3:1: there is no setting \"services.a.colour\"\nFILE:2:1: services.a.queue: there is no queue \"b\"\n",
+			"FILE:2:1: services.a.queue: there is no queue \"b\"\nFILE:3:1: there is no setting \"services.a.colour\"\n",
 			" has 2 faults",
 		},
 		"not TOML": {"x", "FILE:1:1: ", " has a fault"},

@@ -3,14 +3,10 @@
 package config
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 	"time"
-
-	"github.com/pelletier/go-toml/v2"
 )
 
 // Config is the whole configuration.
@@ -166,42 +162,4 @@ func Load(path string) (Config, error) {
 		faults.File = path
 	}
 	return c, err
-}
-
-// Parse reads a TOML document, fills in the defaults and validates the result.
-// Unknown keys are refused. The error is of type [*Faults], with those of the
-// form first; each says where in the document it is.
-func Parse(body []byte) (Config, error) {
-	var c Config
-	err := toml.NewDecoder(bytes.NewReader(body)).DisallowUnknownFields().Decode(&c)
-	var faults []Fault
-	var unknown *toml.StrictMissingError
-	var fault *toml.DecodeError
-	switch {
-	case errors.As(err, &unknown):
-		// Everything else has been read, and may be wrong as well.
-		names := make(map[place]string)
-		for name, at := range places(body) {
-			names[at] = name
-		}
-		for _, e := range unknown.Errors {
-			line, column := e.Position()
-			name, ok := names[place{line, column}]
-			if !ok {
-				name = strings.Join(e.Key(), ".")
-			}
-			faults = append(faults, Fault{Line: line, Column: column, Reason: fmt.Sprintf("there is no setting %q", name)})
-		}
-	case errors.As(err, &fault):
-		line, column := fault.Position()
-		return Config{}, &Faults{List: []Fault{{Line: line, Column: column, Reason: fault.Error()}}}
-	case err != nil:
-		return Config{}, &Faults{List: []Fault{{Line: 1, Column: 1, Reason: err.Error()}}}
-	}
-	c = c.withDefaults()
-	faults = append(faults, located(c.faults(), body)...)
-	if len(faults) > 0 {
-		return Config{}, &Faults{List: faults}
-	}
-	return c, nil
 }

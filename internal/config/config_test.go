@@ -56,16 +56,17 @@ func service(queue string, origins ...string) config.Service {
 }
 
 func TestFaultsOfForm(t *testing.T) {
+	const valid = "\n[services.a]\n[queues.a]\nmembers = [\"*\"]\n"
 	for name, c := range map[string]struct{ doc, want string }{
 		"unknown at the top":  {"listen = \"127.0.0.1:1\"\nlisten_on = 3\n", `2:1: there is no setting "listen_on"`},
-		"unknown below":       {"[services.a]\nqueue = \"a\"\n  colour = \"red\"\n", `3:3: there is no setting "services.a.colour"`},
+		"unknown below":       {"[services.b]\nqueue = \"a\"\n  colour = \"red\"\n", `3:3: there is no setting "services.b.colour"`},
 		"two unknown":         {"x = 1\ny = 2\n", "1:1: there is no setting \"x\"\n2:1: there is no setting \"y\""},
-		"not TOML":            {"listen = \n", "1:"},
-		"wrong type":          {"listen = 8080\n", "1:10: "},
-		"twice":               {"data = \"a\"\ndata = \"b\"\n", "2:"},
-		"duration of a queue": {"[queues.a]\noffer_time = \"soon\"\n", "2:"},
+		"not TOML":            {"listen = \n", "1:10: this is not TOML: "},
+		"wrong type":          {"listen = 8080\n", "1:10: listen: it is a whole number, and a text is needed"},
+		"twice":               {"data = \"a\"\ndata = \"b\"\n", `2:1: "data" stands there twice, first in line 1`},
+		"duration of a queue": {"[queues.b]\noffer_time = \"soon\"\nmembers = [\"*\"]\n", "2:14: queues.b.offer_time: "},
 	} {
-		_, err := config.Parse([]byte(c.doc))
+		_, err := config.Parse([]byte(c.doc + valid))
 		if err == nil || !strings.HasPrefix(err.Error(), c.want) {
 			t.Errorf("%s: the error is\n%v\nwant it to begin with\n%s", name, err, c.want)
 		}

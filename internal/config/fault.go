@@ -2,7 +2,9 @@ package config
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
+	"unicode"
 )
 
 // Fault is one thing that is wrong with a configuration.
@@ -10,19 +12,33 @@ type Fault struct {
 	// Line and Column are where in the document, from 1; 0 if the
 	// configuration did not come from one.
 	Line, Column int
-	// Key is the path of the setting, empty for a fault of the form.
+	// Key is the path of the setting. It is empty if there is no such setting,
+	// or if it stands there twice, which Reason tells with the path; and for
+	// what is not TOML.
 	Key    string
 	Reason string
+
+	// needs are the paths of other settings without which it would not be
+	// known that something is wrong.
+	needs []string
 }
 
 // String is the fault as one line, beginning with its place if it has one.
 func (f Fault) String() string {
-	s := f.Reason
+	s := oneLine(f.Reason)
 	if f.Key != "" {
-		s = f.Key + ": " + s
+		s = oneLine(f.Key) + ": " + s
 	}
 	if f.Line > 0 {
 		s = fmt.Sprintf("%d:%d: %s", f.Line, f.Column, s)
+	}
+	return s
+}
+
+// oneLine quotes what would not be one, as names in a document can be.
+func oneLine(s string) string {
+	if strings.ContainsFunc(s, unicode.IsControl) {
+		return strconv.Quote(s)
 	}
 	return s
 }

@@ -159,6 +159,7 @@ func (l Life) validate(v *validation, key string) {
 	}
 	if l.CancelURL != "" && l.SurveyURL == "" {
 		v.fault(key+".cancel_url", "there is no survey_url")
+		v.needs(key + ".survey_url")
 	}
 	v.span(key+".idle.timeout_alert", l.Idle.TimeoutAlert, maxIdle)
 	v.span(key+".idle.timeout_alert2", l.Idle.TimeoutAlert2, maxIdle)

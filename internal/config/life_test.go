@@ -43,7 +43,7 @@ func TestLifeDefaults(t *testing.T) {
 }
 
 func TestLifeIsReadStrictly(t *testing.T) {
-	_, err := config.Parse([]byte("[services.a]\nwelcome = \"x\"\n[services.a.idle]\ntimeout = \"1s\"\n"))
+	_, err := config.Parse([]byte("[services.a]\nwelcome = \"x\"\n[services.a.idle]\ntimeout = \"1s\"\n[queues.a]\nmembers = [\"*\"]\n"))
 	if err == nil || !strings.HasPrefix(err.Error(), `4:1: there is no setting "services.a.idle.timeout"`) {
 		t.Errorf("the error is %v", err)
 	}

@@ -82,6 +82,9 @@ func (v *validation) fault(key, format string, args ...any) {
 	v.faults = append(v.faults, Fault{Key: key, Reason: fmt.Sprintf(format, args...)})
 }
 
+// needs says which other settings the last fault depends on.
+func (v *validation) needs(keys ...string) { v.faults[len(v.faults)-1].needs = keys }
+
 func (c Config) validateService(v *validation, name string) {
 	key, s := "services."+name, c.Services[name]
 	if !nameForm.MatchString(name) {
@@ -89,6 +92,7 @@ func (c Config) validateService(v *validation, name string) {
 	}
 	if _, ok := c.Queues[s.Queue]; !ok {
 		v.fault(key+".queue", "there is no queue %q", s.Queue)
+		v.needs("queues")
 	}
 	s.Life.validate(v, key)
 	s.Files.validate(v, key+".files")
@@ -122,6 +126,7 @@ func (c Config) validateQueue(v *validation, name string) {
 	}
 	if len(q.Members)+len(q.Reserve) == 0 {
 		v.fault(key+".members", `nobody takes the chats of this queue; "*" stands for everybody`)
+		v.needs(key + ".reserve")
 	}
 	for _, list := range []struct {
 		key    string
@@ -143,6 +148,7 @@ func (c Config) validateQueue(v *validation, name string) {
 	for _, login := range q.Reserve {
 		if slices.Contains(q.Members, login) {
 			v.fault(key+".reserve", "%q is a member already", login)
+			v.needs(key + ".members")
 		}
 	}
 	if d := time.Duration(q.OfferTime); d < minOfferTime || d > maxOfferTime {

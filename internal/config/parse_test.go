@@ -48,7 +48,7 @@ func TestFaultsHaveAPlace(t *testing.T) {
 		},
 		"together with a fault of the form": {
 			"[services.a]\nqueue = \"b\"\ncolour = \"red\"\n[queues.a]\nmembers = [\"*\"]\n",
-			[]string{`3:1: there is no setting "services.a.colour"`, `2:1: services.a.queue: there is no queue "b"`},
+			[]string{`2:1: services.a.queue: there is no queue "b"`, `3:1: there is no setting "services.a.colour"`},
 		},
 	} {
 		_, err := config.Parse([]byte(c.doc))
@@ -63,28 +63,40 @@ func TestFaultsHaveAPlace(t *testing.T) {
 	}
 }
 
-// Places are found in whatever the decoder takes, without a panic.
+// Whatever a document is, it is read or refused without a panic, and every
+// fault is one line in order, with a place that the document has.
 func FuzzParse(f *testing.F) {
 	for _, doc := range []string{
 		"", "listen = 1", "[services.a]\nqueue='x'\n", "[[services]]\n", "a.b.c = [{d=1},{d=2}]\n", "[services]\na = {hours = {weekly = [[1]]}}\n",
-		"\"\" = 1\n", "services.\"a.b\".queue = \"\"\n", "x = '''\n'''\n[y]\n",
+		"\"\" = 1\n", "x = \"\"\"\n[y]\nz = [1,\n[listen]\n", "data = 'a'\nDATA = 'b'\n[queues.\"\\n\"]\n", "[services.a\nb = {c = ", config.Document(), "services.\"a.b\".queue = \"\"\n", "x = '''\n'''\n[y]\n",
 	} {
 		f.Add(doc)
 	}
 	f.Fuzz(func(t *testing.T, doc string) {
-		_, err := config.Parse([]byte(doc))
+		c, err := config.Parse([]byte(doc))
 		var faults *config.Faults
 		if err == nil {
+			if err := c.Validate(); err != nil {
+				t.Errorf("what was taken is not valid: %v", err)
+			}
 			return
 		}
 		if !errors.As(err, &faults) || len(faults.List) == 0 {
 			t.Fatalf("%v", err)
 		}
 		lines := strings.Count(doc, "\n") + 1
+		before := config.Fault{Line: 1, Column: 1}
 		for _, f := range faults.List {
-			if f.Line < 1 || f.Line > lines+1 || f.Column < 1 {
+			if f.Line < 1 || f.Line > lines || f.Column < 1 || f.Column > len(doc)+1 {
 				t.Errorf("a fault in line %d of %d: %s", f.Line, lines, f)
 			}
+			if f.Line < before.Line || f.Line == before.Line && f.Column < before.Column {
+				t.Errorf("%s is told after %s", f, before)
+			}
+			if s := f.String(); strings.ContainsAny(s, "\r\n") || f.Reason == "" {
+				t.Errorf("a fault is told as %q", s)
+			}
+			before = f
 		}
 	})
 }
