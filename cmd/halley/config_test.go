@@ -1,6 +1,7 @@
 package main
 
 import (
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,7 +11,8 @@ import (
 )
 
 // What default-config prints is in order for check-config, and every fault of
-// another document is told with its place.
+// another document is told with its place. The server does not start with it,
+// and tells the same.
 func TestCheckConfig(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "halley.toml")
 	faulty := "[services.a]\nqueue = \"b\"\ncolour = \"red\"\n[queues.a]\nmembers = [\"*\"]\n"
@@ -38,6 +40,17 @@ func TestCheckConfig(t *testing.T) {
 				t.Errorf("%s of %s: it says\n%swant\n%s", name, file, out.String(), want)
 			}
 		}
+	}
+	if err := os.WriteFile(path, []byte(faulty+"offer_time = 5\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var told strings.Builder
+	if err := checkConfig(path, nil, &told); err == nil || strings.Count(told.String(), "\n") != 3 {
+		t.Errorf("it says %v\n%s", err, &told)
+	}
+	err := serveCommand{Config: path}.Run(t.Context(), slog.New(slog.DiscardHandler))
+	if err == nil || err.Error()+"\n" != told.String() {
+		t.Errorf("serve says\n%v\nand check-config\n%s", err, &told)
 	}
 	var out strings.Builder
 	if err := checkConfig(path+".not", nil, &out); err == nil || out.Len() > 0 {

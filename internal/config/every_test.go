@@ -91,7 +91,6 @@ expiry = 1979-05-27
 				`1:26: services.a.queue: it is a whole number, and a text is needed`,
 				`1:38: services.a.hours.time_zone: "Mars" is not a time zone, such as "Europe/Berlin"`,
 				`1:75: services.a.hours.weekly: it is a whole number, and a text is needed`,
-				`1:89: services.a.files.scan: either a command or a url is needed`,
 				`1:97: there is no setting "services.a.files.scan.comand"; did you mean "command"?`,
 				`2:10: queues.a.members: "*" stands there twice`,
 				`3:8: "queues.a" stands there twice, first in line 2`,
@@ -142,6 +141,20 @@ expiry = 1979-05-27
 				`4:1: there is no setting "service"; did you mean "services"?`,
 				`5:2: there is no setting "queue"; did you mean "queues"?`,
 			},
+		},
+		"what is missing because of its name": {
+			"[services.a]\nendpoint = {x = \"y\"}\n[services.b]\nqueue = \"c\"\n[services.c]\nqueue = \"d\"\n[queues.a]\nmembres = [\"*\"]\n[queues.c]\nlogins = [\"*\"]\n",
+			[]string{
+				`2:1: there is no setting "services.a.endpoint"; did you mean "endpoints"?`,
+				`6:1: services.c.queue: there is no queue "d"`,
+				`8:1: there is no setting "queues.a.membres"; did you mean "members"?`,
+				`9:9: queues.c.members: nobody takes the chats of this queue; "*" stands for everybody`,
+				`10:1: there is no setting "queues.c.logins"`,
+			},
+		},
+		"all queues misspelt": {
+			"[services.a]\n[queue.a]\nmembers = [\"*\"]\n",
+			[]string{`2:2: there is no setting "queue"; did you mean "queues"?`},
 		},
 		"a key that is added to what is closed": {
 			"services.a.idle = {enabled = true}\nservices.a.idle.enabled = 5\nservices.a.queue.x = 1\n[services.a.idle]\nenabled = 6\n[queues.a]\nmembers = [\"*\"]\n[queues.a.members]\n",
@@ -196,7 +209,7 @@ func TestSpoiltLinesAreTold(t *testing.T) {
 				name + " = ",
 				name + " 5",
 				name + " = \"x",
-				"not_" + name + "_at_all = 1",
+				name + "x = 1",
 				doc[i] + "; " + name + "x = 1",
 			}).Draw(t, fmt.Sprint("how ", i))
 			want = append(want, i+1)

@@ -88,6 +88,9 @@ func (f *filling) table(v reflect.Value, n *node, path string) {
 			reason := fmt.Sprintf("there is no setting %q", below(path, child.name))
 			if like := resembling(fields, child.name); like != "" {
 				reason += fmt.Sprintf("; did you mean %q?", like)
+				if _, stands := n.names[like]; !stands {
+					f.unknown[below(path, like)] = true // that it is missing is not told besides
+				}
 			}
 			f.faults = append(f.faults, Fault{Line: child.key.line, Column: child.key.column, Reason: reason})
 			continue
