@@ -57,8 +57,8 @@ interop: build test/cometd/node_modules/.halley test/bayeuxjs/node_modules/.hall
 	go build -o bin/bayeux-echo ./bayeux/examples/echo
 	cd test/bayeuxjs && BAYEUX_BIN=$(CURDIR)/bin/bayeux-echo npm test --silent
 
-# Records the Node clients, a browser and a poller in front of a demo, and plays
-# them to another one.
+# Records the Node clients, a browser, a poller and two that share files in front
+# of a demo, and plays them to another one.
 record: build chromium test/cometd/node_modules/.halley web/e2e/node_modules/.halley
 	HALLEY_RECORD=1 HALLEY_BIN=$(CURDIR)/bin/halley $(GOTEST) -count=1 -v ./test/record
 

@@ -150,14 +150,7 @@ func (st *stage) parts(w *multipart.Writer, a *act) error {
 			}
 			continue
 		}
-		name := f.File.Name
-		if t, ok := tape.ParseToken(name); ok {
-			name = t.Sort + "-" + strings.Trim(t.Fill(), " ")
-		}
-		if f.File.Ext != "" {
-			name += "." + f.File.Ext
-		}
-		head := textproto.MIMEHeader{"Content-Disposition": {multipart.FileContentDisposition(f.Name, name)}}
+		head := textproto.MIMEHeader{"Content-Disposition": {multipart.FileContentDisposition(f.Name, standIn(f.File))}}
 		if f.File.Type != "" {
 			head.Set("Content-Type", f.File.Type)
 		}
@@ -170,18 +163,6 @@ func (st *stage) parts(w *multipart.Writer, a *act) error {
 		}
 	}
 	return w.Close()
-}
-
-// content is something that looks like a file of the type and has its size.
-func content(f *tape.File) []byte {
-	starts := map[string]string{
-		"png": "\x89PNG\r\n\x1a\n", "jpg": "\xff\xd8\xff\xe0\x00\x10JFIF", "jpeg": "\xff\xd8\xff\xe0\x00\x10JFIF", "gif": "GIF89a",
-		"pdf": "%PDF-1.4\n", "zip": "PK\x03\x04", "docx": "PK\x03\x04", "xlsx": "PK\x03\x04",
-	}
-	size := min(f.Size, 256<<20)
-	b := bytes.Repeat([]byte{'x'}, int(size))
-	copy(b, starts[f.Ext])
-	return b
 }
 
 func decode(b []byte, into any) error {

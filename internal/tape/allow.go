@@ -95,7 +95,7 @@ var (
 	methods    = set("GET POST PUT DELETE OPTIONS HEAD PATCH")
 	mediaTypes = set(`application/json application/x-www-form-urlencoded multipart/form-data text/plain text/html text/json text/javascript
 		application/javascript application/octet-stream image/png image/jpeg image/gif application/pdf application/zip`)
-	extensions  = set("png jpg jpeg gif pdf zip txt doc docx xls xlsx csv")
+	extensions  = set(`png jpg jpeg gif pdf zip txt doc docx xls xlsx csv bmp heic log mov mp3 mp4 odp ods odt ppt pptx rtf tif tiff wav webp`)
 	cookieNames = set("BAYEUX_BROWSER")
 	// Headers that hold what opens the site's own doors.
 	secretHeaders = []string{"Authorization", "apikey", "x-api-key", "gms_user", "ContactCenterId"}

@@ -117,6 +117,8 @@ func (m *Masker) Response(via string, r Response) Line {
 	case r.Size == 0:
 	case r.Cut:
 		l.Hidden = hiddenLong
+	case l.Headers["Content-Disposition"] != "":
+		l.Hidden = hiddenFile // also if it has the form of an answer
 	case via == CallbackPolling:
 		from, to := bytes.IndexByte(r.Body, '('), bytes.LastIndexByte(r.Body, ')')
 		if from < 0 || to < from {
@@ -263,8 +265,11 @@ func (m *Masker) form(l *Line, r Request) {
 
 func (m *Masker) file(p Part) *File {
 	f := &File{Name: m.text(p.FileName), Size: p.Size}
-	if ext := strings.ToLower(strings.TrimPrefix(path.Ext(p.FileName), ".")); extensions[ext] {
+	switch ext := strings.ToLower(strings.TrimPrefix(path.Ext(p.FileName), ".")); {
+	case extensions[ext]:
 		f.Ext = ext
+	case ext != "":
+		f.Ext = OtherExt // a server judges a name with one differently from a name without
 	}
 	if kind, _, err := mime.ParseMediaType(p.Type); err == nil && mediaTypes[kind] {
 		f.Type = kind

@@ -88,10 +88,13 @@ type Field struct {
 // File is what is kept of a file that was uploaded.
 type File struct {
 	Name string `json:"name"`           // a token
-	Ext  string `json:"ext,omitempty"`  // if it is a common one
+	Ext  string `json:"ext,omitempty"`  // if it is a common one; OtherExt if it is not
 	Type string `json:"type,omitempty"` // the media type that the client named, if it is a common one
 	Size int64  `json:"size"`
 }
+
+// OtherExt stands for the extensions of files that are not written.
+const OtherExt = "other"
 
 // ErrCut is returned beside the lines of a tape whose last line is not whole,
 // as it is after a crash.

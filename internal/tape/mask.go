@@ -182,6 +182,7 @@ const (
 	hiddenLong   = "too long"
 	hiddenBroken = "not readable"
 	hiddenOther  = "not part of the chat API"
+	hiddenFile   = "a file"
 )
 
 // bayeux puts a body of Bayeux messages into a line.

@@ -1,6 +1,6 @@
 // Package record runs halley record in front of a demo, with the official CometD
-// clients, a browser and a client of the REST side, and plays what was recorded to another
-// demo.
+// clients, a browser, a client of the REST side and two that share files, over REST and
+// over callback-polling, and plays what was recorded to another demo.
 package record
 
 import (
@@ -126,6 +126,8 @@ func TestRecordAndReplay(t *testing.T) {
 	var poller *caller
 	var all sync.WaitGroup
 	all.Go(func() { poller = poll(t, r.url) })
+	all.Go(func() { shareOverREST(t, r.url) })
+	all.Go(func() { shareOverScripts(t, r.url) })
 	all.Go(func() { node(t, r.url, clients, "npm", "test", "--silent") })
 	all.Go(func() { node(t, r.url, browser, "node", "record-page.mjs") })
 	all.Wait()
@@ -151,6 +153,11 @@ func TestRecordAndReplay(t *testing.T) {
 			t.Errorf("%d lines of %s", n, via)
 		}
 	}
+	if n := bytes.Count(b, []byte(`"via":"chat-ntf"`)); n != 12 {
+		t.Errorf("%d lines of chat-ntf", n)
+	}
+
+	masked(t, b)
 
 	fresh := demo(t)
 	if out, code := replay(t, r.file, fresh.URL); code != 0 || !strings.Contains(out, "No difference.") {
@@ -177,7 +184,7 @@ func nobody(t *testing.T, file string) {
 	t.Helper()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "halley.toml")
-	config := "listen = \"127.0.0.1:0\"\ndata = \"" + filepath.Join(dir, "data") + "\"\n[services.help]\ncallback_polling = true\n[queues.help]\nmembers = [\"*\"]\n"
+	config := "listen = \"127.0.0.1:0\"\ndata = \"" + filepath.Join(dir, "data") + "\"\n[services.help]\ncallback_polling = true\n[services.help.files]\n[queues.help]\nmembers = [\"*\"]\n"
 	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
