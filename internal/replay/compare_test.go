@@ -5,6 +5,55 @@ import (
 	"testing"
 )
 
+// What somebody was typing may be gone from one side; what is wrong besides is
+// told all the same.
+func TestPreviewsMayBeGone(t *testing.T) {
+	for _, x := range []struct {
+		kind           string
+		recorded, live object
+		differs        bool
+	}{
+		{"TypingStarted", object{"text": "text-1(4)"}, object{}, false},
+		{"TypingStarted", object{}, object{"text": "he"}, false},
+		{"TypingStarted", object{"text": "text-1(4)"}, object{"text": json.Number("1")}, true},
+		{"TypingStarted", object{"text": "text-1(4)", "utcTime": "time-1"}, object{}, true},
+		{"Message", object{"text": "text-1(4)"}, object{}, true},
+	} {
+		n := 0
+		c := &comparison{p: &player{}, s: &session{}, add: func(difference) { n++ }}
+		r, l := sides(event{kind: x.kind, object: x.recorded}, event{kind: x.kind, object: x.live})
+		c.objects("event:", r, l)
+		if (n > 0) != x.differs {
+			t.Errorf("%s, %v now %v: %d differences", x.kind, x.recorded, x.live, n)
+		}
+	}
+}
+
+// Whether there is anything new is a matter of moments, as often as somebody
+// asked; an answer without events that nobody asked for is a difference.
+func TestAnswersWithoutEvents(t *testing.T) {
+	empty := func(field string) said { return said{object: object{field: "x"}} }
+	for _, x := range []struct {
+		recorded, live  []said
+		asked           int
+		differ, reports int
+	}{
+		{nil, []said{empty("a")}, 0, 1, 0},
+		{nil, []said{empty("a")}, 1, 0, 1},
+		{nil, []said{empty("a"), empty("b")}, 1, 1, 1},
+		{[]said{empty("a")}, nil, 0, 1, 0},
+		{[]said{empty("a")}, nil, 1, 0, 1},
+		{[]said{empty("a")}, []said{empty("b")}, 5, 2, 0},
+	} {
+		differ, reports := 0, 0
+		c := &comparison{p: &player{}, s: &session{asked: x.asked}, add: func(difference) { differ++ }, uncompared: func(string, int) { reports++ }}
+		c.pairs(emptyAnswer, x.recorded, x.live)
+		if differ != x.differ || reports != x.reports {
+			t.Errorf("%+v: %d differences, %d reports", x, differ, reports)
+		}
+	}
+}
+
 // What a site calls "code" or "type" in its own data is masked, and what stands
 // in for it comes back from the server: that is no difference. What is one of
 // the API's still counts.

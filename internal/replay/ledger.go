@@ -219,11 +219,12 @@ func position(recorded, live *ledger, n int64) (int64, bool) {
 		return live.next, true
 	case n == recorded.last+1 && recorded.last > 0:
 		return live.last + 1, true
-	case n == recorded.last:
-		return live.last, true
 	}
 	of, _ := recorded.places()
 	_, at := live.places()
+	if _, there := at[of[n]]; n == recorded.last && !there {
+		return live.last, true
+	}
 	for offset := range int64(n) {
 		p, known := of[n-offset]
 		if e, there := at[p]; known && there {

@@ -49,6 +49,13 @@ func TestPositions(t *testing.T) {
 				t.Fatalf("%d becomes %d, want %d", n, got, want)
 			}
 		}
+		// What came only now does not shift where somebody reads on from the last
+		// event that it knows.
+		known := is[len(is)-1].index
+		live.message(1, object{"data": object{"messages": []any{object{"index": json.Number(fmt.Sprint(known + 4)), "type": "Message", "from": object{"type": "Agent"}}}}})
+		if got, _ := position(recorded, live, recorded.last); recorded.last > 1 && got != known {
+			t.Fatalf("the last one becomes %d, want %d", got, known)
+		}
 		if missing := recorded.deficits(live); len(missing) > 0 {
 			t.Fatalf("missing: %v", missing)
 		}

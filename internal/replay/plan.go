@@ -40,6 +40,7 @@ type session struct {
 	settled  bool // it is known whether it has ended the chat now as well
 	open     bool // it has not
 	unheard  int  // operations whose outcome it was not told
+	asked    int  // operations over Bayeux that asked for the events from a position on
 }
 
 // plan takes a tape apart.

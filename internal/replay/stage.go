@@ -137,6 +137,9 @@ func (st *stage) act(a *act) {
 	for _, m := range a.Messages {
 		if data, ok := m["data"].(map[string]any); ok {
 			a.session.unheard++
+			if _, asks := data["transcriptPosition"]; asks {
+				a.session.asked++
+			}
 			st.left = st.left || str(data["operation"]) == "disconnect"
 		}
 	}
