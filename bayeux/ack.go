@@ -31,7 +31,7 @@ func (s *Session) connectOnly() bool { return s.outbox.acks || s.srv.opts.Connec
 
 func (s *Session) leave(q []entry) {
 	if len(q) > 0 {
-		s.srv.pace.left(s)
+		s.srv.frames.left(s)
 	}
 }
 

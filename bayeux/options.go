@@ -30,6 +30,11 @@ type Options struct {
 	// time, and at most WriteInterval. 0 means 30 ms; a negative one lets every
 	// message leave at once.
 	WriteInterval time.Duration
+	// AnswerInterval is the same for clients that poll, where each answer costs
+	// another request: about 1 ms for every client that waits at the same time,
+	// and at most AnswerInterval. 0 means four times WriteInterval; with a
+	// negative one every message is an answer.
+	AnswerInterval time.Duration
 
 	// ParkAfter is how long a polled connect is held in its HTTP handler. After
 	// that its connection is taken over from the HTTP server, which saves most
@@ -174,6 +179,7 @@ func (o Options) withDefaults() Options {
 	o.MaxInterval = or(o.MaxInterval, 10*time.Second)
 	o.MultiSessionInterval = or(o.MultiSessionInterval, 2*time.Second)
 	o.WriteInterval = or(o.WriteInterval, 30*time.Millisecond)
+	o.AnswerInterval = or(o.AnswerInterval, 4*o.WriteInterval)
 	o.WriteTimeout = or(o.WriteTimeout, 10*time.Second)
 	o.ParkAfter = or(o.ParkAfter, time.Second)
 	o.LazyTimeout = or(o.LazyTimeout, 5*time.Second)

@@ -261,10 +261,16 @@ func (o *outbox) empty() bool {
 
 // waiting says whether something is queued that a held connect must not wait
 // with.
-func (o *outbox) waiting() bool {
+func (o *outbox) waiting() bool { return o.due() > 0 }
+
+// due is how many of those there are.
+func (o *outbox) due() int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.urgent > 0 || o.acks && len(o.written) > 0
+	if o.acks {
+		return o.urgent + len(o.written)
+	}
+	return o.urgent
 }
 
 // close refuses everything from now on. What is queued can still be taken,

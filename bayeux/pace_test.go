@@ -100,3 +100,83 @@ func TestWriteIntervalOverPolling(t *testing.T) {
 		}
 	})
 }
+
+// Polls rest longer than WebSockets, because their answers cost more.
+// spec:7.3.4
+func TestAnswersGrowWithTheCrowd(t *testing.T) {
+	for clients, beat := range map[int]time.Duration{1: time.Millisecond, 12: 12 * time.Millisecond, 30: 20 * time.Millisecond} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, bayeux.Options{WriteInterval: 5 * time.Millisecond})
+			crowd := make([]*poller, clients)
+			for i := range crowd {
+				crowd[i] = w.poller()
+			}
+			round := func(n int) time.Duration {
+				t.Helper()
+				start := time.Now()
+				held := make([]<-chan []frame, clients)
+				for i, p := range crowd {
+					held[i] = p.connect("c")
+				}
+				synctest.Wait()
+				for _, p := range crowd {
+					w.deliver(p.id, n, n)
+				}
+				for _, h := range held {
+					if diff := cmp.Diff([]int{n}, numbers(<-h)); diff != "" {
+						t.Fatal(diff)
+					}
+				}
+				return time.Since(start)
+			}
+			got := []time.Duration{round(1), round(2), round(3)}
+			if diff := cmp.Diff([]time.Duration{0, time.Millisecond, beat}, got); diff != "" {
+				t.Errorf("%d clients: %s", clients, diff)
+			}
+		})
+	}
+}
+
+// An answer that has enough to carry does not wait for more.
+// spec:7.3.4
+func TestAFullAnswerDoesNotRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, bayeux.Options{WriteInterval: 5 * time.Millisecond})
+		p := w.poller()
+		start := time.Now()
+		for round, c := range []struct {
+			messages int
+			rests    time.Duration
+		}{{1, 0}, {7, time.Millisecond}, {8, 0}} {
+			w.deliver(p.id, 1, c.messages)
+			if got := numbers(<-p.connect("c")); len(got) != c.messages || time.Since(start) != c.rests {
+				t.Errorf("round %d: %v after %v", round, got, time.Since(start))
+			}
+			start = time.Now()
+		}
+	})
+}
+
+// When another answer has taken along what a held connect rested with, the
+// connect stays held: it has nothing to say.
+// spec:7.3.4
+func TestARestThatHasBecomePointless(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, bayeux.Options{})
+		p := w.poller()
+		w.deliver(p.id, 1, 1)
+		<-p.connect("a")
+		w.deliver(p.id, 2, 2)
+		held := p.connect("b")
+		synctest.Wait()
+		if got := numbers(p.send(`{"channel":"/service/none","clientId":"$","id":"p","data":1}`)); cmp.Diff([]int{2}, got) != "" {
+			t.Fatalf("the answer carries %v", got)
+		}
+		time.Sleep(time.Second)
+		start := time.Now()
+		w.deliver(p.id, 3, 3)
+		if got := numbers(<-held); cmp.Diff([]int{3}, got) != "" || time.Since(start) != 0 {
+			t.Errorf("the connect brings %v after %v", got, time.Since(start))
+		}
+	})
+}

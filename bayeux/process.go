@@ -233,7 +233,7 @@ func (t *turn) doConnect(m *Message, r *Reply) *Reply {
 	}
 	// spec:7.1.2 spec:7.1.3 spec:11.1.3
 	polls := t.peer.transport != transportWebSocket
-	if polls && !t.alone || (polls || s.connectOnly()) && s.pressing() && !(polls && s.behind()) && !srv.pace.tired(s) {
+	if polls && !t.alone || (polls || s.connectOnly()) && s.pressing() && !(polls && s.behind()) && !srv.pace(polls).tired(s) {
 		return r
 	}
 	t.connect, t.wait = r, wait

@@ -46,7 +46,8 @@ type Server struct {
 	channels map[string]ChannelOptions // static once serving
 	types    string                    // supportedConnectionTypes as JSON
 	stats    Stats
-	pace     *pacer
+	frames   *pacer          // of WebSockets
+	answers  *pacer          // of polls
 	base     context.Context // ends with Close
 	stop     context.CancelFunc
 	sockets  sync.WaitGroup // read loops of WebSockets, parked connections and their lots
@@ -72,9 +73,9 @@ func New(o Options) *Server {
 	if o.CallbackPolling {
 		types = `["websocket","long-polling","callback-polling"]`
 	}
-	o = o.withDefaults()
+	o, now := o.withDefaults(), time.Now()
 	return &Server{
-		opts: o, hub: newHub(), pace: newPacer(o.WriteInterval), types: types,
+		opts: o, hub: newHub(), frames: framePacer(now, o.WriteInterval), answers: answerPacer(now, o.AnswerInterval), types: types,
 		handlers: make(map[string]Handler), channels: make(map[string]ChannelOptions),
 		base: base, stop: stop,
 		sessions: make(map[string]*Session), open: make(map[*socket]struct{}), holds: make(map[string]int), lots: make(map[*http.Server]*lot),

@@ -63,7 +63,7 @@ type Session struct {
 	lazyDue   time.Time     // zero while none wait
 	active    time.Time     // when it last did anything but connect
 
-	left atomic.Int64 // when messages left last, as the pacer counts time
+	left atomic.Int64 // when messages left last, as the pacers count time; 0 if never
 }
 
 // hold is a /meta/connect that waits for its answer.
@@ -271,13 +271,19 @@ func (s *Session) stir(rested bool) {
 		s.mu.Unlock()
 		return
 	}
-	if carried := h != nil || socket != nil; carried && !rested && s.srv.pace.tired(s) {
+	pace := s.srv.pace(socket == nil)
+	if carried := h != nil || socket != nil; carried && !rested && pace.tired(s) {
 		s.mu.Unlock()
-		s.srv.pace.rest(s)
+		pace.rest(s)
 		return
 	}
 	// spec:7.2 spec:7.4
 	if h != nil && (s.connectOnly() || socket == nil && h.delivers) {
+		if !s.outbox.waiting() {
+			// Another answer has taken it along meanwhile.
+			s.mu.Unlock()
+			return
+		}
 		s.letGo()
 	} else {
 		h = nil
