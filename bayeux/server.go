@@ -410,10 +410,12 @@ func (srv *Server) normalAdvice() *advice {
 	return &advice{reconnect: "retry", interval: srv.opts.Interval, timeout: srv.opts.Timeout}
 }
 
-// drainAdvice tells a client to come back after a random while.
+// drainAdvice tells a client to come back after a random while, in the
+// milliseconds that advice is given in: one of none would be to come back at once.
 func (srv *Server) drainAdvice() *advice {
 	a := srv.normalAdvice()
-	a.interval = time.Duration(mathrand.Int64N(srv.draining.Load()) + 1)
+	spread := time.Duration(srv.draining.Load())
+	a.interval = time.Duration(mathrand.Int64N(spread.Milliseconds())+1) * time.Millisecond
 	return a
 }
 

@@ -388,9 +388,14 @@ func TestDrain(t *testing.T) {
 		w.srv.Drain(5 * time.Second)
 		for name, f := range map[string][]frame{"socket": s.Read(), "poll": <-polled, "next": s.Ask(`{"channel":"/meta/connect","clientId":"$","id":"4"}`)} {
 			interval, _ := f[0].At("advice", "interval").(float64)
-			if f[0]["successful"] != true || f[0].At("advice", "reconnect") != "retry" || interval < 0 || interval > 5000 {
+			if f[0]["successful"] != true || f[0].At("advice", "reconnect") != "retry" || interval < 1 || interval > 5000 {
 				t.Errorf("%s: %v", name, f)
 			}
+		}
+		// However short it is: a while of none is no while.
+		w.srv.Drain(time.Nanosecond)
+		if f := s.Ask(`{"channel":"/meta/connect","clientId":"$","id":"5"}`); f[0].At("advice", "interval") != 1.0 {
+			t.Errorf("within a moment: %v", f)
 		}
 	})
 }
