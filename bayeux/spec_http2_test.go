@@ -93,13 +93,20 @@ func (s *secure) tab(cookie *http.Cookie) *tab {
 	return p
 }
 
-// hold sends a connect and waits until the server holds it.
-func (p *tab) hold(ctx context.Context, id string) <-chan string {
+// connect sends a connect with some fields more.
+func (p *tab) connect(ctx context.Context, id, fields string) chan string {
 	answer := make(chan string, 1)
 	go func() {
-		status, major, text := p.ask(ctx, `{"channel":"/meta/connect","clientId":"$","id":"`+id+`"}`)
+		status, major, text := p.ask(ctx, `{"channel":"/meta/connect","clientId":"$","id":"`+id+`"`+fields+`}`)
 		answer <- fmt.Sprintf("%d over %d: %s", status, major, text)
 	}()
+	return answer
+}
+
+// hold sends a connect and waits until the server holds it, for longer than any
+// test takes.
+func (p *tab) hold(ctx context.Context, id string) <-chan string {
+	answer := p.connect(ctx, id, "")
 	for !p.srv.Session(p.id).Held() {
 		select {
 		case a := <-answer:
@@ -119,7 +126,7 @@ func (p *tab) hold(ctx context.Context, id string) <-chan string {
 func TestLongPollingOverTLS(t *testing.T) {
 	for major := 1; major <= 2; major++ {
 		t.Run(fmt.Sprintf("HTTP %d", major), func(t *testing.T) {
-			s := newSecure(t, major == 2, bayeux.Options{Timeout: 150 * time.Millisecond, MaxInterval: time.Minute})
+			s := newSecure(t, major == 2, bayeux.Options{Timeout: 10 * time.Minute, MaxInterval: 10 * time.Minute, ParkAfter: -1})
 			p := s.tab(nil)
 			expect := func(answer <-chan string, status int, part string) {
 				t.Helper()
@@ -131,7 +138,8 @@ func TestLongPollingOverTLS(t *testing.T) {
 			for i := range 3 {
 				id := fmt.Sprint("t", i)
 				start := time.Now()
-				expect(p.hold(t.Context(), id), 200, `[{"id":"`+id+`","channel":"/meta/connect","successful":true}]`)
+				answer := p.connect(t.Context(), id, `,"advice":{"timeout":150}`)
+				expect(answer, 200, `[{"id":"`+id+`","channel":"/meta/connect","advice":{"reconnect":"retry","interval":0,"timeout":600000},"successful":true}]`)
 				if d := time.Since(start); d < 150*time.Millisecond {
 					t.Errorf("held for %v", d)
 				}
@@ -146,11 +154,7 @@ func TestLongPollingOverTLS(t *testing.T) {
 				t.Errorf("status %d", status)
 			}
 			older := p.hold(t.Context(), "o")
-			newer := make(chan string, 1)
-			go func() {
-				status, major, text := p.ask(t.Context(), `{"channel":"/meta/connect","clientId":"$","id":"n"}`)
-				newer <- fmt.Sprintf("%d over %d: %s", status, major, text)
-			}()
+			newer := p.connect(t.Context(), "n", `,"advice":{"timeout":1}`)
 			expect(older, 500, "newer connect")
 			expect(newer, 200, `"n"`)
 			most := int64(2) // a connect and something else
@@ -182,9 +186,12 @@ func TestLongPollingOverTLS(t *testing.T) {
 			// Only HTTP/1.1 is short of connections.
 			second := s.tab(p.cookie)
 			first := p.hold(t.Context(), "1")
-			_, _, text := second.ask(t.Context(), `{"channel":"/meta/connect","clientId":"$","id":"2"}`)
+			_, _, text := second.ask(t.Context(), `{"channel":"/meta/connect","clientId":"$","id":"2","advice":{"timeout":1}}`)
 			if told := strings.Contains(text, "multiple-clients"); told != (major == 1) {
 				t.Errorf("the second tab: %s", text)
+			}
+			if err := s.srv.Session(p.id).Deliver("/a", []byte(`"enough"`)); err != nil {
+				t.Fatal(err)
 			}
 			expect(first, 200, `"1"`)
 		})
