@@ -152,6 +152,10 @@ expiry = 1979-05-27
 				`10:1: there is no setting "queues.c.logins"`,
 			},
 		},
+		"twice within a value": {
+			"services = {a = {queue = \"a\", queue = \"a\"}}\n[queues.a]\nmembers = [\"*\"]\n",
+			[]string{`1:31: "services.a.queue" stands there twice, first in line 1`},
+		},
 		"all queues misspelt": {
 			"[services.a]\n[queue.a]\nmembers = [\"*\"]\n",
 			[]string{`2:2: there is no setting "queue"; did you mean "queues"?`},

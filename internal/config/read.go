@@ -117,7 +117,7 @@ func (r *reader) part() bool {
 		if e.Kind == unstable.KeyValue {
 			last = r.from + int(e.Raw.Offset+e.Raw.Length) - 1
 			if r.table != nil {
-				r.keyValue(r.table, e)
+				r.keyValue(r.table, e, r.path)
 			}
 		} else {
 			r.head(e)
@@ -255,13 +255,9 @@ func (n *node) another(at place) *node {
 	return item
 }
 
-// keyValue reads a.b = value in a table. What stands there twice is told, and
+// keyValue reads a.b = value in the table of a path. What stands there twice is told, and
 // its value is looked at all the same.
-func (r *reader) keyValue(n *node, e *unstable.Node) {
-	path := ""
-	if n == r.table {
-		path = r.path
-	}
+func (r *reader) keyValue(n *node, e *unstable.Node, path string) {
 	for key := e.Key(); key.Next(); {
 		part := key.Node()
 		name, at := string(part.Data), r.of(part.Raw)
@@ -271,7 +267,7 @@ func (r *reader) keyValue(n *node, e *unstable.Node) {
 			if next != nil {
 				r.twice(at, path, next)
 			}
-			n.add(r.value(name, at, e.Value()))
+			n.add(r.value(name, at, e.Value(), path))
 			return
 		}
 		switch {
@@ -289,8 +285,8 @@ func (r *reader) keyValue(n *node, e *unstable.Node) {
 	}
 }
 
-// value reads what a key says. key is where the key is.
-func (r *reader) value(name string, key place, v *unstable.Node) *node {
+// value reads what the key of a path says. key is where the key is.
+func (r *reader) value(name string, key place, v *unstable.Node, path string) *node {
 	n := &node{name: name, key: key, at: key, kind: v.Kind}
 	if v.Raw.Length > 0 {
 		n.at = r.of(v.Raw)
@@ -299,12 +295,12 @@ func (r *reader) value(name string, key place, v *unstable.Node) *node {
 	case unstable.InlineTable:
 		n.form, n.origin = table, inline
 		for it := v.Children(); it.Next(); {
-			r.keyValue(n, it.Node())
+			r.keyValue(n, it.Node(), path)
 		}
 	case unstable.Array:
 		n.form = list
 		for it := v.Children(); it.Next(); {
-			n.items = append(n.items, r.value(name, key, it.Node()))
+			n.items = append(n.items, r.value(name, key, it.Node(), path))
 		}
 	default:
 		n.text = string(v.Data)
