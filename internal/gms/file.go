@@ -3,6 +3,7 @@ package gms
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"time"
@@ -27,6 +28,8 @@ const (
 	// maxStrangers is how many files may be on their way in at once before their
 	// key has come.
 	maxStrangers = 16
+	// maxTail is how much may follow the end of a form, in bytes.
+	maxTail = 4 << 10
 )
 
 // filing is one call about a file, carried out by one goroutine.
@@ -38,8 +41,12 @@ type filing struct {
 	file string // the file's id, as it came
 	form *media.Form
 	own  chat.ID // the chat, once the key has been looked at
-	// strange says that the file is one of those that came before their key.
+	// What is given back in the end: the file is one of those that came before
+	// their key, it is one of the chat's that are on their way in, and the
+	// visitor who polls is there because of this call.
 	strange bool
+	entered chat.ID
+	present *poller
 }
 
 const (
@@ -125,14 +132,12 @@ func (f *rest) filing() *filing {
 }
 
 func (c *filing) serve() {
+	defer c.leave()
 	err := c.receive()
 	if err == nil {
 		err = c.carryOut()
 	} else {
 		httpx.Linger(c.rest.w, c.rest.r)
-	}
-	if c.strange {
-		<-c.edge.strangers
 	}
 	if c.form != nil {
 		if err := c.form.Discard(); err != nil {
@@ -147,11 +152,13 @@ func (c *filing) serve() {
 // receive reads the call's fields, and its file if there is one.
 func (c *filing) receive() error {
 	r := c.rest.r
-	// Where the deadline cannot be set, the server's own limits hold.
 	deadline := http.NewResponseController(c.rest.w).SetReadDeadline
-	_ = deadline(time.Now().Add(uploadWithin))
-	// Looking at the file and sending one may take longer.
-	defer func() { _ = deadline(time.Time{}) }()
+	body := r.Body
+	r.Body = pacedBody{body, c.pace(deadline, uploadStall, uploadWithin)}
+	defer func() {
+		r.Body = body
+		_ = deadline(time.Time{}) // looking at the file and sending one may take longer
+	}()
 	boundary, ok := media.Multipart(r.Header.Get("Content-Type"))
 	if !ok {
 		var err error
@@ -168,7 +175,17 @@ func (c *filing) receive() error {
 	if err == nil {
 		c.request, err = readFields(c.form.Values, query)
 	}
+	if err == nil && !ends(r.Body) {
+		err = errForm
+	}
 	return err
+}
+
+// ends reads what follows the end of a form, and says whether that is little.
+// What is not read here the server waits for, without an end, before it answers.
+func ends(body io.Reader) bool {
+	_, err := io.CopyN(io.Discard, body, maxTail)
+	return errors.Is(err, io.EOF)
 }
 
 // readFields puts together what a form and a query brought.
@@ -215,7 +232,13 @@ func (c *filing) admit(before, query url.Values) (int64, error) {
 	if !sum.Open() {
 		return 0, chat.Refuse(chat.Ended, "the chat has ended")
 	}
-	return policy.MaxFileSize, fileRefusal(policy.Admit(chat.UseOf(sum.Files, true), true, len(sum.Agents) > 0, 0))
+	if err := fileRefusal(policy.Admit(chat.UseOf(sum.Files, true), true, len(sum.Agents) > 0, 0)); err != nil {
+		return 0, err
+	}
+	if err := c.enter(sum.Chat); err != nil {
+		return 0, err
+	}
+	return policy.MaxFileSize, c.stay(ctx, sum)
 }
 
 // operation is what is asked for. A form with a file and no operation is an
@@ -280,15 +303,8 @@ func (c *filing) carryOut() error {
 	if c.ntf {
 		c.file = c.request.text("fileId")
 	}
-	c.edge.heard(sum.Chat)
-	return do(c, ctx, sum, policy)
-}
-
-// heard notes that a visitor who polls has called.
-func (e *Edge) heard(id chat.ID) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if p := e.polled[id]; p != nil {
-		p.touch()
+	if err := c.stay(ctx, sum); err != nil {
+		return err
 	}
+	return do(c, ctx, sum, policy)
 }

@@ -160,8 +160,7 @@ func (c *filing) download(ctx context.Context, sum chat.Summary, _ *media.Policy
 	}
 	defer func() { _ = body.Close() }() // it was only read
 	deadline := http.NewResponseController(c.rest.w).SetWriteDeadline
-	_ = deadline(time.Now().Add(downloadWithin))
-	httpx.Attachment(c.rest.w, f.Name, f.Type, f.Size, body)
+	httpx.Attachment(pacedWriter{c.rest.w, c.pace(deadline, downloadStall, downloadWithin)}, f.Name, f.Type, f.Size, body)
 	_ = deadline(time.Time{}) // the connection may be used again
 	return nil
 }

@@ -49,6 +49,11 @@ var filePolicies = map[string]*media.Policy{
 		FileRules: chat.FileRules{MaxFiles: 2, MaxFileSize: 2000, MaxTotalSize: 3000, MaxFetches: 2, NeedAgent: true},
 		Types:     []string{"txt"}, Deletion: "odd",
 	},
+	// In no house by itself.
+	"large": {
+		FileRules: chat.FileRules{MaxFiles: 9, MaxFileSize: 1 << 20, MaxTotalSize: 9 << 20, MaxFetches: 9},
+		Types:     []string{"txt"}, Deletion: "odd", Scanner: scanner{}, ScanWithin: time.Minute,
+	},
 }
 
 func fileRules(service string) chat.Rules {

@@ -60,6 +60,7 @@ type Stats struct {
 	WrongKeys atomic.Int64 // keys that were not made here, or not for that chat
 	Refused   atomic.Int64 // operations answered with a statusCode other than 0
 	Limited   atomic.Int64 // those among them that were more than a service's rates allow
+	Crowded   atomic.Int64 // files that were refused because too many of their chat were on their way in
 	NoDevice  atomic.Int64 // subscriptions that were not taken, because nobody here can tell such a device
 }
 
@@ -83,6 +84,7 @@ type Edge struct {
 	bindings map[string]*binding // by channel
 	pollers  map[string]*poller  // by channel
 	polled   map[chat.ID]*poller // by chat
+	uploads  map[chat.ID]int     // how many files of a chat's visitor are on their way in
 	closed   bool
 
 	unbinding sync.WaitGroup
@@ -102,6 +104,7 @@ func New(o Options) *Edge {
 	e := &Edge{
 		o: o, node: rand.Text()[:10] + ".", opens: newLimiter(), calls: newLimiter(), strangers: make(chan struct{}, maxStrangers),
 		bindings: make(map[string]*binding), pollers: make(map[string]*poller), polled: make(map[chat.ID]*poller),
+		uploads: make(map[chat.ID]int),
 	}
 	no := &bayeux.Error{Code: 403, Args: "denied_by_security_policy", Text: "denied"}
 	refuse := func(context.Context, *bayeux.Session, string) error { return no }

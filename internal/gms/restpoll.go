@@ -16,7 +16,8 @@ import (
 // to 30 s, so only a silence of 35 s says that one is gone. The chat is then
 // told, with the time of the last call, from which away and gone are counted:
 // the visitor is away at once and has left 45 s after its last call, while one
-// that polls every 30 s is never away.
+// that polls every 30 s is never away. A call about a file lasts until the file
+// has come or gone (stay.go).
 //
 // A visitor may use both sides in one chat. A call over REST reads for itself
 // and needs nothing that is pushed, so it leaves the channel of a Bayeux
@@ -51,6 +52,7 @@ type poller struct {
 	quiet   *time.Timer
 	chat    chat.ID // 0 until it is known
 	called  time.Time
+	busy    int // calls about files that are under way
 	closed  bool
 	watch   *engine.Watch
 	sum     chat.Summary
@@ -217,16 +219,18 @@ func (p *poller) silent() { p.endAfter(pollSilence) }
 func (p *poller) end() { p.endAfter(0) }
 
 // endAfter ends the poller if no call has come for so long, and otherwise looks
-// again when that may be so.
+// again when that may be so. While a call takes its time there is no silence; its
+// end sets the clock.
 func (p *poller) endAfter(silence time.Duration) {
 	e := p.edge
 	e.mu.Lock()
 	p.mu.Lock()
 	rest := silence - time.Since(p.called)
-	if !p.closed && rest > 0 {
+	busy := silence > 0 && p.busy > 0
+	if !p.closed && !busy && rest > 0 {
 		p.quiet.Reset(rest)
 	}
-	if p.closed || rest > 0 {
+	if p.closed || busy || rest > 0 {
 		p.mu.Unlock()
 		e.mu.Unlock()
 		return

@@ -79,6 +79,7 @@ var (
 	errNoFile    = &refusal{verdict{status: statusPermanent, failure: failure{codeRefused, "There is no such file."}, http: http.StatusNotFound}}
 	errNobody    = &refusal{verdict{status: statusPermanent, failure: failure{codeRefused, "Files can be sent once somebody has joined the chat."}, http: http.StatusBadRequest}}
 	errHarmful   = &refusal{verdict{status: statusPermanent, failure: failure{codeWrongType, "The file was refused because it may do harm."}, http: http.StatusBadRequest}}
+	errCrowded   = &refusal{verdict{status: statusPermanent, failure: failure{codeRefused, "Too many files are being sent at once. Please wait until one has arrived."}, http: http.StatusBadRequest}}
 	errUnlooked  = &refusal{verdict{status: statusPermanent, failure: failure{codeRefused, "The file could not be checked. Please try again later."}, http: http.StatusBadRequest}}
 	errNoService = &refusal{verdict{status: statusPermanent, failure: failure{codeNoService, "This chat service does not exist."}, ended: true}}
 	errOrigin    = &refusal{verdict{status: statusPermanent, failure: failure{codeForbidden, "This page may not use the chat service."}, ended: true, http: http.StatusForbidden}}

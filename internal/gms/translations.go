@@ -12,6 +12,15 @@ var translations = map[string]map[string]string{
 		"pt": "O servidor de chat não está disponível neste momento. Tente novamente.",
 		"pl": "Serwer czatu jest w tej chwili niedostępny. Proszę spróbować ponownie.",
 	},
+	"Too many files are being sent at once. Please wait until one has arrived.": {
+		"de": "Es werden zu viele Dateien auf einmal gesendet. Bitte warten Sie, bis eine angekommen ist.",
+		"fr": "Trop de fichiers sont envoyés en même temps. Veuillez attendre que l'un d'eux soit arrivé.",
+		"es": "Se están enviando demasiados archivos a la vez. Espere a que llegue uno de ellos.",
+		"it": "Troppi file vengono inviati contemporaneamente. Attenda che uno di essi sia arrivato.",
+		"nl": "Er worden te veel bestanden tegelijk verzonden. Wacht tot er een is aangekomen.",
+		"pt": "Estão a ser enviados demasiados ficheiros ao mesmo tempo. Aguarde até que um deles chegue.",
+		"pl": "Wysyłanych jest naraz zbyt wiele plików. Proszę zaczekać, aż któryś dotrze.",
+	},
 	"This chat has ended.": {
 		"de": "Dieser Chat ist beendet.",
 		"fr": "Cette conversation est terminée.",

@@ -1,6 +1,7 @@
 package httpx
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"time"
@@ -15,10 +16,13 @@ const (
 // Linger throws away some of what is left of a body that is refused. Browsers
 // look for the answer only when they have sent all, and a connection that is
 // closed before takes the answer with it. Who sends much more has to do without.
+// Unless all of it has come, the deadline stays: the server would wait for the
+// rest before it answers.
 func Linger(w http.ResponseWriter, r *http.Request) {
 	// Where the deadline cannot be set, the server's own limits hold.
 	deadline := http.NewResponseController(w).SetReadDeadline
 	_ = deadline(time.Now().Add(lingerFor))
-	_, _ = io.CopyN(io.Discard, r.Body, LingerBytes)
-	_ = deadline(time.Time{})
+	if _, err := io.CopyN(io.Discard, r.Body, LingerBytes); errors.Is(err, io.EOF) {
+		_ = deadline(time.Time{})
+	}
 }

@@ -9,7 +9,10 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
+	"github.com/halley-chat/halley/bayeux/bayeuxtest"
 	"github.com/halley-chat/halley/internal/httpx"
 )
 
@@ -39,6 +42,36 @@ func TestLinger(t *testing.T) {
 	if res.StatusCode != http.StatusRequestEntityTooLarge || res.Close {
 		t.Errorf("%d, closed: %v", res.StatusCode, res.Close)
 	}
+}
+
+// A body of which the rest never comes is answered all the same.
+func TestLingerDoesNotWaitForTheRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network := bayeuxtest.NewNetwork()
+		stop := network.Serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			httpx.Linger(w, r)
+			http.Error(w, "too slow", http.StatusBadRequest)
+		}))
+		defer stop()
+		conn, err := network.Dial(t.Context(), "", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		began := time.Now()
+		fmt.Fprint(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc")
+		if err := conn.SetReadDeadline(began.Add(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatalf("after %v: %v", time.Since(began), err)
+		}
+		_ = res.Body.Close()
+		if res.StatusCode != http.StatusBadRequest || !res.Close {
+			t.Errorf("%d, closed: %v", res.StatusCode, res.Close)
+		}
+	})
 }
 
 // Nobody is listened to for ever.
