@@ -91,13 +91,14 @@ func (c *call) language() string {
 // rejoin answers a requestChat with the one live chat that the visitor's
 // browser has in the service, from its beginning, if the service wants that:
 // some clients ask for a new chat whenever their session has gone. Who may be
-// given a chat in this way is who may be told its key in a handshake.
+// given a chat in this way is who may be told its key in a handshake. The line
+// that the request brings is said there; of the rest, only a device is taken.
 func (f *cometd) rejoin(ctx context.Context, c *call, s Service) (bool, error) {
 	if !s.OneChatPerBrowser || !s.trusts(f.session.Origin(), f.session.SameOrigin()) {
 		return false, nil
 	}
 	var mine []chat.Summary
-	for _, sum := range f.edge.o.Engine.Board().ByBrowser(f.browser()) {
+	for _, sum := range f.edge.o.Engine.Board().ByBrowser(f.browser(f.service())) {
 		if sum.Service == f.service() {
 			mine = append(mine, sum)
 		}
@@ -109,9 +110,16 @@ func (f *cometd) rejoin(ctx context.Context, c *call, s Service) (bool, error) {
 	if err := c.admit(mine[0]); err != nil {
 		return true, err
 	}
+	text := c.request.text("text")
+	if err := s.sayable(text); err != nil {
+		return true, err
+	}
 	err := c.resubscribe(ctx, mine[0])
 	if err == nil {
-		err = f.follow(ctx, c.chat, 1)
+		err = c.sayLine(ctx, s, text)
+	}
+	if err == nil {
+		err = f.follow(ctx, mine[0], 1)
 	}
 	if chat.KindOf(err) == chat.Ended {
 		c.chat, c.of, c.reads = 0, "", ""
@@ -120,11 +128,14 @@ func (f *cometd) rejoin(ctx context.Context, c *call, s Service) (bool, error) {
 	return true, err
 }
 
-// browser is what a chat's log says of the visitor's browser. Over
-// callback-polling it is nothing: any page can send the browser's cookie
-// along, and none shall put its chat in the place of the visitor's own.
-func (f *cometd) browser() string {
-	if f.session.Transport() == callbackPolling {
+// browser is what the log of a service's chat says of the visitor's browser.
+// It is nothing if the page behind the call is not one that may be told the key
+// of such a chat: any page that may use some service, and over callback-polling
+// any page at all, can have the browser's cookie sent along, and none shall put
+// its chat beside the visitor's own or in its place.
+func (f *cometd) browser(service string) string {
+	s := f.edge.o.Services[service]
+	if f.session.Transport() == callbackPolling || !s.trusts(f.session.Origin(), f.session.SameOrigin()) {
 		return ""
 	}
 	return BrowserDigest(f.session.Browser())

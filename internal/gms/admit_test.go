@@ -366,16 +366,30 @@ func TestOneChatPerBrowser(t *testing.T) {
 			}
 			u.do("disconnect", nil)
 		}
-		// With two chats nobody can say which one is meant.
+		// What such a page opens takes nothing away from the visitor's own.
 		time.Sleep(time.Minute)
 		u := h.visitor("one", browser("null"))
 		start(u)
+		if n := start(h.visitor("one", browser("https://shop.example"))); n["chatId"] != v.chat {
+			t.Errorf("beside the chat of a page that is not to know: %v", n)
+		}
+		u.do("disconnect", nil)
+		// With two chats nobody can say which one is meant. The other one was opened
+		// at the same moment, in another tab.
+		second, _, err := h.engine.Open(t.Context(), chat.Command{By: chat.TheVisitor(), Do: chat.Open{Name: "Vera", Opening: chat.Opening{
+			Service: "one", Queue: "q", Browser: BrowserDigest(strings.Repeat("c", 26)),
+		}}})
+		if err != nil {
+			t.Fatal(err)
+		}
 		x := h.visitor("one", browser("https://shop.example"))
-		if n := start(x); n["chatId"] == v.chat || n["chatId"] == u.chat || n["statusCode"] != 0.0 {
+		if n := start(x); n["chatId"] == v.chat || n["chatId"] == second.String() || n["statusCode"] != 0.0 {
 			t.Errorf("two chats: %v", n)
 		}
 		x.do("disconnect", nil)
-		u.do("disconnect", nil)
+		if _, err := h.engine.Do(t.Context(), second, chat.Command{By: chat.TheVisitor(), Do: chat.Leave{}}); err != nil {
+			t.Fatal(err)
+		}
 		if n := start(h.visitor("one", browser("https://shop.example"))); n["chatId"] != v.chat {
 			t.Errorf("one chat again: %v", n)
 		}

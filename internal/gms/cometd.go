@@ -62,8 +62,10 @@ func (f *cometd) answer(r response, _ verdict) { send(f.session, f.channel, r) }
 // open binds the session to the new chat.
 func (f *cometd) open(ctx context.Context, c *call, open chat.Open) error {
 	b := f.edge.bind(f.session, f.channel, 0)
-	open.Opening.Channel, open.Opening.Browser = b.name, f.browser()
-	id, _, err := f.edge.o.Engine.Open(ctx, chat.Command{By: chat.TheVisitor(), Do: open})
+	open.Opening.Channel, open.Opening.Browser = b.name, f.browser(open.Opening.Service)
+	id, _, err := f.edge.o.Engine.Open(ctx, chat.Command{
+		ID: f.edge.line(f.edge.o.Services[open.Opening.Service], open.Text), By: chat.TheVisitor(), Do: open,
+	})
 	if err != nil {
 		b.drop()
 		return err
@@ -77,7 +79,7 @@ func (f *cometd) read(ctx context.Context, _ *call, sum chat.Summary, from int64
 	if !sum.Open() {
 		return f.readEnded(ctx, sum.Chat, from)
 	}
-	err := f.follow(ctx, sum.Chat, from)
+	err := f.follow(ctx, sum, from)
 	if chat.KindOf(err) == chat.Ended {
 		return f.readEnded(ctx, sum.Chat, from)
 	}
@@ -85,15 +87,15 @@ func (f *cometd) read(ctx context.Context, _ *call, sum chat.Summary, from int64
 }
 
 // follow binds the session to a live chat and shows it from a position on.
-func (f *cometd) follow(ctx context.Context, id chat.ID, from int64) error {
-	b := f.edge.bind(f.session, f.channel, id)
-	if _, err := f.edge.o.Engine.Do(ctx, id, chat.Command{
-		By: chat.TheVisitor(), Do: chat.Bind{Channel: b.name, Browser: f.browser()},
+func (f *cometd) follow(ctx context.Context, sum chat.Summary, from int64) error {
+	b := f.edge.bind(f.session, f.channel, sum.Chat)
+	if _, err := f.edge.o.Engine.Do(ctx, sum.Chat, chat.Command{
+		By: chat.TheVisitor(), Do: chat.Bind{Channel: b.name, Browser: f.browser(sum.Service)},
 	}); err != nil {
 		b.drop()
 		return err
 	}
-	return b.follow(ctx, id, from)
+	return b.follow(ctx, sum.Chat, from)
 }
 
 func (f *cometd) readEnded(ctx context.Context, id chat.ID, from int64) error {

@@ -180,17 +180,16 @@ func sameOrigin(origin string, r *http.Request) bool {
 }
 
 // onHandshake tells a browser that comes back the key of its live chat: if its
-// cookie ties it to exactly one, and if the page may know.
+// cookie ties it to exactly one of those whose keys the page may know.
 func (e *Edge) onHandshake(_ context.Context, s *bayeux.Session, _ *bayeux.Message, r *bayeux.Reply) {
 	if !s.BrowserKnown() || s.Transport() == callbackPolling {
 		return
 	}
-	live := e.o.Engine.Board().ByBrowser(BrowserDigest(s.Browser()))
+	live := slices.DeleteFunc(e.o.Engine.Board().ByBrowser(BrowserDigest(s.Browser())), func(sum chat.Summary) bool {
+		service, ok := e.o.Services[sum.Service]
+		return !ok || !service.trusts(s.Origin(), s.SameOrigin())
+	})
 	if len(live) != 1 {
-		return
-	}
-	service, ok := e.o.Services[live[0].Service]
-	if !ok || !service.trusts(s.Origin(), s.SameOrigin()) {
 		return
 	}
 	key := e.o.Keys.key(identity{live[0].Chat, chat.VisitorNo, live[0].KeyEpoch})

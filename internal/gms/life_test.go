@@ -2,6 +2,7 @@ package gms
 
 import (
 	"encoding/json"
+	"net/http"
 	"regexp"
 	"strings"
 	"testing"
@@ -373,7 +374,7 @@ func TestBotsAreExternal(t *testing.T) {
 func TestAbandonedChat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t)
-		v := h.visitor("stays", nil)
+		v := h.visitor("stays", http.Header{"Origin": {"http://memory"}})
 		v.do("requestChat", map[string]any{"nickname": "Vera", "text": "help"})
 		sum, _ := h.summary(v.chat)
 		known := func() int { return len(h.engine.Board().ByBrowser(sum.Browser)) }
@@ -424,7 +425,7 @@ func TestAbandonedChat(t *testing.T) {
 			t.Errorf("over REST: %v", n)
 		}
 		time.Sleep(25 * time.Hour)
-		w := h.visitor("stays", nil)
+		w := h.visitor("stays", http.Header{"Origin": {"http://memory"}})
 		w.key = v.key
 		if n := w.do("requestNotifications", nil); n[0]["statusCode"] != 2.0 {
 			t.Errorf("a day later: %v", n)
