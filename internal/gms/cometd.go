@@ -120,7 +120,8 @@ func (f *cometd) command(ctx context.Context, _ *call, sum chat.Summary, cmd cha
 		// Another session listens.
 	case res.Repeat:
 		b.repeat(sum.Chat, res.Events)
-	case quiet:
+	case quiet && res.Summary.Open():
+		// Of one that has ended in the same moment the session is told the end.
 		r := f.edge.notification(res.Summary, make(cast), nil, 1)
 		r.NextPosition = max(b.next.Load(), 1)
 		send(f.session, f.channel, r)

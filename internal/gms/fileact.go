@@ -49,10 +49,15 @@ func (c *filing) tell(ctx context.Context, sum chat.Summary, do chat.Action, add
 	// What the command causes has been shown to a bound session before Do
 	// returns.
 	res, err := c.edge.o.Engine.Do(ctx, sum.Chat, cmd)
-	if err == nil {
-		c.rest.answer(c.quiet(res.Summary), verdict{})
+	switch {
+	case err != nil:
+		return err
+	case !res.Summary.Open():
+		// It has ended in the same moment, which is told beside an event only.
+		return c.rest.readLog(ctx, nil, sum.Chat, 0)
 	}
-	return err
+	c.rest.answer(c.quiet(res.Summary), verdict{})
+	return nil
 }
 
 // quiet is a response without events. Its nextPosition is the one that was told
