@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import {Journal} from './journal.mjs';
+import {Journal, PATIENCE} from './journal.mjs';
 
 let clients = 0;
 
@@ -20,7 +20,7 @@ export class Client {
         this.until = this.journal.until.bind(this.journal);
         const cometd = this.cometd = new kit.CometD(this.journal.name);
         cometd.configure({
-            url: proxy.url, logLevel: process.env.BAYEUX_DEBUG ? 'debug' : 'warn', backoffIncrement: 50, maxBackoff: 300, ...config,
+            url: proxy.url, logLevel: process.env.BAYEUX_DEBUG ? 'debug' : 'warn', backoffIncrement: 50, maxBackoff: 300, maxNetworkDelay: PATIENCE, ...config,
         });
         const known = new Map(cometd.getTransportTypes().map((type) => [type, cometd.unregisterTransport(type)]));
         transports.forEach((type) => cometd.registerTransport(type, known.get(type)));

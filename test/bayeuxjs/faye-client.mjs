@@ -55,10 +55,17 @@ export class FayeClient {
         return this.until(transport, () => this.transport === transport);
     }
 
-    /** Waits until the server most likely holds a connect of this client, which must be the only one behind the proxy. */
+    /**
+     * Waits until the server most likely holds a connect of this client, which must be the only one behind the proxy. The
+     * first connect of a session comes back at once, and what was sent in a session before may never be answered.
+     */
     async held(proxy) {
-        const open = () => this.asked('/meta/connect').length > this.heard('/meta/connect').length;
-        await this.until('connect to be held', () => open() && (this.transport === 'websocket' || proxy.polls >= this.polls));
+        const held = () => {
+            const answered = ({id}) => this.heard('/meta/connect').some((reply) => reply.id === id && reply.successful);
+            const [last, ...before] = this.asked('/meta/connect').reverse();
+            return !answered(last) && before.some((connect) => connect.clientId === last.clientId && answered(connect));
+        };
+        await this.until('connect to be held', () => held() && (this.transport === 'websocket' || proxy.polls >= this.polls));
         await this.publish('/service/nobody', {});
     }
 

@@ -11,9 +11,12 @@ import {Server} from './server.mjs';
 import {Stage} from './stage.mjs';
 
 const stage = new Stage((proxy, options) => new FayeClient(proxy, options), {
-    quick: ['-timeout', '700ms', '-max-interval', '20s'],
-    forgetful: ['-timeout', '400ms', '-max-interval', '300ms'],
+    quick: ['-timeout', '700ms', '-max-interval', '3m'],
+    forgetful: ['-timeout', '400ms', '-max-interval', '2s'],
 });
+
+/** Milliseconds after which a test hangs. Conditions are given up before. */
+const TIMEOUT = 180000;
 
 const transports = {websocket: {without: []}, 'long-polling': {without: ['websocket']}};
 
@@ -73,12 +76,11 @@ const scenarios = {
         const over = () => client.heard('/meta/connect').some(({advice}) => advice?.reconnect === 'none');
         const welcome = () => client.heard('/meta/handshake').filter(({successful}) => successful).length;
         // As any client it comes back from a kick over HTTP that finds no held connect; then it is kicked again.
-        for (let kicks = 1; kicks <= 3 && !over(); kicks++) {
+        for (let kicks = 1; !over(); kicks++) {
             await client.held(proxy);
             client.client.publish('/service/kick', {});
             await client.until('end', () => over() || transport !== 'websocket' && welcome() > kicks);
         }
-        assert.ok(over());
         assert.ok(client.heard('/meta/disconnect').some(({successful, id}) => successful && id === undefined));
         if (transport === 'websocket') {
             await proxy.journal.until('closing of the WebSocket', () => proxy.upgrades.length === 0);
@@ -90,11 +92,10 @@ const scenarios = {
         const client = scene.client(proxy, options);
         await client.start();
         await client.settled(transport);
-        const began = performance.now();
         assert.equal(await client.close(), true);
         if (transport === 'websocket') {
             await proxy.journal.until('closing of the WebSocket', () => proxy.upgrades.length === 0);
-            assert.ok(performance.now() - began < 3000, 'Faye closes it, not the server after 5 s');
+            assert.equal(proxy.closing, 'client', 'Faye closes it, not the server after 5 s');
         }
     },
 
@@ -105,8 +106,8 @@ const scenarios = {
         const channel = `/${unique('room')}`;
         await client.subscribe(channel);
         proxy.cut();
-        // The connect may be held for 400 ms, and the session lives for 300 ms without one.
-        await pass(1000);
+        // The connect may be held for 400 ms, and the session lives for 2 s without one.
+        await pass(5000);
         proxy.mend();
         await begunAnew(client, clientId, channel, transport);
     },
@@ -173,11 +174,11 @@ describe(`faye ${version}`, {concurrency: 8}, () => {
     for (const [name, scenario] of Object.entries(scenarios)) {
         for (const [transport, options] of Object.entries(transports)) {
             const skip = name.includes('dead') && transport === 'websocket' && 'Faye waits 30 s for the other side to agree to the closing';
-            test(`${transport}: ${name}`, {timeout: 40000, skip}, () => stage.play((scene) => scenario({scene, transport, options})));
+            test(`${transport}: ${name}`, {timeout: TIMEOUT, skip}, () => stage.play((scene) => scenario({scene, transport, options})));
         }
     }
 
-    test('falls back from a refused web socket', {timeout: 40000}, () => stage.play(async (scene) => {
+    test('falls back from a refused web socket', {timeout: TIMEOUT}, () => stage.play(async (scene) => {
         const proxy = await scene.proxy(stage.quick);
         proxy.withoutWebSocket = true;
         const client = scene.client(proxy);

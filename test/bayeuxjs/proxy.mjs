@@ -65,6 +65,7 @@ export class Proxy {
     }
 
     judgeRequest(link, chunk) {
+        link.closing ??= closes(link, chunk) && 'client';
         const text = chunk.toString('latin1');
         if (/\/meta\/connect|%2Fmeta%2Fconnect/.test(text)) {
             this.polls++;
@@ -78,6 +79,7 @@ export class Proxy {
     }
 
     judgeResponse(link, chunk) {
+        link.closing ??= closes(link, chunk) && 'server';
         link.upgrade ??= /^HTTP\/1.1 101 [^]*\r\n\r\n/.exec(chunk.toString('latin1'))?.[0];
         if (this.scissors === null || !this.scissors(chunk.toString('latin1'))) {
             return true;
@@ -95,7 +97,7 @@ export class Proxy {
             return;
         }
         if (this.links.delete(link)) {
-            this.journal.add({closed: side});
+            this.journal.add({closed: side, closing: link.closing});
         }
         if (!link.dead) {
             link.near.destroy();
@@ -136,6 +138,11 @@ export class Proxy {
         return this.journal.until('piece to truncate', () => this.journal.entries.slice(from).some((entry) => entry.truncated));
     }
 
+    /** Who closed the last WebSocket that is gone: "client" or "server". */
+    get closing() {
+        return this.journal.entries.findLast((entry) => entry.closing)?.closing;
+    }
+
     /** What the server said when it took the WebSockets that are open. */
     get upgrades() {
         return [...this.links].map((link) => link.upgrade).filter(Boolean);
@@ -150,3 +157,6 @@ export class Proxy {
         }
     }
 }
+
+/** Says whether a piece of what goes over a WebSocket begins with a closing frame; undefined if it does not. */
+const closes = (link, chunk) => link.upgrade && chunk[0] === 0x88 || undefined;

@@ -14,7 +14,7 @@ export class Stage {
         });
         after(async () => {
             // A client that a failed test left behind would try for ever.
-            setTimeout(() => process.exit(), 3000).unref();
+            setTimeout(() => process.exit(), 30000).unref();
             await Promise.all(Object.keys(servers).map((name) => this[name]?.stop()));
         });
     }

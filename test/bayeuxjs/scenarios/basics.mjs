@@ -147,7 +147,7 @@ export async function isDenied(scene, transport) {
 
 export async function waitsForLazyMessages(scene, transport) {
     // There is one lazy channel, and a message of anybody else on it would take ours along.
-    const server = await scene.server('-timeout', '30s', '-lazy-timeout', '400ms');
+    const server = await scene.server('-timeout', '3m', '-max-interval', '3m', '-lazy-timeout', '400ms');
     const [listener, speaker] = await Promise.all([1, 2].map(async () => scene.client(await scene.proxy(server), {transports: [transport]})));
     await Promise.all([listener.start(), speaker.start()]);
     const arrived = [];
@@ -173,7 +173,7 @@ export async function waitsForLazyMessages(scene, transport) {
 
 /** A client waits for a held connect for as long as the server said, and maxNetworkDelay beyond. */
 export async function outwaitsHeldConnects(scene, transport) {
-    const client = scene.client(await scene.proxy(scene.stage.quick), {transports: [transport], config: {maxNetworkDelay: 3000}});
+    const client = scene.client(await scene.proxy(scene.stage.quick), {transports: [transport]});
     await client.start();
     const connects = () => client.journal.entries.filter((entry) => entry.connect);
     await client.until('four connects', () => connects().length >= 4);

@@ -10,7 +10,6 @@ export async function disconnectsAndCloses(scene, transport) {
     await client.start();
     await client.held(proxy);
     let reply;
-    const began = performance.now();
     client.cometd.disconnect((message) => {
         reply = message;
         client.journal.add({reply});
@@ -20,8 +19,7 @@ export async function disconnectsAndCloses(scene, transport) {
     await client.until('end', () => client.cometd.getStatus() === 'disconnected');
     if (transport === 'websocket') {
         await proxy.journal.until('closing of the WebSocket', () => proxy.upgrades.length === 0);
-        // After 5 s the server closes it, so the client did.
-        assert.ok(performance.now() - began < 3000);
+        assert.equal(proxy.closing, 'client', 'it does not wait until the server closes it, after 5 s');
     }
 }
 
@@ -34,14 +32,13 @@ export async function staysAwayAfterAKick(scene, transport) {
     const client = scene.client(proxy, {transports: [transport]});
     await client.start();
     const gone = () => client.cometd.getStatus() === 'disconnected';
-    for (let kicks = 1; kicks <= 3 && !gone(); kicks++) {
+    for (let kicks = 1; !gone(); kicks++) {
         await client.held(proxy);
         const from = client.journal.entries.length;
         client.cometd.publish('/service/kick', {});
         await client.until('end', () => gone() || transport !== 'websocket' && client.handshakes().length > kicks);
         await client.until('state', () => gone() || client.journal.entries.slice(from).some((entry) => entry.connect?.successful));
     }
-    assert.ok(gone());
     assert.ok(client.journal.entries.some((entry) => entry.disconnect?.successful || entry.connect?.advice?.reconnect === 'none'));
     if (transport === 'websocket') {
         await proxy.journal.until('closing of the WebSocket', () => proxy.upgrades.length === 0);
@@ -75,8 +72,8 @@ export async function beginsAnewAfterItsSessionExpired(scene, transport) {
     const client = await faithful(scene, proxy, transport, channel);
     const first = client.cometd.getClientId();
     proxy.cut();
-    // The connect may be held for 400 ms, and the session lives for 300 ms without one.
-    await pass(1000);
+    // The connect may be held for 400 ms, and the session lives for 2 s without one.
+    await pass(5000);
     proxy.mend();
     await begunAnew(client, first);
     await client.publish(channel, 'again');
@@ -84,8 +81,8 @@ export async function beginsAnewAfterItsSessionExpired(scene, transport) {
 }
 
 export async function findsARestartedServer(scene, transport) {
-    const old = await Server.start('-timeout', '30s');
-    const fresh = await Server.start('-timeout', '30s');
+    const old = await Server.start('-timeout', '3m');
+    const fresh = await Server.start('-timeout', '3m');
     scene.end(() => fresh.stop());
     const proxy = await scene.proxy(old);
     const channel = `/${unique('room')}`;

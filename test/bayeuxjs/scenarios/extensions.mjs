@@ -1,6 +1,7 @@
 // The extensions that the library brings along.
 import assert from 'node:assert/strict';
 import {unique} from '../client.mjs';
+import {PATIENCE} from '../journal.mjs';
 
 export async function acknowledges(scene, transport) {
     const client = scene.client(await scene.proxy(scene.stage.patient), {transports: [transport], extensions: {ack: new scene.kit.AckExtension()}});
@@ -24,12 +25,16 @@ export async function synchronizesItsClock(scene, transport) {
     const {ext} = await client.start();
     assert.ok(ext.timesync.tc >= before && Number.isInteger(ext.timesync.ts) && ext.timesync.p >= 0, JSON.stringify(ext));
     await client.until('three connects', () => client.journal.entries.filter((entry) => entry.connect).length >= 3);
-    for (const {connect} of client.journal.entries.filter((entry) => entry.connect?.ext?.timesync)) {
-        assert.ok(connect.ext.timesync.p >= 0 && connect.ext.timesync.p < 5000, JSON.stringify(connect));
+    const connects = client.journal.entries.filter((entry) => entry.connect).map(({connect}) => connect);
+    for (const [n, connect] of connects.entries()) {
+        // A client whose clock is close enough is told nothing more. A held connect must not count as a slow network:
+        // the server says that it kept it for 700 ms.
+        const kept = connect.ext?.timesync?.p ?? 700;
+        assert.ok(kept >= (n === 0 ? 0 : 699), JSON.stringify(connect));
     }
-    // Both clocks are this machine's. A held connect must not count as a slow network.
-    assert.ok(Math.abs(timesync.getTimeOffset()) < 300, `offset ${timesync.getTimeOffset()}`);
-    assert.ok(timesync.getNetworkLag() >= 0 && timesync.getNetworkLag() < 300, `lag ${timesync.getNetworkLag()}`);
+    // Both clocks are this machine's, so that they seem to differ by the lag at most, but for what is cut off from milliseconds.
+    const [offset, lag] = [timesync.getTimeOffset(), timesync.getNetworkLag()];
+    assert.ok(lag >= 0 && Math.abs(offset) <= lag + 3, `offset ${offset}, lag ${lag}`);
 }
 
 export async function stampsMessages(scene, transport) {
@@ -66,7 +71,7 @@ export async function carriesBytes(scene, transport) {
     assert.deepEqual(client.got(channel).map(({meta, last}) => [meta.index, last]), samples.map((_, index) => [index, true]));
 
     let answer;
-    client.cometd.remoteCallBinary('echo', Uint8Array.from(samples[10]).buffer, true, {name: 'all'}, 5000, (message) => {
+    client.cometd.remoteCallBinary('echo', Uint8Array.from(samples[10]).buffer, true, {name: 'all'}, PATIENCE, (message) => {
         answer = message;
         client.journal.add({answered: message.successful});
     });
