@@ -285,7 +285,10 @@ func (c *comparison) events() {
 		now, there := at[p]
 		switch {
 		case there:
-			r, l := sides(e, now)
+			r, l := e.object, now.object
+			if e.typing() {
+				r, l = c.alikeInText(e, now)
+			}
 			c.objects(e.name()+":", r, l)
 			if ended(e) == ended(now) {
 				c.objects("with "+e.name()+":", e.in.object, now.in.object)
@@ -304,19 +307,20 @@ func (c *comparison) events() {
 	}
 }
 
-// sides are the objects of an event and of the one that it is compared
-// with. What somebody was typing is kept for a moment only, so it may be missing
-// from the one or the other.
-func sides(recorded, live event) (r, l map[string]any) {
-	r, l = recorded.object, live.object
-	if _, has := r["text"]; recorded.typing() {
-		if _, now := l["text"]; has != now {
-			r, l = maps.Clone(r), maps.Clone(l)
-			delete(r, "text")
-			delete(l, "text")
-		}
+// alikeInText leaves the text out of two events of typing if only one has it: what
+// somebody types is told while it is typed, and not to whoever asks later, so that
+// it depends on the clock.
+func (c *comparison) alikeInText(e, now event) (recorded, live map[string]any) {
+	_, before := e.object["text"]
+	_, still := now.object["text"]
+	if before == still {
+		return e.object, now.object
 	}
-	return r, l
+	c.uncompared(e.name()+": text", 1)
+	recorded, live = maps.Clone(e.object), maps.Clone(now.object)
+	delete(recorded, "text")
+	delete(live, "text")
+	return recorded, live
 }
 
 func ended(e event) bool { b, _ := e.data["chatEnded"].(bool); return b }
