@@ -239,14 +239,27 @@ func (s says) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// play plays a tape to a server that has all that is on it.
 func play(t *testing.T, file, to string) (string, bool) {
+	t.Helper()
+	return playFor(t, time.Minute, file, to)
+}
+
+// lacking plays a tape to a server that lacks something, for which it is waited
+// in vain.
+func lacking(t *testing.T, file, to string) (string, bool) {
+	t.Helper()
+	return playFor(t, 2*time.Second, file, to)
+}
+
+func playFor(t *testing.T, wait time.Duration, file, to string) (string, bool) {
 	t.Helper()
 	u, err := url.Parse(to)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var out strings.Builder
-	same, err := Run(t.Context(), Options{File: file, URL: u, Wait: 300 * time.Millisecond, AtOnce: 2, Out: &out})
+	same, err := Run(t.Context(), Options{File: file, URL: u, Wait: wait, AtOnce: 2, Out: &out})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -304,7 +317,7 @@ func TestDifferences(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.f.seed = 7
-			out, same := play(t, tape, serve(t, c.f))
+			out, same := lacking(t, tape, serve(t, c.f))
 			found := false
 			for line := range strings.Lines(out) {
 				all := true
@@ -323,7 +336,7 @@ func TestDifferences(t *testing.T) {
 // What an agent did on the tape cannot be expected of a server without one.
 func TestNobodyThere(t *testing.T) {
 	tape := onTape(t, &fake{agent: true}, visit)
-	out, same := play(t, tape, serve(t, &fake{seed: 3}))
+	out, same := lacking(t, tape, serve(t, &fake{seed: 3}))
 	if !same || !strings.Contains(out, "No difference.") {
 		t.Error(out)
 	}
@@ -367,7 +380,7 @@ func TestCallbackPolling(t *testing.T) {
 			o["successful"], o["error"] = false, "402::Unknown client"
 		}
 	}
-	out, same := play(t, tape, serve(t, &fake{seed: 20, alter: refuse}))
+	out, same := lacking(t, tape, serve(t, &fake{seed: 20, alter: refuse}))
 	if same || !strings.Contains(out, "successful  true") || !strings.Contains(out, "error") {
 		t.Error(out)
 	}
