@@ -12,10 +12,12 @@ finish() {
   rm -rf "$dir"
 }
 trap finish EXIT
-for _ in $(seq 100); do
+url=
+for _ in $(seq 600); do # a minute
   url=$(sed -n 's/.* serves at //p' "$dir/out")
   [ -n "$url" ] && break
   kill -0 "$server" || { cat "$dir/err" >&2; exit 1; }
   sleep 0.1
 done
+[ -n "$url" ] || { echo "the demo does not serve:" >&2; cat "$dir/err" >&2; exit 1; }
 HALLEY_URL="$url" "$@"

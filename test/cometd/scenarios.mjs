@@ -3,7 +3,8 @@ import {describe, test} from 'node:test';
 import {Breaker} from './breaker.mjs';
 import {Visitor} from './visitor.mjs';
 
-const TIMEOUT = 30000;
+/** Milliseconds after which a test hangs. Conditions are given up before. */
+const TIMEOUT = 180000;
 
 /** Declares the tests of one version of the library; CometD is its client class. */
 export function declare(version, CometD) {

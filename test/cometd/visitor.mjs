@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import {Journal} from './journal.mjs';
+import {Journal, PATIENCE} from './journal.mjs';
 
 const SERVICE = 'echo';
 export const CHANNEL = `/service/chatV2/${SERVICE}`;
@@ -22,7 +22,7 @@ export class Visitor {
         this.ordered = true;
 
         const cometd = this.cometd = new CometD(name);
-        cometd.configure({url: `${server}/genesys/cometd`, logLevel: 'error', backoffIncrement: 100, maxBackoff: 400});
+        cometd.configure({url: `${server}/genesys/cometd`, logLevel: 'error', backoffIncrement: 100, maxBackoff: 400, maxNetworkDelay: PATIENCE});
         cometd.getTransportTypes().filter((type) => type !== transport).forEach((type) => cometd.unregisterTransport(type));
         cometd.addListener('/meta/handshake', (message) => this.journal.add({handshake: message.successful, reply: message}));
         cometd.addListener('/meta/connect', (message) => this.journal.add({connect: message.successful}));

@@ -92,7 +92,7 @@ func (s *server) start() {
 func (s *server) serving(ctx context.Context) error {
 	ticker := time.NewTicker(10 * time.Millisecond)
 	defer ticker.Stop()
-	web := http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	web := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	for {
 		resp, err := web.Get(s.url("/healthz"))
 		if err == nil {

@@ -87,7 +87,7 @@ func agentViews(ctx context.Context, t *testing.T, base, login, password string,
 	if err != nil {
 		return nil, err
 	}
-	web := http.Client{Jar: jar, Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	web := http.Client{Jar: jar, Timeout: time.Minute, Transport: &http.Transport{DisableKeepAlives: true}}
 	resp, err := web.Post(base+"/api/v1/session", "application/json", bytes.NewReader(body))
 	if err != nil {
 		return nil, err

@@ -18,7 +18,7 @@ import (
 )
 
 // startWithin is how long a server may take before it serves.
-const startWithin = 20 * time.Second
+const startWithin = 2 * time.Minute
 
 var build = sync.OnceValues(func() (string, error) {
 	if path := os.Getenv("HALLEY_BIN"); path != "" {

@@ -39,7 +39,7 @@ export class Agent {
     isConnected(options) {
         return until(
             `${this.login}'s desk is connected`,
-            async () => (await this.part('connection').getAttribute('data-phase', { timeout: 500 })) === 'up',
+            async () => (await this.part('connection').getAttribute('data-phase', { timeout: 2_000 })) === 'up',
             options,
         );
     }
@@ -52,7 +52,7 @@ export class Agent {
     hasPresence(words, options) {
         return until(
             `${this.login} is shown "${words}"`,
-            async () => (await this.part('presence-text').textContent({ timeout: 500 })) === words,
+            async () => (await this.part('presence-text').textContent({ timeout: 2_000 })) === words,
             options,
         );
     }
@@ -76,8 +76,8 @@ export class Agent {
     /** Waits until a chat is the one in view and can be written in. */
     isIn(chat) {
         return until(`${this.login} is in the chat ${chat}`, async () => {
-            const current = await this.row(chat).getAttribute('aria-current', { timeout: 500 });
-            return current === 'true' && (await this.part('composer').isEnabled({ timeout: 500 }));
+            const current = await this.row(chat).getAttribute('aria-current', { timeout: 2_000 });
+            return current === 'true' && (await this.part('composer').isEnabled({ timeout: 2_000 }));
         });
     }
 

@@ -33,8 +33,8 @@ export class Halley {
     #folder;
     port;
 
-    /** Starts "halley serve --demo"; offer is how long an agent has for an answer, as in "20s". */
-    static async start({ offer = '20s' } = {}) {
+    /** Starts "halley serve --demo"; offer is how long an agent has for an answer, longer than any needs unless it is named. */
+    static async start({ offer = '60s' } = {}) {
         const halley = new Halley();
         halley.#offer = offer;
         halley.#folder = await mkdtemp(join(tmpdir(), 'halley-e2e-'));

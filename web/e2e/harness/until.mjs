@@ -5,7 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 const PACE = { first: 20, most: 400, growth: 1.4 };
 
 /** How long anything may take that has no reason to take long; it only bounds failures, on a slow machine too. */
-export const PATIENCE = 20_000;
+export const PATIENCE = 60_000;
 
 /**
  * Asks again and again until the answer is truthy, and returns it. An error of the question counts as

@@ -32,13 +32,13 @@ async function bothWays(stage) {
 
     await vera.part('composer').pressSequentially('Where is my ');
     await until('Anna reads along', async () =>
-        (await anna.part('typing-preview').locator('.bubble').textContent({ timeout: 500 })).startsWith('W'),
+        (await anna.part('typing-preview').locator('.bubble').textContent({ timeout: 2_000 })).startsWith('W'),
     );
     await vera.part('composer').pressSequentially('parcel?');
     await until(
         'Anna reads the rest along',
         async () =>
-            (await anna.part('typing-preview').locator('.bubble').textContent({ timeout: 500 })) ===
+            (await anna.part('typing-preview').locator('.bubble').textContent({ timeout: 2_000 })) ===
             'Where is my parcel?',
     );
     await vera.part('composer').press('Enter');

@@ -7,7 +7,7 @@ const ROUNDS = 3;
 
 // New lines on either side that tell that the chat flows.
 const FLOW = 8;
-const BACK = 60_000;
+const BACK = 120_000;
 
 /* Writes numbered lines as fast as the page takes them, until it is told to stop; every one is in texts. */
 function writer(who, prefix) {

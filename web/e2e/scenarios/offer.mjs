@@ -20,7 +20,7 @@ const routing = (events) =>
 const asked = (events) => events.filter((event) => event.type === 'offered').map((event) => event.agent);
 
 async function declined(stage) {
-    const server = await stage.server({ offer: '10s' });
+    const server = await stage.server();
     const { anna, ben } = await annaThenBen(stage, server);
     const vera = await stage.visitor(server.base, 'Vera');
     const card = await anna.isOffered('Vera');
@@ -63,7 +63,7 @@ async function declinedOnce(stage) {
 }
 
 async function timedOut(stage) {
-    const server = await stage.server({ offer: '5s' });
+    const server = await stage.server({ offer: '8s' });
     const { anna, ben } = await annaThenBen(stage, server);
     const vera = await stage.visitor(server.base, 'Vera');
     await anna.isOffered('Vera');
