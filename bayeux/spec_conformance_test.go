@@ -14,7 +14,7 @@ import (
 
 // closeServer ends a server and fails the test if anything of it stays.
 func closeServer(t testing.TB, srv *bayeux.Server) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := srv.Close(ctx); err != nil {
 		t.Errorf("close: %v", err)

@@ -40,7 +40,7 @@ func start(t *testing.T, opts client.Options) *client.Client {
 		c.Close(context.Background())
 		<-c.Done()
 	})
-	if _, err := c.Handshake(within(t, 10*time.Second)); err != nil {
+	if _, err := c.Handshake(within(t, time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	return c
@@ -51,7 +51,7 @@ func TestManyTalkThroughTheServer(t *testing.T) {
 		srv := bayeux.New(bayeux.Options{})
 		web := httptest.NewServer(srv)
 		defer web.Close()
-		defer srv.Close(within(t, 10*time.Second))
+		defer srv.Close(within(t, time.Minute))
 		srv.Handle("/service/echo", func(_ context.Context, s *bayeux.Session, m *bayeux.Message) error {
 			return s.Deliver("/service/echo", append([]byte(nil), m.Data...))
 		})
@@ -63,11 +63,11 @@ func TestManyTalkThroughTheServer(t *testing.T) {
 			echoed := make(chan string, each)
 			c := start(t, client.Options{URL: web.URL, Transports: []string{transport}})
 			c.Listen("/service/echo", func(m *client.Message) { echoed <- string(m.Data) })
-			if _, err := c.Subscribe(within(t, 10*time.Second), "/room", func(m *client.Message) { heard <- string(m.Data) }); err != nil {
+			if _, err := c.Subscribe(within(t, time.Minute), "/room", func(m *client.Message) { heard <- string(m.Data) }); err != nil {
 				t.Fatal(err)
 			}
 			wg.Go(func() {
-				ctx := within(t, 30*time.Second)
+				ctx := within(t, 2*time.Minute)
 				for i := range each {
 					text := fmt.Sprintf("%d-%d", n, i)
 					for _, channel := range []string{"/service/echo", "/room"} {
@@ -110,7 +110,7 @@ func TestServerRestarts(t *testing.T) {
 		replace := func() {
 			if old, ok := now.Load("server"); ok {
 				web.CloseClientConnections()
-				defer old.(*bayeux.Server).Close(within(t, 10*time.Second))
+				defer old.(*bayeux.Server).Close(within(t, time.Minute))
 			}
 			srv := bayeux.New(bayeux.Options{})
 			srv.Handle("/service/x", func(context.Context, *bayeux.Session, *bayeux.Message) error { return nil })
@@ -124,7 +124,7 @@ func TestServerRestarts(t *testing.T) {
 		defer web.Close()
 		defer func() {
 			srv, _ := now.Load("server")
-			srv.(*bayeux.Server).Close(within(t, 10*time.Second))
+			srv.(*bayeux.Server).Close(within(t, time.Minute))
 		}()
 
 		shaken := make(chan string, 10)
@@ -132,7 +132,7 @@ func TestServerRestarts(t *testing.T) {
 			URL: web.URL, Transports: []string{transport},
 			OnHandshake: func(_ *client.Client, reply *client.Message) { shaken <- reply.ClientID },
 		})
-		ctx := within(t, 30*time.Second)
+		ctx := within(t, 2*time.Minute)
 		heard := make(chan string, 10)
 		if _, err := c.Subscribe(ctx, "/room/*", func(m *client.Message) { heard <- string(m.Data) }); err != nil {
 			t.Fatal(err)
@@ -164,7 +164,7 @@ func TestServerKicks(t *testing.T) {
 		srv := bayeux.New(bayeux.Options{})
 		web := httptest.NewServer(srv)
 		defer web.Close()
-		defer srv.Close(within(t, 10*time.Second))
+		defer srv.Close(within(t, time.Minute))
 		srv.Handle("/service/kick", func(_ context.Context, s *bayeux.Session, _ *bayeux.Message) error {
 			s.Disconnect()
 			return nil
@@ -184,7 +184,7 @@ func TestServerKicks(t *testing.T) {
 		}()
 		select {
 		case <-c.Done():
-		case <-time.After(10 * time.Second):
+		case <-time.After(time.Minute):
 			t.Fatal("the client lives on")
 		}
 		if err := c.Err(); !errors.Is(err, client.ErrDisconnected) {
@@ -201,7 +201,7 @@ func TestUnauthorised(t *testing.T) {
 		srv := bayeux.New(bayeux.Options{Authenticate: func(*http.Request) (any, error) { return nil, errors.New("who are you") }})
 		web := httptest.NewServer(srv)
 		defer web.Close()
-		defer srv.Close(within(t, 10*time.Second))
+		defer srv.Close(within(t, time.Minute))
 		c, err := client.New(client.Options{
 			URL: web.URL, Transports: []string{transport}, GiveUp: func(int, error) bool { return true },
 		})
@@ -209,7 +209,7 @@ func TestUnauthorised(t *testing.T) {
 			t.Fatal(err)
 		}
 		var status *client.StatusError
-		if err := c.Run(within(t, 10*time.Second)); !errors.As(err, &status) || status.Status != 401 {
+		if err := c.Run(within(t, time.Minute)); !errors.As(err, &status) || status.Status != 401 {
 			t.Errorf("Run: %v, want status 401", err)
 		}
 	})

@@ -40,7 +40,7 @@ func start(t testing.TB, o engine.Options) *engine.Engine {
 
 func closing(t testing.TB, e *engine.Engine) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := e.Close(ctx); err != nil {
 		t.Errorf("Close: %v", err)
@@ -141,7 +141,7 @@ func (p *tape) indexes() []int64 {
 // until waits until the tape's events satisfy a condition.
 func (p *tape) until(t testing.TB, what string, ok func([]chat.Event) bool) {
 	t.Helper()
-	deadline := time.NewTimer(10 * time.Second)
+	deadline := time.NewTimer(time.Minute)
 	defer deadline.Stop()
 	for !ok(p.all()) {
 		select {

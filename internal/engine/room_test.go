@@ -45,7 +45,7 @@ func TestLeavingWhileCommandsCome(t *testing.T) {
 	log := enginetest.NewLog()
 	e := start(t, engine.Options{Log: log, RoomIdle: 1})
 	id := open(t, e)
-	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	const writers, lines = 4, 300
 	var work sync.WaitGroup
