@@ -125,6 +125,34 @@ func TestThePlayerCanFail(t *testing.T) {
 	}
 }
 
+// Typing that is no longer shown is missing and nothing else is, and what is there
+// must fit.
+func TestTypingMayHaveExpired(t *testing.T) {
+	event := func(index int, kind, text string) string {
+		return fmt.Sprintf(`{"index":%d,"type":%q,"from":{"nickname":"V"},"text":%q}`, index, kind, text)
+	}
+	first, typing, last := event(1, "Message", "a"), event(2, "TypingStarted", "b"), event(3, "Message", "b")
+	for _, c := range []struct {
+		lines, events string
+		fits          bool
+	}{
+		{"1 Message V: a\n~ TypingStarted V: b\n3 Message V: b", first + "," + typing + "," + last, true},
+		{"1 Message V: a\n~ TypingStarted V: b\n3 Message V: b", first + "," + last, true},
+		{"1 Message V: a\n~ TypingStarted V: c\n3 Message V: b", first + "," + typing + "," + last, false},
+		{"~ TypingStarted V: b\n1 Message V: a\n3 Message V: b", first + "," + typing + "," + last, false},
+		{"1 Message V: a\n~ TypingStarted V: b\n3 Message V: b", first, false},
+		{"1 Message V: a\n~ TypingStarted V: b", first, true},
+	} {
+		want, err := parseTold(nil, c.lines)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, diffs := want.compare(one(t, `{"statusCode":0,"chatEnded":false,"messages":[`+c.events+`]}`)); (len(diffs) == 0) != c.fits {
+			t.Errorf("%s: %v", c.lines, diffs)
+		}
+	}
+}
+
 func TestScriptsAreReadStrictly(t *testing.T) {
 	for text, want := range map[string]string{
 		"-- conversation --\nshout\n":                      "x:2: there is no directive",
