@@ -201,7 +201,8 @@ func cable(network *bayeuxtest.Network) func(context.Context, string, string) (n
 }
 
 // carry brings what can be read from one connection to another, and closes that
-// when all of it has arrived or nobody takes it.
+// when all of it has arrived or nobody takes it. What goes over one connection
+// overtakes what goes over another.
 func carry(to, from net.Conn) {
 	pieces := make(chan []byte, 1000) // far more than is ever under way
 	go func() {
@@ -218,6 +219,7 @@ func carry(to, from net.Conn) {
 		}
 	}()
 	for b := range pieces {
+		time.Sleep(rand.N(5 * time.Millisecond)) // on its way
 		if _, err := to.Write(b); err != nil {
 			_ = from.Close()
 			for range pieces {
