@@ -27,7 +27,7 @@ test: lint race conversations build web-test interop record kill e2e
 	@echo "everything passed"
 
 race:
-	$(GOTEST) -race $(UNIT)
+	$(GOTEST) -race -timeout 20m $(UNIT)
 
 # Frames as text, for every operation, error and client that is known.
 conversations:
