@@ -219,9 +219,13 @@ func (s *stagedFile) Keep(_ context.Context, ref Ref) error {
 		return fmt.Errorf("media: keep a file: %w", err)
 	}
 	// Somebody may remove the last file of the chat meanwhile, and its
-	// directory with it.
+	// directory with it: before this one goes in, and while MkdirAll looks at
+	// what it has found there.
 	for range 100 {
-		if err = s.d.root.MkdirAll(box, dirMode); err != nil {
+		if err = s.d.root.MkdirAll(box, dirMode); errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
 			break
 		}
 		if _, there := s.d.root.Lstat(name); there == nil {
