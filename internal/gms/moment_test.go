@@ -53,3 +53,33 @@ func TestEndedInTheSameMoment(t *testing.T) {
 		}
 	})
 }
+
+// A poller that did something in the turn in which somebody else ended the chat
+// is shown the end and nothing ahead of it: it goes on from where it is.
+func TestPollerIsToldTheEndInTheSameMoment(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t)
+		v := h.chatting("support")
+		anna := h.agent(v.chat, 7, "Anna")
+		v.wait()
+		p := h.poster("support")
+		p.key, p.chat = v.key, v.chat
+		p.do("refresh") // without a position: it has been shown nothing
+		var got map[string]any
+		var work sync.WaitGroup
+		release := h.log.Hold()
+		for _, do := range []func(){
+			func() { anna(chat.Say{Text: "one moment"}) }, // keeps the room busy
+			func() { got = p.do("customNotice", "message", "n") },
+			func() { anna(chat.End{}) },
+		} {
+			work.Go(do)
+			synctest.Wait()
+		}
+		release()
+		work.Wait()
+		if got["chatEnded"] != true || len(eventsOf(got, "ParticipantLeft")) != 1 || len(got["messages"].([]any)) != 1 || got["nextPosition"] != 1.0 {
+			t.Errorf("%v", got)
+		}
+	})
+}

@@ -3,6 +3,7 @@ package gms
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -202,6 +203,17 @@ func (f *rest) readLog(ctx context.Context, p *poller, id chat.ID, from int64) e
 	return nil
 }
 
+// endsForVisitor says whether the chat is over for the visitor with an event.
+func endsForVisitor(e chat.Event) bool {
+	switch f := e.Fact.(type) {
+	case chat.Left:
+		return f.No == chat.VisitorNo
+	case chat.Finished:
+		return true
+	}
+	return false
+}
+
 // command answers with events only if the request names a position, and with
 // what it caused if it ended the chat.
 func (f *rest) command(ctx context.Context, c *call, sum chat.Summary, cmd chat.Command, _ bool) error {
@@ -227,7 +239,8 @@ func (f *rest) command(ctx context.Context, c *call, sum chat.Summary, cmd chat.
 		f.edge.o.Logger.Error("gms: a visitor who polls could not be bound", "chat", c.chat.String(), "err", err)
 	}
 	from := c.request.position(0)
-	if !res.Summary.Open() && from == 0 && len(res.Events) > 0 {
+	// The chat may as well have been ended by somebody else in the same moment.
+	if !res.Summary.Open() && from == 0 && slices.ContainsFunc(res.Events, endsForVisitor) {
 		from, f.resume = res.Events[0].Index, p.next()
 	}
 	err = f.readFrom(ctx, p, from)
