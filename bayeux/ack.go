@@ -29,6 +29,8 @@ func (s *Session) acknowledged(m *Message) {
 // spec:7.4
 func (s *Session) connectOnly() bool { return s.outbox.acks || s.srv.opts.ConnectOnly }
 
+// leave notes that messages are about to leave, for both pacers, which count
+// time alike.
 func (s *Session) leave(q []entry) {
 	if len(q) > 0 {
 		s.srv.frames.left(s)
