@@ -18,23 +18,19 @@ import (
 //
 // spec:9.1
 func TestASlowAnswerAtTheEndOfAHold(t *testing.T) {
-	for name, after := range map[string]time.Duration{"in its handler": -1, "parked": time.Second} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				g := newGarage(t, bayeux.Options{ParkAfter: after, Timeout: 20 * time.Second, MaxInterval: 5 * time.Second}, nil)
-				g.say(`{"channel":"/meta/connect","clientId":"$","id":"held"}`)
-				time.Sleep(19 * time.Second)
-				g.deliver(1)
-				time.Sleep(4 * time.Second) // the client reads nothing
-				if g.srv.Session(g.id) == nil {
-					t.Error("it expired")
-				}
-				if _, f := g.answer(); cmp.Diff([]int{1}, numbers(f)) != "" {
-					t.Errorf("%v", f)
-				}
-			})
-		})
-	}
+	synctest.Test(t, func(t *testing.T) {
+		p := newRawPoller(t, bayeux.Options{Timeout: 20 * time.Second, MaxInterval: 5 * time.Second})
+		p.say(`{"channel":"/meta/connect","clientId":"$","id":"held"}`)
+		time.Sleep(19 * time.Second)
+		p.deliver(1)
+		time.Sleep(4 * time.Second) // the client reads nothing
+		if p.srv.Session(p.id) == nil {
+			t.Error("the session has expired, want it alive")
+		}
+		if _, f := p.answer(); cmp.Diff([]int{1}, numbers(f)) != "" {
+			t.Errorf("got %v, want message 1", f)
+		}
+	})
 }
 
 // A subscription that is taken back while it is being made is there or is not,
@@ -186,23 +182,23 @@ func TestASocketClosesBesideAHeldPoll(t *testing.T) {
 // spec:14.17
 func TestAFailedAnswerGoesToTheNewerConnect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newGarage(t, bayeux.Options{Redeliver: true, WriteInterval: -1}, nil)
-		g.park()
-		g.deliver(1) // the answer is being written, and nobody reads it
+		p := newRawPoller(t, bayeux.Options{Redeliver: true, WriteInterval: -1})
+		p.hold()
+		p.deliver(1) // the answer is being written, and nobody reads it
 		synctest.Wait()
-		old := g.conn
-		g.dial()
+		old := p.conn
+		p.dial()
 		// A connect that came behind it, from a client that gave the other up.
-		g.say(`{"channel":"/meta/connect","clientId":"$","id":"newer"}`)
+		p.say(`{"channel":"/meta/connect","clientId":"$","id":"newer"}`)
 		synctest.Wait()
 		_ = old.Close()
 		synctest.Wait()
-		g.deliver(2)
+		p.deliver(2)
 		var got []int
 		for len(got) < 2 {
-			_, f := g.answer()
+			_, f := p.answer()
 			got = append(got, numbers(f)...)
-			g.say(`{"channel":"/meta/connect","clientId":"$","id":"next"}`)
+			p.say(`{"channel":"/meta/connect","clientId":"$","id":"next"}`)
 		}
 		if diff := cmp.Diff([]int{1, 2}, got); diff != "" {
 			t.Error(diff)

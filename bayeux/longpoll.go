@@ -59,9 +59,6 @@ type poll struct {
 	// long-polling.
 	callback string
 	written  chan struct{} // of the hold, if there was one
-	parked   *parked       // in place of w and r, once it has left its handler
-	bed      bed
-	failed   bool // the answer could not be written
 }
 
 func (p *poll) serve(messages []*Message) {
@@ -95,7 +92,7 @@ func (p *poll) serve(messages []*Message) {
 }
 
 // hold keeps the connect until something happens. It reports whether there is
-// an answer to write here: a connect that is parked is answered elsewhere.
+// an answer to write.
 func (p *poll) hold() bool {
 	t, s := &p.turn, p.turn.session
 	if !p.srv.mayHold(t.peer) {
@@ -118,7 +115,6 @@ func (p *poll) hold() bool {
 			// Not by the request's own goroutine, which comes too late for a
 			// connect that takes this one's place.
 			p.srv.unhold(t.peer)
-			p.bed.wake()
 			ended <- o
 		},
 		written: make(chan struct{}),
@@ -129,26 +125,12 @@ func (p *poll) hold() bool {
 		t.replies = append(t.replies, t.connect.over(s.reason()).finish(s))
 		return true
 	}
-	var late <-chan time.Time
-	if p.mayPark() {
-		timer := time.NewTimer(p.srv.opts.ParkAfter)
-		defer timer.Stop()
-		late = timer.C
-	}
-	for {
-		select {
-		case o := <-ended:
-			return p.over(o)
-		case <-p.r.Context().Done():
-			p.abandon(h, ended)
-			return false
-		case <-late:
-			if k := p.park(); k != nil {
-				go k.run(h, ended)
-				return false
-			}
-			late = nil
-		}
+	select {
+	case o := <-ended:
+		return p.over(o)
+	case <-p.r.Context().Done():
+		p.abandon(h, ended)
+		return false
 	}
 }
 
@@ -173,7 +155,7 @@ func (p *poll) over(o outcome) bool {
 		// spec:7.6.1
 		// The newer connect is the one that counts; this one must touch neither
 		// the queue nor the expiry (7.6).
-		p.replaced()
+		http.Error(p.w, "a newer connect took this one's place", http.StatusInternalServerError)
 		return false
 	case holdOver:
 		t.connect.over(s.reason())
@@ -191,15 +173,6 @@ func (srv *Server) lockAdvised(s *Session) {
 	s.mu.Lock()
 	s.advised = ""
 	s.mu.Unlock()
-}
-
-func (p *poll) replaced() {
-	const text = "a newer connect took this one's place"
-	if p.parked == nil {
-		http.Error(p.w, text, http.StatusInternalServerError)
-		return
-	}
-	p.failed = p.parked.send(http.StatusInternalServerError, "text/plain; charset=utf-8", []byte(text+"\n")) != nil
 }
 
 // write sends what the outbox holds and the replies.
@@ -240,7 +213,6 @@ func (p *poll) write() {
 		p.srv.wrote(t.session, len(queued))
 	}
 	err := p.send(kind, out)
-	p.failed = err != nil
 	if t.session == nil {
 		return
 	}
@@ -265,9 +237,6 @@ func (p *poll) write() {
 
 // send writes an answer.
 func (p *poll) send(kind string, body []byte) error {
-	if p.parked != nil {
-		return p.parked.send(http.StatusOK, kind, body)
-	}
 	h := p.w.Header()
 	h.Set("Content-Type", kind)
 	h.Set("X-Content-Type-Options", "nosniff")

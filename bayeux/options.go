@@ -35,15 +35,6 @@ type Options struct {
 	// and at most AnswerInterval. 0 means four times WriteInterval; with a
 	// negative one every message is an answer.
 	AnswerInterval time.Duration
-
-	// ParkAfter is how long a polled connect is held in its HTTP handler. After
-	// that its connection is taken over from the HTTP server, which saves most
-	// of the memory, and given back to it, as a new one, with the client's next
-	// request. It is done over HTTP/1.1 without TLS, where the response writer
-	// can be hijacked. Shutdown of the HTTP server does not wait for such
-	// connections; [Server.Close] does. 0 means 1 s, a negative one never.
-	ParkAfter time.Duration
-
 	// LazyTimeout is how long a lazy message waits at most; 0 means 5 s.
 	LazyTimeout time.Duration
 	// MaxInactivity ends sessions that did nothing but connect for so long; 0
@@ -181,7 +172,6 @@ func (o Options) withDefaults() Options {
 	o.WriteInterval = or(o.WriteInterval, 30*time.Millisecond)
 	o.AnswerInterval = or(o.AnswerInterval, 4*o.WriteInterval)
 	o.WriteTimeout = or(o.WriteTimeout, 10*time.Second)
-	o.ParkAfter = or(o.ParkAfter, time.Second)
 	o.LazyTimeout = or(o.LazyTimeout, 5*time.Second)
 	o.CookieName = or(o.CookieName, "BAYEUX_BROWSER")
 	o.CookiePath = or(o.CookiePath, "/")

@@ -4,12 +4,10 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"maps"
 	mathrand "math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -50,7 +48,7 @@ type Server struct {
 	answers  *pacer          // of polls
 	base     context.Context // ends with Close
 	stop     context.CancelFunc
-	sockets  sync.WaitGroup // read loops of WebSockets, parked connections and their lots
+	sockets  sync.WaitGroup // read loops of WebSockets
 
 	draining atomic.Int64 // spread of the drain in nanoseconds, 0 while not draining
 
@@ -59,7 +57,6 @@ type Server struct {
 	sessions map[string]*Session
 	open     map[*socket]struct{}
 	holds    map[string]int // held connects by browser
-	lots     map[*http.Server]*lot
 	browsers map[string]int // sessions by browser, if they are limited
 	address  map[string]int // sessions by address, if they are limited
 	closed   bool
@@ -78,7 +75,7 @@ func New(o Options) *Server {
 		opts: o, hub: newHub(), frames: framePacer(now, o.WriteInterval), answers: answerPacer(now, o.AnswerInterval), types: types,
 		handlers: make(map[string]Handler), channels: make(map[string]ChannelOptions),
 		base: base, stop: stop,
-		sessions: make(map[string]*Session), open: make(map[*socket]struct{}), holds: make(map[string]int), lots: make(map[*http.Server]*lot),
+		sessions: make(map[string]*Session), open: make(map[*socket]struct{}), holds: make(map[string]int),
 		browsers: make(map[string]int), address: make(map[string]int),
 	}
 }
@@ -212,11 +209,7 @@ func (srv *Server) Close(ctx context.Context) error {
 	for c := range srv.open {
 		sockets = append(sockets, c)
 	}
-	lots := slices.Collect(maps.Values(srv.lots))
 	srv.mu.RUnlock()
-	for _, l := range lots {
-		_ = l.Close()
-	}
 	for _, c := range sockets {
 		go c.close(closeGoingAway, "the server is closing")
 	}

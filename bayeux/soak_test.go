@@ -230,7 +230,7 @@ func carry(to, from net.Conn) {
 }
 
 // Hundreds of clients that lose their connections all the time, polling and
-// over WebSockets, get everything in order, while polls are parked and busy
+// over WebSockets, get everything in order, while polls are held and busy
 // clients rest.
 //
 // In the bubble's time nobody is late: not a request that was given up, which
@@ -248,7 +248,7 @@ func TestSoak(t *testing.T) {
 
 func soak(t *testing.T) {
 	srv, network := bayeux.New(bayeux.Options{
-		ParkAfter: time.Millisecond, Redeliver: true, OrderedPolling: true, TrustClientID: true, HoldsPerBrowser: -1,
+		Redeliver: true, OrderedPolling: true, TrustClientID: true, HoldsPerBrowser: -1,
 		MaxInterval: time.Minute, Logger: slog.New(slog.DiscardHandler),
 	}), bayeuxtest.NewNetwork()
 	stop := network.Serve(srv)

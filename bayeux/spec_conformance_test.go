@@ -22,14 +22,7 @@ func closeServer(t testing.TB, srv *bayeux.Server) {
 }
 
 func TestConformanceInMemory(t *testing.T) {
-	t.Run("handled", func(t *testing.T) { conformInMemory(t, -1) })
-	// Every connect that is held leaves its handler as soon as it can.
-	t.Run("parked", func(t *testing.T) { conformInMemory(t, 1) })
-}
-
-func conformInMemory(t *testing.T, park time.Duration) {
 	bayeuxtest.ConformanceInBubble(t, func(t *testing.T, o bayeux.Options) *bayeuxtest.Endpoint {
-		o.ParkAfter = park
 		srv, network := bayeuxtest.Furnish(o), bayeuxtest.NewNetwork()
 		web, stop := network.Client(), network.Serve(srv)
 		t.Cleanup(func() {
@@ -45,13 +38,7 @@ func conformInMemory(t *testing.T, park time.Duration) {
 }
 
 func TestConformanceOverSockets(t *testing.T) {
-	t.Run("handled", func(t *testing.T) { conformOverSockets(t, -1) })
-	t.Run("parked", func(t *testing.T) { conformOverSockets(t, 1) })
-}
-
-func conformOverSockets(t *testing.T, park time.Duration) {
 	bayeuxtest.Conformance(t, func(t *testing.T, o bayeux.Options) *bayeuxtest.Endpoint {
-		o.ParkAfter = park
 		srv := bayeuxtest.Furnish(o)
 		mux := http.NewServeMux()
 		mux.Handle("/cometd", srv)

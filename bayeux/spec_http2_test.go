@@ -126,7 +126,7 @@ func (p *tab) hold(ctx context.Context, id string) <-chan string {
 func TestLongPollingOverTLS(t *testing.T) {
 	for major := 1; major <= 2; major++ {
 		t.Run(fmt.Sprintf("HTTP %d", major), func(t *testing.T) {
-			s := newSecure(t, major == 2, bayeux.Options{Timeout: 10 * time.Minute, MaxInterval: 10 * time.Minute, ParkAfter: -1})
+			s := newSecure(t, major == 2, bayeux.Options{Timeout: 10 * time.Minute, MaxInterval: 10 * time.Minute})
 			p := s.tab(nil)
 			expect := func(answer <-chan string, status int, part string) {
 				t.Helper()
