@@ -29,14 +29,6 @@ func (s *Session) acknowledged(m *Message) {
 // spec:7.4
 func (s *Session) connectOnly() bool { return s.outbox.acks || s.srv.opts.ConnectOnly }
 
-// leave notes that messages are about to leave, for both pacers, which count
-// time alike.
-func (s *Session) leave(q []entry) {
-	if len(q) > 0 {
-		s.srv.frames.left(s)
-	}
-}
-
 // collect takes what may leave together with replies. only says that the
 // transport carries messages with connects alone.
 func (s *Session) collect(replies []*Reply, only bool) []entry {
@@ -53,12 +45,9 @@ func (s *Session) collect(replies []*Reply, only bool) []entry {
 	case s.outbox.acks:
 		q, n := s.outbox.takeBatch()
 		connect.SetExt("ack", jsontext.Value(strconv.FormatInt(n, 10)))
-		s.leave(q)
 		return q
 	default:
-		q := s.outbox.take()
-		s.leave(q)
-		return q
+		return s.outbox.take()
 	}
 }
 

@@ -140,7 +140,7 @@ func TestConnectOnly(t *testing.T) {
 // spec:7.5
 func TestLazy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, bayeux.Options{HoldsPerBrowser: -1, WriteInterval: -1})
+		w := newWorld(t, bayeux.Options{HoldsPerBrowser: -1})
 		w.srv.Configure("/lazy/**", bayeux.ChannelOptions{Lazy: true, LazyTimeout: 3 * time.Second})
 		p, s := w.poller(), w.socket()
 		p.send(`{"channel":"/meta/subscribe","clientId":"$","subscription":["/lazy/a","/b"]}`)

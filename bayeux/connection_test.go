@@ -157,7 +157,7 @@ func TestAFailedWriteIsToldToTheNextConnection(t *testing.T) {
 // spec:9.3 spec:10.8 spec:14.17
 func TestASocketClosesBesideAHeldPoll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, bayeux.Options{Redeliver: true, TrustClientID: true, WriteInterval: -1})
+		w := newWorld(t, bayeux.Options{Redeliver: true, TrustClientID: true})
 		p := w.poller()
 		held := p.connect("3")
 		synctest.Wait()
@@ -182,7 +182,7 @@ func TestASocketClosesBesideAHeldPoll(t *testing.T) {
 // spec:14.17
 func TestAFailedAnswerGoesToTheNewerConnect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newRawPoller(t, bayeux.Options{Redeliver: true, WriteInterval: -1})
+		p := newRawPoller(t, bayeux.Options{Redeliver: true})
 		p.hold()
 		p.deliver(1) // the answer is being written, and nobody reads it
 		synctest.Wait()
@@ -213,7 +213,7 @@ func TestAFailedAnswerGoesToTheNewerConnect(t *testing.T) {
 func TestALateAnswerTakesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		late := make(chan struct{})
-		w := newWorld(t, bayeux.Options{Redeliver: true, OrderedPolling: true, WriteInterval: -1, Extensions: []bayeux.Extension{{
+		w := newWorld(t, bayeux.Options{Redeliver: true, OrderedPolling: true, Extensions: []bayeux.Extension{{
 			Incoming: func(_ context.Context, _ *bayeux.Session, m *bayeux.Message) error {
 				if string(m.ID) == `"late"` {
 					m.OnReply(func(*bayeux.Session, *bayeux.Reply) { <-late })
@@ -247,7 +247,7 @@ func TestALateAnswerTakesNothing(t *testing.T) {
 func TestWithRedeliverMessagesLeaveWithConnects(t *testing.T) {
 	for _, ordered := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
-			w := newWorld(t, bayeux.Options{Redeliver: true, OrderedPolling: ordered, WriteInterval: -1})
+			w := newWorld(t, bayeux.Options{Redeliver: true, OrderedPolling: ordered})
 			n := 0
 			w.srv.Handle("/service/next", func(_ context.Context, s *bayeux.Session, _ *bayeux.Message) error {
 				n++

@@ -218,7 +218,6 @@ func (p *poll) write() {
 	}
 	if err != nil {
 		t.session.outbox.failed(queued)
-		t.session.left.Store(0)
 		if t.restart || len(queued) > 0 {
 			t.session.lose()
 			// A connect may have come meanwhile.

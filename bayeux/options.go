@@ -23,18 +23,6 @@ type Options struct {
 	MultiSessionInterval time.Duration
 	// WriteTimeout is how long one write to a client may take; 0 means 10 s.
 	WriteTimeout time.Duration
-	// WriteInterval is how long messages may wait for others that go the same
-	// way (clause 7.3.4). A client that was sent nothing for this long is sent
-	// the next message at once; what follows sooner waits for a moment, and
-	// leaves together: about 100 µs for every client that waits at the same
-	// time, and at most WriteInterval. 0 means 30 ms; a negative one lets every
-	// message leave at once.
-	WriteInterval time.Duration
-	// AnswerInterval is the same for clients that poll, where each answer costs
-	// another request: about 1 ms for every client that waits at the same time,
-	// and at most AnswerInterval. 0 means four times WriteInterval; with a
-	// negative one every message is an answer.
-	AnswerInterval time.Duration
 	// LazyTimeout is how long a lazy message waits at most; 0 means 5 s.
 	LazyTimeout time.Duration
 	// MaxInactivity ends sessions that did nothing but connect for so long; 0
@@ -169,8 +157,6 @@ func (o Options) withDefaults() Options {
 	o.Timeout = or(o.Timeout, 20*time.Second)
 	o.MaxInterval = or(o.MaxInterval, 10*time.Second)
 	o.MultiSessionInterval = or(o.MultiSessionInterval, 2*time.Second)
-	o.WriteInterval = or(o.WriteInterval, 30*time.Millisecond)
-	o.AnswerInterval = or(o.AnswerInterval, 4*o.WriteInterval)
 	o.WriteTimeout = or(o.WriteTimeout, 10*time.Second)
 	o.LazyTimeout = or(o.LazyTimeout, 5*time.Second)
 	o.CookieName = or(o.CookieName, "BAYEUX_BROWSER")

@@ -16,7 +16,7 @@ import (
 // spec:13.5
 func TestOrderedPolling(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, bayeux.Options{OrderedPolling: true, WriteInterval: -1, HoldsPerBrowser: -1})
+		w := newWorld(t, bayeux.Options{OrderedPolling: true, HoldsPerBrowser: -1})
 		n := 0
 		w.srv.Handle("/service/next", func(_ context.Context, s *bayeux.Session, m *bayeux.Message) error {
 			n++

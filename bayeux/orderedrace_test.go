@@ -16,7 +16,7 @@ import (
 // spec:13.5
 func TestLazyMessagesKeepTheirPlace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, bayeux.Options{OrderedPolling: true, WriteInterval: -1})
+		w := newWorld(t, bayeux.Options{OrderedPolling: true})
 		w.srv.Configure("/lazy", bayeux.ChannelOptions{Lazy: true})
 		p := w.poller()
 		p.send(`{"channel":"/meta/subscribe","clientId":"$","subscription":"/lazy"}`)
@@ -43,7 +43,7 @@ func TestLazyMessagesKeepTheirPlace(t *testing.T) {
 // spec:13.5
 func TestOneOfTwoAnswersCarriesMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, bayeux.Options{OrderedPolling: true, WriteInterval: -1})
+		w := newWorld(t, bayeux.Options{OrderedPolling: true})
 		first, second := make(chan struct{}), make(chan struct{})
 		p := w.poller()
 		w.srv.Handle("/service/first", func(context.Context, *bayeux.Session, *bayeux.Message) error { <-first; return nil })
@@ -76,7 +76,7 @@ func TestOneOfTwoAnswersCarriesMessages(t *testing.T) {
 // spec:13.5
 func TestAConnectThatDoesNotWaitGivesAHeadStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, bayeux.Options{OrderedPolling: true, WriteInterval: -1})
+		w := newWorld(t, bayeux.Options{OrderedPolling: true})
 		p := w.poller()
 		w.deliver(p.id, 1, 1)
 		if diff := cmp.Diff([]int{1}, numbers(p.send(`{"channel":"/service/none","clientId":"$","data":0}`))); diff != "" {
@@ -97,7 +97,7 @@ func TestAConnectThatDoesNotWaitGivesAHeadStart(t *testing.T) {
 // spec:7.4 spec:13.5
 func TestAcknowledgedSessionsGiveNoHeadStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, bayeux.Options{OrderedPolling: true, Ack: true, WriteInterval: -1})
+		w := newWorld(t, bayeux.Options{OrderedPolling: true, Ack: true})
 		_, cookie, f := w.post(t.Context(), "", `{"channel":"/meta/handshake","ext":{"ack":true}}`)
 		p := &poller{w, cookie, f[0]["clientId"].(string)}
 		p.send(`{"channel":"/meta/connect","clientId":"$","id":"2"}`)

@@ -62,7 +62,7 @@ func (t *turn) run(ctx context.Context, messages []*Message) error {
 		}
 	}
 	t.srv.stats.Messages.Add(int64(len(messages)))
-	defer func() { wakeAll(t.later, (*Session).wake) }()
+	defer func() { wakeAll(t.later) }()
 	// spec:5.4 spec:13.1 spec:14.1
 	for _, m := range messages {
 		r := t.one(ctx, m)
@@ -233,7 +233,7 @@ func (t *turn) doConnect(m *Message, r *Reply) *Reply {
 	}
 	// spec:7.1.2 spec:7.1.3 spec:11.1.3
 	polls := t.peer.transport != transportWebSocket
-	if polls && !t.alone || (polls || s.connectOnly()) && s.pressing() && !(polls && s.behind()) && !srv.pace(polls).tired(s) {
+	if polls && !t.alone || (polls || s.connectOnly()) && s.pressing() && !(polls && s.behind()) {
 		return r
 	}
 	t.connect, t.wait = r, wait

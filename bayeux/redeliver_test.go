@@ -37,7 +37,7 @@ func (w *world) deliver(id string, from, to int) {
 func TestRedeliverAfterADeadSocket(t *testing.T) {
 	for _, on := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
-			w := newWorld(t, bayeux.Options{Redeliver: on, MaxInterval: time.Minute, WriteInterval: -1})
+			w := newWorld(t, bayeux.Options{Redeliver: on, MaxInterval: time.Minute})
 			s := w.socket()
 			s.Send(`{"channel":"/meta/connect","clientId":"$","id":"3","advice":{"timeout":1000}}`)
 			synctest.Wait()

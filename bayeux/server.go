@@ -44,8 +44,6 @@ type Server struct {
 	channels map[string]ChannelOptions // static once serving
 	types    string                    // supportedConnectionTypes as JSON
 	stats    Stats
-	frames   *pacer          // of WebSockets
-	answers  *pacer          // of polls
 	base     context.Context // ends with Close
 	stop     context.CancelFunc
 	sockets  sync.WaitGroup // read loops of WebSockets
@@ -70,9 +68,8 @@ func New(o Options) *Server {
 	if o.CallbackPolling {
 		types = `["websocket","long-polling","callback-polling"]`
 	}
-	o, now := o.withDefaults(), time.Now()
 	return &Server{
-		opts: o, hub: newHub(), frames: framePacer(now, o.WriteInterval), answers: answerPacer(now, o.AnswerInterval), types: types,
+		opts: o.withDefaults(), hub: newHub(), types: types,
 		handlers: make(map[string]Handler), channels: make(map[string]ChannelOptions),
 		base: base, stop: stop,
 		sessions: make(map[string]*Session), open: make(map[*socket]struct{}), holds: make(map[string]int),
@@ -126,7 +123,7 @@ func (srv *Server) Publish(channel string, data []byte) error {
 	}
 	var later []*Session
 	srv.fanOut(nil, name, NewDelivery(channel, data), &later)
-	wakeAll(later, (*Session).wake)
+	wakeAll(later)
 	return nil
 }
 
@@ -135,10 +132,10 @@ func (srv *Server) Publish(channel string, data []byte) error {
 const wakeAtOnce = 64
 
 // wakeAll wakes the sessions that have something new.
-func wakeAll(list []*Session, wake func(*Session)) {
+func wakeAll(list []*Session) {
 	some := func(list []*Session) {
 		for _, s := range list {
-			wake(s)
+			s.wake()
 		}
 	}
 	for len(list) > wakeAtOnce {

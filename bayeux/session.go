@@ -2,7 +2,6 @@ package bayeux
 
 import (
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -62,8 +61,6 @@ type Session struct {
 	lazy      *time.Timer   // hurries lazy messages
 	lazyDue   time.Time     // zero while none wait
 	active    time.Time     // when it last did anything but connect
-
-	left atomic.Int64 // when messages left last, as the pacers count time; 0 if never
 }
 
 // hold is a /meta/connect that waits for its answer.
@@ -251,14 +248,8 @@ func (s *Session) Disconnect() {
 	s.end(Kicked)
 }
 
-// wake tells whoever can carry messages to the client that there are some. If
-// some left just now that is done by the next beat.
-func (s *Session) wake() { s.stir(false) }
-
-// rouse is wake without rest.
-func (s *Session) rouse() { s.stir(true) }
-
-func (s *Session) stir(rested bool) {
+// wake tells whoever can carry messages to the client that there are some.
+func (s *Session) wake() {
 	s.mu.Lock()
 	// spec:5.2
 	if s.busy > 0 {
@@ -269,12 +260,6 @@ func (s *Session) stir(rested bool) {
 	socket, h := s.socket, s.held
 	if h != nil && h.delivers && s.socket == nil && s.later() {
 		s.mu.Unlock()
-		return
-	}
-	pace := s.srv.pace(socket == nil)
-	if carried := h != nil || socket != nil; carried && !rested && pace.tired(s) {
-		s.mu.Unlock()
-		pace.rest(s)
 		return
 	}
 	// spec:7.2 spec:7.4
@@ -482,7 +467,6 @@ func (s *Session) attach(c *socket, lost bool) {
 	if !moved {
 		return
 	}
-	s.left.Store(0)
 	if !s.outbox.restore() {
 		s.overflow()
 	}
@@ -508,7 +492,6 @@ func (s *Session) makeGood() {
 	if !now {
 		return
 	}
-	s.left.Store(0)
 	if !s.outbox.restore() {
 		s.overflow()
 		return
