@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/halley-chat/halley/bayeux"
+	"github.com/halley-chat/halley/internal/audit"
 	"github.com/halley-chat/halley/internal/config"
 	"github.com/halley-chat/halley/internal/desk"
 	"github.com/halley-chat/halley/internal/engine"
@@ -49,6 +50,7 @@ type App struct {
 	directory *staff.Directory
 	router    *routing.Router
 	push      *push.Pusher
+	audit     *audit.Log
 	gms       *gms.Edge
 	desk      *desk.Desk
 	deskLine  *bayeux.Server
@@ -89,6 +91,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 			err = errors.Join(err, a.store.Close())
 		}
 	}()
+	a.audit = audit.NewLog(a.store.Audit(), a.log)
 	if err := a.openFiles(); err != nil {
 		return nil, err
 	}

@@ -41,6 +41,7 @@ func (a *App) Run(ctx context.Context) error {
 	start("routing", a.router.Run)
 	start("desk", a.desk.Run)
 	start("push", a.push.Run)
+	start("audit", a.audit.Run)
 	start("serve", func(context.Context) error {
 		if err := a.web.Serve(a.listener); !errors.Is(err, http.ErrServerClosed) {
 			return err

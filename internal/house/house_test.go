@@ -73,10 +73,12 @@ func allowed() map[string][]string {
 	rules := map[string][]string{
 		chat:             {},
 		engine:           {chat},
-		"internal/staff": {chat},
+		"internal/staff": {chat, "internal/audit"},
 		"internal/routing": {
 			chat, engine, "internal/staff",
 		},
+		"internal/audit":             {chat},
+		"internal/audit/audittest":   {"internal/audit"},
 		"internal/media":             {chat},
 		"internal/engine/enginetest": {chat, engine},
 		"internal/media/mediatest":   {chat, "internal/media"},
@@ -98,11 +100,11 @@ func allowed() map[string][]string {
 		"internal/app":               {"*"},
 	}
 	for _, e := range edges {
-		rules[e] = append([]string{chat, engine, "bayeux", "internal/httpx"}, middle...)
+		rules[e] = append([]string{chat, engine, "bayeux", "internal/httpx", "internal/audit"}, middle...)
 	}
 	for _, a := range adapters {
 		// An adapter knows the ports that it implements.
-		rules[a] = append([]string{chat, engine, "internal/push"}, middle...)
+		rules[a] = append([]string{chat, engine, "internal/push", "internal/audit"}, middle...)
 	}
 	return rules
 }
