@@ -14,7 +14,7 @@ func HasData(dir string) (bool, error) { return sqlite.Exists(dir) }
 // WithDirectory opens the accounts in a data directory, beside a running
 // server or without one, and hands them to do.
 func WithDirectory(ctx context.Context, dir string, do func(*staff.Directory) error) error {
-	store, err := sqlite.OpenStaff(ctx, dir)
+	store, err := sqlite.OpenShared(ctx, dir)
 	if err != nil {
 		return err
 	}

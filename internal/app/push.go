@@ -102,7 +102,7 @@ func reachable(c config.Config, rules func(service string) chat.Rules) func(serv
 // WithPushes opens what is kept about pushing in a data directory, beside a
 // running server or without one, and hands it to do.
 func WithPushes(ctx context.Context, dir string, do func(push.Store) error) error {
-	store, err := sqlite.OpenStaff(ctx, dir)
+	store, err := sqlite.OpenShared(ctx, dir)
 	if err != nil {
 		return err
 	}

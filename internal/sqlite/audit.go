@@ -23,7 +23,7 @@ var _ audit.Store = Audit{}
 func (s *Store) Audit() Audit { return Audit{s.pool, s.write} }
 
 // Audit is the audit log, to which a running server may append too.
-func (a *Accounts) Audit() Audit { return Audit{a.pool, a.writeBeside} }
+func (a *Shared) Audit() Audit { return Audit{a.pool, a.writeShared} }
 
 func auditError(err error) error {
 	if err == nil {

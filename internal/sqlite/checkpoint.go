@@ -25,7 +25,7 @@ func (s *Store) Checkpoint(ctx context.Context, log engine.LogID) (k engine.Chec
 	if err := s.usable(ctx); err != nil {
 		return k, err
 	}
-	switch err := s.reads.checkpoint.QueryRowContext(ctx, int64(log.Kind), log.ID).Scan(&k.Index, &k.Body); {
+	switch err := s.stmts.checkpoint.QueryRowContext(ctx, int64(log.Kind), log.ID).Scan(&k.Index, &k.Body); {
 	case errors.Is(err, sql.ErrNoRows):
 		return engine.Checkpoint{}, nil
 	case err != nil:

@@ -111,7 +111,7 @@ func (c *conn) stmt(query string) (driver.Stmt, error) {
 	return s, nil
 }
 
-func named(args []any) []driver.NamedValue {
+func namedValues(args []any) []driver.NamedValue {
 	values := make([]driver.NamedValue, len(args))
 	for i, a := range args {
 		values[i] = driver.NamedValue{Ordinal: i + 1, Value: a}
@@ -121,7 +121,7 @@ func named(args []any) []driver.NamedValue {
 
 // exec runs a statement. Arguments are int64, string or []byte that is not nil.
 func (c *conn) exec(query string, args ...any) error {
-	_, err := c.run(query, named(args))
+	_, err := c.run(query, namedValues(args))
 	return err
 }
 
@@ -140,7 +140,7 @@ func (c *conn) query(query string, args []any, each func(row []driver.Value) err
 	if err != nil {
 		return err
 	}
-	rows, err := s.(driver.StmtQueryContext).QueryContext(context.Background(), named(args))
+	rows, err := s.(driver.StmtQueryContext).QueryContext(context.Background(), namedValues(args))
 	if err != nil {
 		return err
 	}
@@ -178,7 +178,7 @@ func (c *conn) transact(f func(*conn) error) error {
 // alone runs f inside the transaction that is open. If f fails, what it has
 // done is taken back and its error is alone; lost is set if the transaction
 // itself could not be kept.
-func (c *conn) alone(f func(*conn) error) (alone, lost error) {
+func (c *conn) savepoint(f func(*conn) error) (alone, lost error) {
 	if err := c.exec("SAVEPOINT alone"); err != nil {
 		return nil, err
 	}
@@ -192,9 +192,9 @@ func (c *conn) alone(f func(*conn) error) (alone, lost error) {
 	return alone, c.exec("RELEASE alone")
 }
 
-// code is the SQLite result code in err's chain, with its extension; 0 if it
+// errorCode is the SQLite result code in err's chain, with its extension; 0 if it
 // has none.
-func code(err error) int {
+func errorCode(err error) int {
 	var e *sqlite.Error
 	if errors.As(err, &e) {
 		return e.Code()

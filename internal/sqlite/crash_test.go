@@ -31,7 +31,7 @@ func TestCrashAnywhere(t *testing.T) {
 		taken       []copied
 		seen        = make(map[string]int)
 	)
-	opts := Options{RotateRows: 60, PackRows: 8, rosterRows: 25}
+	opts := Options{RotateRows: 60, PackRows: 8, manifestRows: 25}
 	faulty := opts
 	faulty.fault = func(step string) error {
 		if packers[step] {

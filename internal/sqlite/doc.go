@@ -28,6 +28,6 @@
 // pool of read-only connections.
 //
 // Another process may open the same database for its accounts only
-// ([OpenStaff]), to add an agent beside a running server. A lock file keeps a
+// ([OpenShared]), to add an agent beside a running server. A lock file keeps a
 // second server away.
 package sqlite

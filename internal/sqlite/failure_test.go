@@ -90,7 +90,7 @@ func TestCommitFails(t *testing.T) {
 // all of it is there.
 func TestCommitUncertain(t *testing.T) {
 	f := &failing{step: "committed"}
-	s := opened(t, t.TempDir(), Options{rosterRows: 5, fault: f.fault})
+	s := opened(t, t.TempDir(), Options{manifestRows: 5, fault: f.fault})
 	log := engine.ChatLog(1)
 	after := int64(0)
 	for range 6 {

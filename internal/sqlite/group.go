@@ -14,17 +14,17 @@ import (
 // used again for each transaction.
 type group struct {
 	positions *positions // changed by nobody while a group is open
-	roster    *roster
+	manifest  *rowManifest
 	conn      *conn
 
-	heads     map[engine.LogID]int64 // the last index of every log that was looked at, staged records included
-	entries   []entry
-	contents  []content // of entries
-	claims    stagedClaims
-	summaries map[chat.ID]storedSummary
-	ended     []engine.LogID
-	after     []func()
-	rostered  bool // the roster has been written in this transaction
+	heads           map[engine.LogID]int64 // the last index of every log that was looked at, staged records included
+	entries         []entry
+	contents        []content // of entries
+	claims          stagedClaims
+	summaries       map[chat.ID]storedSummary
+	ended           []engine.LogID
+	after           []func()
+	manifestWritten bool // the manifest has been written in this transaction
 }
 
 // content is what a row of a log table says.
@@ -33,10 +33,10 @@ type content struct {
 	body []byte
 }
 
-func newGroup(p *positions, r *roster, k *claims) *group {
+func newGroup(p *positions, m *rowManifest, k *claims) *group {
 	return &group{
 		positions: p,
-		roster:    r,
+		manifest:  m,
 		heads:     make(map[engine.LogID]int64),
 		claims:    stagedClaims{base: k, changes: make(map[slot]bool), count: make(map[chat.StaffID]int)},
 		summaries: make(map[chat.ID]storedSummary),
@@ -130,7 +130,7 @@ func (g *group) write() (err error) {
 	if err := g.conn.insert(g.positions.table(), g.entries, g.contents); err != nil {
 		return err
 	}
-	if g.rostered, err = g.roster.write(g.conn, g.entries); err != nil {
+	if g.manifestWritten, err = g.manifest.write(g.conn, g.entries); err != nil {
 		return err
 	}
 	for _, s := range g.summaries {
@@ -146,7 +146,7 @@ func (g *group) write() (err error) {
 // grown long, and the chats that have ended.
 func (g *group) commit() (due []engine.LogID) {
 	due = g.positions.add(g.entries)
-	g.roster.commit(g.entries, g.rostered)
+	g.manifest.commit(g.entries, g.manifestWritten)
 	g.claims.base.commit(&g.claims)
 	for _, f := range g.after {
 		f()

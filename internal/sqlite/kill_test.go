@@ -53,7 +53,7 @@ const killWorkers, killLength = 12, 60
 // childAppends appends until the process is killed, and prints each log and
 // its length when it has been acknowledged.
 func childAppends(dir string) error {
-	s, err := Open(context.Background(), dir, Options{RotateRows: 200, PackRows: 8, rosterRows: 50})
+	s, err := Open(context.Background(), dir, Options{RotateRows: 200, PackRows: 8, manifestRows: 50})
 	if err != nil {
 		return err
 	}
@@ -138,7 +138,7 @@ func TestKilled(t *testing.T) {
 
 // childHires adds an account beside whoever has the directory open.
 func childHires(login, dir string) error {
-	a, err := OpenStaff(context.Background(), dir)
+	a, err := OpenShared(context.Background(), dir)
 	if err != nil {
 		return err
 	}

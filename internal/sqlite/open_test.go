@@ -114,8 +114,8 @@ func TestNewerDatabase(t *testing.T) {
 	}
 	edit(t, dir, "PRAGMA user_version = 1000")
 	for name, open := range map[string]func() error{
-		"Open":      func() error { _, err := Open(context.Background(), dir, Options{}); return err },
-		"OpenStaff": func() error { _, err := OpenStaff(context.Background(), dir); return err },
+		"Open":       func() error { _, err := Open(context.Background(), dir, Options{}); return err },
+		"OpenShared": func() error { _, err := OpenShared(context.Background(), dir); return err },
 	} {
 		err := open()
 		if !errors.Is(err, ErrNewer) || !strings.Contains(err.Error(), "1000") || !strings.Contains(err.Error(), dir) {

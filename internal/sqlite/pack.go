@@ -21,8 +21,8 @@ const (
 	// wholeRecords is the length up to which an ended chat is packed again as a
 	// whole. A longer one keeps the chunks that it has.
 	wholeRecords = 4096
-	// rotationRest is how long the packer lets be after a failed rotation.
-	rotationRest = 5 * time.Second
+	// rotationBackoff is how long the packer lets be after a failed rotation.
+	rotationBackoff = 5 * time.Second
 )
 
 // packer is the goroutine that reads and compresses what the writer then
@@ -34,7 +34,7 @@ type packer struct {
 	full     chan struct{} // holds one token when a rotation may be due
 
 	// Owned by run.
-	rest time.Time // no rotation before this moment
+	rotateAfter time.Time // no rotation before this moment
 }
 
 func newPacker(s *Store) *packer {
@@ -51,7 +51,7 @@ func (p *packer) propose(logs []engine.LogID) {
 			p.s.positions.refuse(log)
 		}
 	}
-	if p.crowded() {
+	if p.tableFull() {
 		select {
 		case p.full <- struct{}{}:
 		default:
@@ -59,8 +59,8 @@ func (p *packer) propose(logs []engine.LogID) {
 	}
 }
 
-// crowded says whether the log table that is written to is full.
-func (p *packer) crowded() bool {
+// tableFull says whether the log table that is written to is full.
+func (p *packer) tableFull() bool {
 	return p.s.positions.filled() >= int64(p.s.opts.RotateRows)
 }
 
@@ -81,11 +81,11 @@ func (p *packer) run() {
 		case log := <-p.proposed:
 			err = p.pack(ctx, p.more(log))
 		case <-p.full:
-			if !p.crowded() || time.Now().Before(p.rest) {
+			if !p.tableFull() || time.Now().Before(p.rotateAfter) {
 				continue // the token may be from before the last rotation
 			}
 			if err = p.rotate(ctx); err != nil {
-				p.rest = time.Now().Add(rotationRest)
+				p.rotateAfter = time.Now().Add(rotationBackoff)
 			}
 		}
 		if err != nil && ctx.Err() == nil {

@@ -42,7 +42,7 @@ func TestEndedChatIsOneChunk(t *testing.T) {
 // TestRotation fills the log tables several times over. The older one is
 // emptied each time, and memory holds no more than both of them.
 func TestRotation(t *testing.T) {
-	opts := Options{RotateRows: 100, PackRows: 64, rosterRows: 30}
+	opts := Options{RotateRows: 100, PackRows: 64, manifestRows: 30}
 	s := opened(t, t.TempDir(), opts)
 	var logs []engine.LogID
 	swaps, table := 0, s.positions.table()
@@ -58,7 +58,7 @@ func TestRotation(t *testing.T) {
 			t.Fatalf("the log tables hold %d rows, want about 200 at most", n)
 		}
 		if n := number(t, s, "SELECT coalesce(sum(n), 0) FROM roster"); n > 300 {
-			t.Fatalf("the roster speaks of %d rows, want about 200 at most", n)
+			t.Fatalf("the manifest speaks of %d rows, want about 200 at most", n)
 		}
 	}
 	if swaps != 6 {
@@ -184,7 +184,7 @@ func (b *syncBuffer) String() string {
 // TestReadThroughRotations reads logs without a pause while they are packed
 // and the tables rotate under the reader's hands.
 func TestReadThroughRotations(t *testing.T) {
-	s := opened(t, t.TempDir(), Options{RotateRows: 60, PackRows: 8, rosterRows: 20})
+	s := opened(t, t.TempDir(), Options{RotateRows: 60, PackRows: 8, manifestRows: 20})
 	var logs []engine.LogID
 	for i := range 4 {
 		logs = append(logs, engine.ChatLog(chat.ID(i+1)))

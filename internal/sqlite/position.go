@@ -29,14 +29,14 @@ type positions struct {
 	mu sync.RWMutex
 
 	// Guarded by mu.
-	logs    map[engine.LogID]*position
-	current int   // the table that is written to: 0 or 1
-	border  int64 // rows from here on stand in the current table, earlier ones in the other
-	next    int64 // the id of the next row
+	logs        map[engine.LogID]*position
+	current     int   // the table that is written to: 0 or 1
+	currentFrom int64 // rows from here on stand in the current table, earlier ones in the other
+	next        int64 // the id of the next row
 }
 
 func newPositions() *positions {
-	return &positions{long: math.MaxInt, logs: make(map[engine.LogID]*position), border: 1, next: 1}
+	return &positions{long: math.MaxInt, logs: make(map[engine.LogID]*position), currentFrom: 1, next: 1}
 }
 
 // entry is a row of a log table without what it says.
@@ -79,27 +79,27 @@ func (p *positions) last(log engine.LogID) (n int64, ok bool) {
 	return at.last(), true
 }
 
-// stretch is a copy of a part of a position, good without the lock: rows are
+// rowRange is a copy of a part of a position, good without the lock: rows are
 // never moved, at most they are gone.
-type stretch struct {
-	known   bool // the log has a position
-	first   int64
-	last    int64 // of the whole log
-	rows    []int64
-	current int
-	border  int64
+type rowRange struct {
+	known       bool // the log has a position
+	first       int64
+	last        int64 // of the whole log
+	rows        []int64
+	current     int
+	currentFrom int64
 }
 
 // from copies the rows of at most limit records of a log from an index on. If
 // the index is packed already it copies from the first one that is not.
-func (p *positions) from(log engine.LogID, index int64, limit int) stretch {
+func (p *positions) from(log engine.LogID, index int64, limit int) rowRange {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	at, ok := p.logs[log]
 	if !ok {
-		return stretch{}
+		return rowRange{}
 	}
-	s := stretch{known: true, first: at.first, last: at.last(), current: p.current, border: p.border}
+	s := rowRange{known: true, first: at.first, last: at.last(), current: p.current, currentFrom: p.currentFrom}
 	if index > s.last {
 		return s
 	}
@@ -111,8 +111,8 @@ func (p *positions) from(log engine.LogID, index int64, limit int) stretch {
 }
 
 // table is the table in which a row stands.
-func (s stretch) table(row int64) int {
-	if row >= s.border {
+func (s rowRange) table(row int64) int {
+	if row >= s.currentFrom {
 		return s.current
 	}
 	return 1 - s.current
@@ -164,7 +164,7 @@ func (p *positions) older() []engine.LogID {
 	defer p.mu.RUnlock()
 	var logs []engine.LogID
 	for log, at := range p.logs {
-		if at.rows[0] < p.border {
+		if at.rows[0] < p.currentFrom {
 			logs = append(logs, log)
 		}
 	}
@@ -175,7 +175,7 @@ func (p *positions) older() []engine.LogID {
 func (p *positions) filled() int64 {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	return p.next - p.border
+	return p.next - p.currentFrom
 }
 
 // table is the number of the table that is written to.
@@ -189,12 +189,12 @@ func (p *positions) table() int {
 func (p *positions) start() int64 {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	return p.border
+	return p.currentFrom
 }
 
 // swap makes the other table, which is empty, the one that is written to.
 func (p *positions) swap() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.current, p.border = 1-p.current, p.next
+	p.current, p.currentFrom = 1-p.current, p.next
 }

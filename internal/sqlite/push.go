@@ -26,7 +26,7 @@ var _ push.Store = Pushes{}
 func (s *Store) Pushes() Pushes { return Pushes{s.pool, s.write} }
 
 // Pushes is how far events have been pushed, as a running server keeps it.
-func (a *Accounts) Pushes() Pushes { return Pushes{a.pool, a.writeBeside} }
+func (a *Shared) Pushes() Pushes { return Pushes{a.pool, a.writeShared} }
 
 func pushError(err error) error {
 	if err == nil {
@@ -137,10 +137,10 @@ func (p Pushes) each(ctx context.Context, ids []int64, query string, args ...any
 			return err
 		}
 		if len(ids) == 0 {
-			return count(c.run(query, named(args)))
+			return count(c.run(query, namedValues(args)))
 		}
 		for _, id := range ids {
-			if err := count(c.run(query+" WHERE id = ?", named(append(args[:len(args):len(args)], id)))); err != nil {
+			if err := count(c.run(query+" WHERE id = ?", namedValues(append(args[:len(args):len(args)], id)))); err != nil {
 				return err
 			}
 		}

@@ -160,8 +160,8 @@ func TestCloseWhileQueued(t *testing.T) {
 	}
 }
 
-// TestBreather checks when appends are slowed down.
-func TestBreather(t *testing.T) {
+// TestBackpressure checks when appends are slowed down.
+func TestBackpressure(t *testing.T) {
 	for _, c := range []struct {
 		filled     int64
 		took, want time.Duration
@@ -171,7 +171,7 @@ func TestBreather(t *testing.T) {
 		{300, 5 * time.Millisecond, 5 * time.Millisecond},
 		{900, time.Second, 50 * time.Millisecond},
 	} {
-		if got := breather(c.filled, 100, c.took); got != c.want {
+		if got := backpressure(c.filled, 100, c.took); got != c.want {
 			t.Errorf("with %d rows, after %v, the writer rests %v, want %v", c.filled, c.took, got, c.want)
 		}
 	}

@@ -18,7 +18,7 @@ var rowBatches = [...]int{1, 4, 16, 32, 64, 256}
 const readers = 4
 
 // reads are the prepared statements of the readers' pool.
-type reads struct {
+type readStmts struct {
 	rows       [2][len(rowBatches)]*sql.Stmt
 	chunks     *sql.Stmt
 	packedLast *sql.Stmt
@@ -38,12 +38,12 @@ func openPool(path string, size int) (*sql.DB, error) {
 	return pool, nil
 }
 
-func openReads(ctx context.Context, path string) (*sql.DB, *reads, error) {
+func openReads(ctx context.Context, path string) (*sql.DB, *readStmts, error) {
 	pool, err := openPool(path, readers)
 	if err != nil {
 		return nil, nil, err
 	}
-	r := &reads{}
+	r := &readStmts{}
 	var errs []error
 	prepare := func(query string) *sql.Stmt {
 		stmt, err := pool.PrepareContext(ctx, query)
@@ -72,7 +72,7 @@ func openReads(ctx context.Context, path string) (*sql.DB, *reads, error) {
 	return pool, r, nil
 }
 
-func (r *reads) close() error {
+func (r *readStmts) close() error {
 	var errs []error
 	for _, stmt := range r.all {
 		errs = append(errs, stmt.Close())
@@ -97,7 +97,7 @@ func (s *Store) Last(ctx context.Context, log engine.LogID) (int64, error) {
 
 // packedLast is the index of the last record of a log that is packed.
 func (s *Store) packedLast(ctx context.Context, log engine.LogID) (n int64, err error) {
-	err = s.reads.packedLast.QueryRowContext(ctx, int64(log.Kind), log.ID).Scan(&n)
+	err = s.stmts.packedLast.QueryRowContext(ctx, int64(log.Kind), log.ID).Scan(&n)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, nil
 	}
@@ -153,7 +153,7 @@ func (s *Store) readOnce(ctx context.Context, log engine.LogID, from int64, limi
 
 // readChunks reads packed records from an index on.
 func (s *Store) readChunks(ctx context.Context, log engine.LogID, from int64, limit int) (records []engine.Record, err error) {
-	rows, err := s.reads.chunks.QueryContext(ctx, int64(log.Kind), log.ID, from)
+	rows, err := s.stmts.chunks.QueryContext(ctx, int64(log.Kind), log.ID, from)
 	if err != nil {
 		return nil, err
 	}
@@ -180,9 +180,9 @@ func (s *Store) readChunks(ctx context.Context, log engine.LogID, from int64, li
 	return records, rows.Err()
 }
 
-// readRows appends the records of a stretch. whole is false if one of its
+// readRows appends the records of a rowRange. whole is false if one of its
 // rows is gone.
-func (s *Store) readRows(ctx context.Context, at stretch, records []engine.Record) (_ []engine.Record, whole bool, err error) {
+func (s *Store) readRows(ctx context.Context, at rowRange, records []engine.Record) (_ []engine.Record, whole bool, err error) {
 	next := at.first
 	for ids := at.rows; len(ids) > 0; {
 		table, n := at.table(ids[0]), 1
@@ -213,7 +213,7 @@ func (s *Store) lookUp(ctx context.Context, table int, ids []int64, records []en
 	for i := range args {
 		args[i] = ids[min(i, len(ids)-1)] // the last one fills the places that are left
 	}
-	rows, err := s.reads.rows[table][size].QueryContext(ctx, args...)
+	rows, err := s.stmts.rows[table][size].QueryContext(ctx, args...)
 	if err != nil {
 		return nil, err
 	}

@@ -27,7 +27,7 @@ func (p *packer) empty(c *conn) error {
 	if left := p.s.positions.older(); len(left) > 0 {
 		return fmt.Errorf("%d logs still have records in the older table", len(left))
 	}
-	if err := forgetRoster(c, p.s.positions.start()); err != nil {
+	if err := trimManifest(c, p.s.positions.start()); err != nil {
 		return err
 	}
 	// Without a condition SQLite drops the pages without looking at the rows.

@@ -8,8 +8,8 @@ import (
 )
 
 // load finds the position of every record that stands in a log table: from
-// the roster as far as it reaches, and from the tables themselves beyond it.
-func load(c *conn, opts Options) (*positions, *roster, error) {
+// the manifest as far as it reaches, and from the tables themselves beyond it.
+func load(c *conn, opts Options) (*positions, *rowManifest, error) {
 	var spans [2]span
 	for table := range spans {
 		var err error
@@ -24,7 +24,7 @@ func load(c *conn, opts Options) (*positions, *roster, error) {
 	var scanned []entry
 	for _, table := range []int{1 - p.current, p.current} {
 		if spans[table].last > 0 {
-			next, err := loadRoster(c, p, spans[table])
+			next, err := loadManifest(c, p, spans[table])
 			if err != nil {
 				return nil, nil, err
 			}
@@ -35,15 +35,15 @@ func load(c *conn, opts Options) (*positions, *roster, error) {
 			p.add(entries)
 			scanned = append(scanned, entries...)
 		}
-		p.border = p.next
+		p.currentFrom = p.next
 	}
 	if at := spans[p.current]; at.last > 0 {
-		p.border = at.first
+		p.currentFrom = at.first
 	}
 	// Only now: much of what is long may be packed already, and the next append
 	// to a log proposes it.
 	p.long = opts.PackRows
-	r := &roster{rows: opts.rosterRows}
+	r := &rowManifest{rows: opts.manifestRows}
 	return p, r, r.resume(c, scanned)
 }
 
@@ -59,9 +59,9 @@ func spanOf(c *conn, table int) (s span, err error) {
 	return s, err
 }
 
-// loadRoster adds what the roster knows of a log table, from its first row on,
+// loadManifest adds what the manifest knows of a log table, from its first row on,
 // and returns the row after that.
-func loadRoster(c *conn, p *positions, at span) (next int64, err error) {
+func loadManifest(c *conn, p *positions, at span) (next int64, err error) {
 	next = at.first
 	var entries []entry
 	err = c.query("SELECT id, n, body FROM roster WHERE id + n > ? AND id <= ? ORDER BY id", []any{at.first, at.last},

@@ -28,7 +28,7 @@ func (k accounts) CreateAccount(ctx context.Context, a staff.Account) (id chat.S
 	err = k.write(ctx, func(c *conn) error {
 		err := c.exec("INSERT INTO account (login, name, role, capacity, disabled, password) VALUES (?, ?, ?, ?, ?, ?)",
 			a.Login, a.Name, string(a.Role), int64(a.Capacity), flag(a.Disabled), a.Password)
-		if code(err) == uniqueViolation {
+		if errorCode(err) == uniqueViolation {
 			return staff.ErrExists
 		}
 		if err != nil {
@@ -56,7 +56,7 @@ func flag(b bool) int64 {
 func (k accounts) UpdateAccount(ctx context.Context, a staff.Account) error {
 	return staffError(k.write(ctx, func(c *conn) error {
 		done, err := c.run("UPDATE account SET name = ?, role = ?, capacity = ?, disabled = ?, password = ? WHERE id = ?",
-			named([]any{a.Name, string(a.Role), int64(a.Capacity), flag(a.Disabled), a.Password, int64(a.ID)}))
+			namedValues([]any{a.Name, string(a.Role), int64(a.Capacity), flag(a.Disabled), a.Password, int64(a.ID)}))
 		if err != nil {
 			return err
 		}

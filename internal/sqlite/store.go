@@ -30,10 +30,10 @@ type Options struct {
 
 	// For the package's own tests: fault is called at every step that a crash
 	// could separate from the next, and its error is the step's; opened is
-	// called for every connection that is going to write; rosterRows is [roster]'s.
-	fault      func(step string) error
-	opened     func(*conn) error
-	rosterRows int
+	// called for every connection that is going to write; manifestRows is [rowManifest]'s.
+	fault        func(step string) error
+	opened       func(*conn) error
+	manifestRows int
 }
 
 func (o *Options) step(name string) error {
@@ -61,7 +61,7 @@ type Store struct {
 	opts      Options
 	lock      *os.File
 	pool      *sql.DB
-	reads     *reads
+	stmts     *readStmts
 	codec     *codec
 	queue     chan *item
 	stop      chan struct{} // closed when the store is being closed
@@ -69,7 +69,7 @@ type Store struct {
 	packer    *packer
 	positions *positions // guards itself
 	claims    claims     // guards itself
-	shut      func() error
+	closeOnce func() error
 }
 
 // Open opens the database in a data directory, and makes both if they are
@@ -83,13 +83,13 @@ func Open(ctx context.Context, dir string, opts Options) (*Store, error) {
 	if opts.PackRows == 0 {
 		opts.PackRows = 64
 	}
-	if opts.rosterRows == 0 {
-		opts.rosterRows = 8192
+	if opts.manifestRows == 0 {
+		opts.manifestRows = 8192
 	}
 	if opts.Logger == nil {
 		opts.Logger = slog.Default()
 	}
-	path, err := place(dir)
+	path, err := prepareDir(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -119,9 +119,9 @@ func Exists(dir string) (bool, error) {
 	}
 }
 
-// place makes the data directory and an empty database file, which only the
+// prepareDir makes the data directory and an empty database file, which only the
 // owner may read, and returns the file's path.
-func place(dir string) (string, error) {
+func prepareDir(dir string) (string, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return "", fmt.Errorf("sqlite: %w", err)
@@ -159,7 +159,7 @@ func (s *Store) start(ctx context.Context) (err error) {
 	if err := s.opts.prepare(c); err != nil {
 		return err
 	}
-	positions, roster, err := load(c, s.opts)
+	positions, manifest, err := load(c, s.opts)
 	if err != nil {
 		return err
 	}
@@ -170,21 +170,21 @@ func (s *Store) start(ctx context.Context) (err error) {
 	if s.codec, err = newCodec(); err != nil {
 		return err
 	}
-	if s.pool, s.reads, err = openReads(ctx, s.path); err != nil {
+	if s.pool, s.stmts, err = openReads(ctx, s.path); err != nil {
 		return err
 	}
 	s.accounts = accounts{pool: s.pool, write: s.write}
 	s.packer = newPacker(s)
-	w := &writer{s: s, conn: c, group: newGroup(positions, roster, &s.claims)}
+	w := &writer{s: s, conn: c, group: newGroup(positions, manifest, &s.claims)}
 
 	var ended sync.WaitGroup
 	var writerErr error
 	ended.Go(func() { writerErr = w.run() })
 	ended.Go(s.packer.run)
-	s.shut = sync.OnceValue(func() error {
+	s.closeOnce = sync.OnceValue(func() error {
 		close(s.stop)
 		ended.Wait()
-		return errors.Join(writerErr, s.reads.close(), s.pool.Close(), s.lock.Close())
+		return errors.Join(writerErr, s.stmts.close(), s.pool.Close(), s.lock.Close())
 	})
 	return nil
 }
@@ -192,7 +192,7 @@ func (s *Store) start(ctx context.Context) (err error) {
 // Close lets the group that is being written end, fails what still waits with
 // [engine.ErrClosed], and releases the data directory. It may be called more
 // than once.
-func (s *Store) Close() error { return s.shut() }
+func (s *Store) Close() error { return s.closeOnce() }
 
 // usable says why a call must not go on: its context or the store has ended.
 func (s *Store) usable(ctx context.Context) error {

@@ -18,7 +18,7 @@ func TestMain(m *testing.M) {
 }
 
 // small makes packing and rotation happen all the time.
-var small = Options{RotateRows: 150, PackRows: 8, rosterRows: 40}
+var small = Options{RotateRows: 150, PackRows: 8, manifestRows: 40}
 
 func opened(t *testing.T, dir string, opts Options) *Store {
 	t.Helper()
@@ -76,9 +76,9 @@ func TestAccounts(t *testing.T) {
 	})
 }
 
-func beside(t *testing.T, dir string) *Accounts {
+func beside(t *testing.T, dir string) *Shared {
 	t.Helper()
-	a, err := OpenStaff(context.Background(), dir)
+	a, err := OpenShared(context.Background(), dir)
 	if err != nil {
 		t.Fatal(err)
 	}

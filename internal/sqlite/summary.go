@@ -62,7 +62,7 @@ func (s *Store) Summary(ctx context.Context, id chat.ID) (chat.Summary, bool, er
 		return chat.Summary{}, false, err
 	}
 	var body []byte
-	switch err := s.reads.summary.QueryRowContext(ctx, int64(id)).Scan(&body); {
+	switch err := s.stmts.summary.QueryRowContext(ctx, int64(id)).Scan(&body); {
 	case errors.Is(err, sql.ErrNoRows):
 		return chat.Summary{}, false, nil
 	case err != nil:
@@ -100,7 +100,7 @@ func (s *Store) Live(ctx context.Context, yield func(chat.Summary) bool) error {
 }
 
 func (s *Store) livePage(ctx context.Context, after int64) ([]chat.Summary, error) {
-	rows, err := s.reads.live.QueryContext(ctx, after, livePage)
+	rows, err := s.stmts.live.QueryContext(ctx, after, livePage)
 	if err != nil {
 		return nil, err
 	}

@@ -85,7 +85,7 @@ func settled(t *testing.T, s *Store) {
 				return false
 			}
 		}
-		return s.positions.next-s.positions.border < int64(s.opts.RotateRows)
+		return s.positions.next-s.positions.currentFrom < int64(s.opts.RotateRows)
 	})
 }
 

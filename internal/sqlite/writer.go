@@ -40,14 +40,14 @@ func (w *writer) run() error {
 			start := time.Now()
 			w.gather(it)
 			w.commit()
-			w.rest(time.Since(start))
+			w.throttle(time.Since(start))
 		}
 	}
 }
 
 // rest lets the packer catch up after a group that took so long.
-func (w *writer) rest(took time.Duration) {
-	d := breather(w.s.positions.filled(), int64(w.s.opts.RotateRows), took)
+func (w *writer) throttle(took time.Duration) {
+	d := backpressure(w.s.positions.filled(), int64(w.s.opts.RotateRows), took)
 	if d == 0 {
 		return
 	}
@@ -57,11 +57,11 @@ func (w *writer) rest(took time.Duration) {
 	}
 }
 
-// breather is how long the writer rests after a group that took so long. It
+// backpressure is how long the writer rests after a group that took so long. It
 // does not, unless the log table holds far more rows than it should: then more
 // has been appended for a while than can be packed, and everybody is slowed
 // down to half.
-func breather(filled, rotateRows int64, took time.Duration) time.Duration {
+func backpressure(filled, rotateRows int64, took time.Duration) time.Duration {
 	if filled < 3*rotateRows {
 		return 0
 	}
@@ -134,7 +134,7 @@ func (w *writer) try() error {
 			it.tails, it.err = w.group.stage(it)
 			continue
 		}
-		alone, lost := w.conn.alone(it.work)
+		alone, lost := w.conn.savepoint(it.work)
 		if lost != nil {
 			return lost
 		}
@@ -170,7 +170,7 @@ func (w *writer) connect() error {
 		entries, err = scan(c, w.s.positions.table(), w.s.positions.next)
 	}
 	if err == nil {
-		err = w.group.roster.resume(c, entries)
+		err = w.group.manifest.resume(c, entries)
 	}
 	if err == nil {
 		err = w.s.claims.load(c)

@@ -10,15 +10,15 @@ import (
 	"time"
 )
 
-// Accounts is the part of a database that knows who works here
+// Shared is the part of a database that knows who works here
 // ([staff.Store]), opened without the rest. All methods may be called from any
 // number of goroutines at once.
-type Accounts struct {
+type Shared struct {
 	accounts
 
 	// Static after construction.
-	pool *sql.DB
-	shut func() error
+	pool      *sql.DB
+	closeOnce func() error
 
 	mu sync.Mutex
 
@@ -26,27 +26,27 @@ type Accounts struct {
 	conn *conn
 }
 
-// lockPatience is how long a write waits for another process to end its own,
-// and lockPause how long it is between two attempts. SQLite's own waiting gets
+// busyTimeout is how long a write waits for another process to end its own,
+// and busyRetry how long it is between two attempts. SQLite's own waiting gets
 // slower with each attempt, and a busy server leaves only short gaps.
 const (
-	lockPatience = 5 * time.Second
-	lockPause    = time.Millisecond
+	busyTimeout = 5 * time.Second
+	busyRetry   = time.Millisecond
 )
 
-// OpenStaff opens only the accounts in a data directory, which a running
+// OpenShared opens only the accounts in a data directory, which a running
 // server may be using. It makes what is missing and migrates an older
 // database, unless a server has it open: then it fails with [ErrInUse]. It
 // fails with [ErrNewer] as [Open] does. ctx bounds the opening only.
-func OpenStaff(ctx context.Context, dir string) (*Accounts, error) {
+func OpenShared(ctx context.Context, dir string) (*Shared, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	path, err := place(dir)
+	path, err := prepareDir(dir)
 	if err != nil {
 		return nil, err
 	}
-	c, err := connectBeside(path)
+	c, err := connectShared(path)
 	if err != nil {
 		return nil, fmt.Errorf("sqlite: open %s: %w", path, err)
 	}
@@ -54,9 +54,9 @@ func OpenStaff(ctx context.Context, dir string) (*Accounts, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("sqlite: open %s: %w", path, err), c.close())
 	}
-	a := &Accounts{pool: pool, conn: c}
-	a.accounts = accounts{pool: pool, write: a.writeBeside}
-	a.shut = sync.OnceValue(func() error {
+	a := &Shared{pool: pool, conn: c}
+	a.accounts = accounts{pool: pool, write: a.writeShared}
+	a.closeOnce = sync.OnceValue(func() error {
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		return errors.Join(pool.Close(), c.close())
@@ -66,19 +66,19 @@ func OpenStaff(ctx context.Context, dir string) (*Accounts, error) {
 
 // Close releases the database. It may be called more than once; nothing else
 // may be called after it.
-func (a *Accounts) Close() error { return a.shut() }
+func (a *Shared) Close() error { return a.closeOnce() }
 
-func connectBeside(path string) (*conn, error) {
+func connectShared(path string) (*conn, error) {
 	c, err := connect(dsn(path, false))
 	if err != nil {
 		return nil, err
 	}
 	n, err := version(c)
 	if err == nil && n != schemaVersion {
-		err = migrateBeside(path, c)
+		err = migrateLocked(path, c)
 	}
 	if err == nil {
-		err = c.exec("PRAGMA busy_timeout = 0") // writeBeside waits by itself
+		err = c.exec("PRAGMA busy_timeout = 0") // writeShared waits by itself
 	}
 	if err != nil {
 		return nil, errors.Join(err, c.close())
@@ -86,10 +86,10 @@ func connectBeside(path string) (*conn, error) {
 	return c, nil
 }
 
-// migrateBeside migrates under the lock of the data directory, so that no
+// migrateLocked migrates under the lock of the data directory, so that no
 // server runs on a schema that changes under it. A database that is too new is
 // told so by migrate, whoever holds the lock.
-func migrateBeside(path string, c *conn) error {
+func migrateLocked(path string, c *conn) error {
 	if n, err := version(c); err != nil || n > schemaVersion {
 		return errors.Join(err, migrate(c))
 	}
@@ -100,7 +100,7 @@ func migrateBeside(path string, c *conn) error {
 	return errors.Join(migrate(c), lock.Close())
 }
 
-func (a *Accounts) writeBeside(ctx context.Context, work func(*conn) error, after func()) error {
+func (a *Shared) writeShared(ctx context.Context, work func(*conn) error, after func()) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for start := time.Now(); ; {
@@ -111,10 +111,10 @@ func (a *Accounts) writeBeside(ctx context.Context, work func(*conn) error, afte
 		if err == nil && after != nil {
 			after()
 		}
-		if code(err)&0xff != busy || time.Since(start) > lockPatience {
+		if errorCode(err)&0xff != busy || time.Since(start) > busyTimeout {
 			return err
 		}
-		time.Sleep(lockPause)
+		time.Sleep(busyRetry)
 	}
 }
 

@@ -9,9 +9,9 @@ import (
 	"github.com/halley-chat/halley/internal/engine"
 )
 
-// TestRosterFindsTheSame opens a database with and without its roster.
-func TestRosterFindsTheSame(t *testing.T) {
-	opts := Options{RotateRows: 100, PackRows: 16, rosterRows: 30}
+// TestManifestFindsTheSame opens a database with and without its manifest.
+func TestManifestFindsTheSame(t *testing.T) {
+	opts := Options{RotateRows: 100, PackRows: 16, manifestRows: 30}
 	dir := t.TempDir()
 	s := opened(t, dir, opts)
 	for i := range int64(77) {
@@ -21,7 +21,7 @@ func TestRosterFindsTheSame(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	look := func() (*positions, *roster) {
+	look := func() (*positions, *rowManifest) {
 		t.Helper()
 		c, err := connect(dsn(s.path, true))
 		if err != nil {
@@ -36,9 +36,9 @@ func TestRosterFindsTheSame(t *testing.T) {
 	}
 	same := func(what string, want, got *positions) {
 		t.Helper()
-		if want.current != got.current || want.border != got.border || want.next != got.next || len(want.logs) != len(got.logs) {
-			t.Errorf("%s: current %d, border %d, next %d, %d logs; want %d, %d, %d, %d", what,
-				got.current, got.border, got.next, len(got.logs), want.current, want.border, want.next, len(want.logs))
+		if want.current != got.current || want.currentFrom != got.currentFrom || want.next != got.next || len(want.logs) != len(got.logs) {
+			t.Errorf("%s: current %d, currentFrom %d, next %d, %d logs; want %d, %d, %d, %d", what,
+				got.current, got.currentFrom, got.next, len(got.logs), want.current, want.currentFrom, want.next, len(want.logs))
 		}
 		for log, w := range want.logs {
 			if g := got.logs[log]; g == nil || g.first != w.first || len(g.rows) != len(w.rows) || g.rows[0] != w.rows[0] || g.rows[len(g.rows)-1] != w.rows[len(w.rows)-1] {
@@ -48,18 +48,18 @@ func TestRosterFindsTheSame(t *testing.T) {
 	}
 	with, r := look()
 	if n := len(r.pending); n >= 30+5 {
-		t.Errorf("%d rows are read from the log tables in spite of the roster", n)
+		t.Errorf("%d rows are read from the log tables in spite of the manifest", n)
 	}
 	edit(t, dir, "DELETE FROM roster WHERE id IN (SELECT id FROM roster ORDER BY id LIMIT 1 OFFSET 2)")
 	gap, _ := look()
-	same("with a gap in the roster", with, gap)
+	same("with a gap in the manifest", with, gap)
 	edit(t, dir, "DELETE FROM roster")
 	without, r := look()
-	same("without the roster", with, without)
+	same("without the manifest", with, without)
 	if int64(len(r.pending)) != with.next-oldestRow(with) {
 		t.Errorf("%d rows are pending, want all %d", len(r.pending), with.next-oldestRow(with))
 	}
-	for range 2 { // the roster is made again
+	for range 2 { // the manifest is made again
 		s = opened(t, dir, opts)
 		grow(t, s, engine.ChatLog(1000+chat.ID(s.positions.next)), 0, 1, chat.PhaseActive)
 		if err := s.Close(); err != nil {
@@ -67,13 +67,13 @@ func TestRosterFindsTheSame(t *testing.T) {
 		}
 	}
 	if _, r = look(); len(r.pending) > 2 {
-		t.Errorf("%d rows are pending after the roster was made again", len(r.pending))
+		t.Errorf("%d rows are pending after the manifest was made again", len(r.pending))
 	}
 }
 
-// TestRosterHasNoGaps checks what is written down next after an uncertain
-// commit, or a roster that was lost in part.
-func TestRosterHasNoGaps(t *testing.T) {
+// TestManifestHasNoGaps checks what is written down next after an uncertain
+// commit, or a manifest that was lost in part.
+func TestManifestHasNoGaps(t *testing.T) {
 	s := opened(t, t.TempDir(), Options{})
 	edit(t, filepath.Dir(s.path), "INSERT INTO roster (id, n, body) VALUES (1, 3, x'')")
 	c, err := connect(dsn(s.path, true))
@@ -96,7 +96,7 @@ func TestRosterHasNoGaps(t *testing.T) {
 			}
 			return all
 		}
-		r := roster{pending: entries(x.pending)}
+		r := rowManifest{pending: entries(x.pending)}
 		if err := r.resume(c, entries(x.rows)); err != nil {
 			t.Fatal(err)
 		}
@@ -118,8 +118,8 @@ func oldestRow(p *positions) int64 {
 	return least
 }
 
-// TestRosterBody reads back what was written down, and refuses what is cut.
-func TestRosterBody(t *testing.T) {
+// TestManifestBody reads back what was written down, and refuses what is cut.
+func TestManifestBody(t *testing.T) {
 	want := []entry{
 		{id: 70, log: engine.ChatLog(1<<62 + 5), index: 1},
 		{id: 71, log: engine.AgentLog(1), index: 1 << 40},

@@ -85,7 +85,7 @@ func TestNoMigrationBesideServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenStaff(context.Background(), dir); !errors.Is(err, ErrInUse) {
+	if _, err := OpenShared(context.Background(), dir); !errors.Is(err, ErrInUse) {
 		t.Errorf("opening an old database beside its server says %v, want ErrInUse", err)
 	}
 	if err := lock.Close(); err != nil {
@@ -135,7 +135,7 @@ func TestBesideWaits(t *testing.T) {
 }
 
 // path is where the database is.
-func (a *Accounts) path(t *testing.T) (path string) {
+func (a *Shared) path(t *testing.T) (path string) {
 	t.Helper()
 	if err := a.pool.QueryRow("SELECT file FROM pragma_database_list WHERE name = 'main'").Scan(&path); err != nil {
 		t.Fatal(err)
