@@ -56,7 +56,7 @@ func (srv *Server) serveCallbackPolling(w http.ResponseWriter, r *http.Request) 
 		}
 		messages = append(messages, some...)
 	}
-	(&poll{srv: srv, turn: turn{srv: srv, peer: p}, w: w, r: r, callback: names[0]}).serve(messages)
+	(&poll{srv: srv, batch: batch{srv: srv, peer: p}, w: w, r: r, callback: names[0]}).serve(messages)
 }
 
 // callbackBody wraps an answer into a call. U+2028 and U+2029 are legal in

@@ -74,7 +74,7 @@ func (l *Local) Publish(channel string, data jsontext.Value) error {
 	}
 	var later []*Session
 	l.session.srv.fanOut(l.session, name, NewDelivery(channel, data), &later)
-	wakeAll(later)
+	notifyAll(later)
 	return nil
 }
 

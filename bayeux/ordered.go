@@ -16,40 +16,40 @@ const headStart = 250 * time.Millisecond
 // later says whether a held connect must still wait behind an answer, and
 // makes sure that it is not forgotten. Caller holds mu.
 func (s *Session) later() bool {
-	wait := time.Until(s.notBefore)
+	wait := time.Until(s.blockedUntil)
 	if wait <= 0 {
 		return false
 	}
-	time.AfterFunc(wait, s.wake)
+	time.AfterFunc(wait, s.notify)
 	return true
 }
 
 // arrived notes that a request has come: a connect confirms the one before,
 // any other shows that the answer before it has been read, since clients send
 // these one after the other.
-func (s *Session) arrived(connect bool) {
+func (s *Session) requestArrived(connect bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if connect {
-		s.onItsWay, s.adrift = false, false
+		s.replyUnconfirmed, s.pollAborted = false, false
 	} else {
-		s.notBefore = time.Time{}
+		s.blockedUntil = time.Time{}
 	}
 }
 
-// carriedByConnect notes that a connect's reply takes messages along.
-func (s *Session) carriedByConnect() {
+// connectCarriesMessages notes that a connect's reply takes messages along.
+func (s *Session) connectCarriesMessages() {
 	s.mu.Lock()
-	s.onItsWay = true
+	s.replyUnconfirmed = true
 	s.mu.Unlock()
 }
 
-// mayCarry says whether the answer to something else than a connect may take
-// messages along. If a connect is held they leave with that, and mayCarry
+// mayPiggyback says whether the answer to something else than a connect may take
+// messages along. If a connect is held they leave with that, and mayPiggyback
 // waits until it has been written. What comes after it found nothing waits for
 // the next answer. ctx is the request's.
 // spec:13.5
-func (s *Session) mayCarry(ctx context.Context) bool {
+func (s *Session) mayPiggyback(ctx context.Context) bool {
 	// spec:7.4
 	if s.connectOnly() || s.outbox.empty() {
 		return false
@@ -59,24 +59,24 @@ func (s *Session) mayCarry(ctx context.Context) bool {
 		urgent := s.outbox.waiting()
 		s.mu.Lock()
 		h := s.held
-		wait := s.srv.opts.Redeliver && s.socket == nil && s.gone == "" && !s.adrift && (urgent || s.carrying > 0)
+		wait := s.srv.opts.Redeliver && s.socket == nil && s.ended == "" && !s.pollAborted && (urgent || s.connectReplies > 0)
 		switch {
-		case (time.Now().Before(s.notBefore) || s.onItsWay) && s.carrying == 0:
+		case (time.Now().Before(s.blockedUntil) || s.replyUnconfirmed) && s.connectReplies == 0:
 			// Behind another answer, which may not have been read.
 			s.mu.Unlock()
 			return false
-		case h != nil && h.delivers && urgent && s.carrying == 0:
-			s.letGo()
+		case h != nil && h.delivers && urgent && s.connectReplies == 0:
+			s.releaseHold()
 			s.mu.Unlock()
 			h.release(holdDeliver)
-			<-h.written
+			<-h.replyWritten
 			return false
 		// spec:14.17.1
 		case wait:
-			if s.news == nil {
-				s.news = make(chan struct{})
+			if s.connectChanged == nil {
+				s.connectChanged = make(chan struct{})
 			}
-			news := s.news
+			changed := s.connectChanged
 			s.mu.Unlock()
 			if late == nil {
 				timer := time.NewTimer(headStart)
@@ -84,7 +84,7 @@ func (s *Session) mayCarry(ctx context.Context) bool {
 				late = timer.C
 			}
 			select {
-			case <-news:
+			case <-changed:
 				continue
 			case <-ctx.Done():
 				return false
@@ -93,7 +93,7 @@ func (s *Session) mayCarry(ctx context.Context) bool {
 			// A client that sends one request after the other would never
 			// see it ahead of the reply.
 			s.mu.Lock()
-			if s.carrying > 0 || s.held != nil || s.onItsWay || s.socket != nil || s.adrift {
+			if s.connectReplies > 0 || s.held != nil || s.replyUnconfirmed || s.socket != nil || s.pollAborted {
 				s.mu.Unlock()
 				return false
 			}
@@ -101,7 +101,7 @@ func (s *Session) mayCarry(ctx context.Context) bool {
 			s.mu.Unlock()
 			return false
 		}
-		s.notBefore = time.Now().Add(headStart)
+		s.blockedUntil = time.Now().Add(headStart)
 		s.mu.Unlock()
 		return true
 	}
@@ -109,24 +109,24 @@ func (s *Session) mayCarry(ctx context.Context) bool {
 
 // carries notes that a connect's answer is being made, which takes along what
 // waits; carried, that it is out.
-func (s *Session) carries() {
+func (s *Session) beginConnectReply() {
 	s.mu.Lock()
-	s.carrying++
+	s.connectReplies++
 	s.mu.Unlock()
 }
 
-func (s *Session) carried() {
+func (s *Session) endConnectReply() {
 	s.mu.Lock()
-	s.carrying--
-	s.tellNews()
+	s.connectReplies--
+	s.signalConnect()
 	s.mu.Unlock()
 }
 
-// tellNews wakes the answers that wait for a connect. Caller holds mu.
-func (s *Session) tellNews() {
-	if s.news != nil {
-		close(s.news)
-		s.news = nil
+// signalConnect wakes the answers that wait for a connect. Caller holds mu.
+func (s *Session) signalConnect() {
+	if s.connectChanged != nil {
+		close(s.connectChanged)
+		s.connectChanged = nil
 	}
 }
 
@@ -136,5 +136,5 @@ func (s *Session) tellNews() {
 func (s *Session) behind() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.gone == "" && time.Now().Before(s.notBefore)
+	return s.ended == "" && time.Now().Before(s.blockedUntil)
 }

@@ -22,7 +22,7 @@ type entry struct {
 //     reply on the same connection. When the client comes back on another
 //     connection, what is left goes out once more, in front.
 //
-// Reading goroutines call take; whoever pushes calls the session's wake when
+// Reading goroutines call take; whoever pushes calls the session's notify when
 // push says so. The bound is judged here and nowhere else.
 type outbox struct {
 	// Static after construction.
@@ -36,31 +36,31 @@ type outbox struct {
 	bytes  int
 	urgent int // how many of the queue are not lazy
 	closed bool
-	// told says that the reader knows that there is something: no further wake
+	// notified says that the reader knows that there is something: no further notify
 	// is due until it has taken.
-	told bool
+	notified bool
 
 	// What was written and is not known to have arrived, oldest first.
-	written      []entry
-	writtenBytes int
-	mark         int     // how many of them were ahead of the last connect's reply
-	before       int     // how many were written and are no longer among them
-	forgot       bool    // some had to be dropped at the bound since that reply
-	forgotBefore bool    // some that were ahead of it had to be dropped
-	batch        int64   // with acks: the number of the last batch
-	batches      []batch // with acks: what written is made of
+	written          []entry
+	writtenBytes     int
+	ackable          int        // how many of them were ahead of the last connect's reply
+	before           int        // how many were written and are no longer among them
+	truncated        bool       // some had to be dropped at the bound since that reply
+	truncatedAckable bool       // some that were ahead of it had to be dropped
+	lastBatch        int64      // with acks: the number of the last batch
+	unacked          []ackBatch // with acks: what written is made of
 }
 
-// batch is a number of messages that went out ahead of one connect's reply.
-type batch struct {
+// ackBatch is a number of messages that went out ahead of one connect's reply.
+type ackBatch struct {
 	id int64
 	n  int
 }
 
-// push queues a message. wake says that the reader must be told. The errors
+// push queues a message. notify says that the reader must be notified. The errors
 // are [ErrGone] and [ErrOverflow]; after an overflow nothing more is queued.
 // spec:13.2 spec:14.12
-func (o *outbox) push(e entry) (wake bool, err error) {
+func (o *outbox) push(e entry) (notify bool, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	n, size := len(o.queue), o.bytes
@@ -80,19 +80,19 @@ func (o *outbox) push(e entry) (wake bool, err error) {
 		return false, nil
 	}
 	o.urgent++
-	wake = !o.told
-	o.told = true
-	return wake, nil
+	notify = !o.notified
+	o.notified = true
+	return notify, nil
 }
 
-// hurry makes lazy messages urgent. wake is as in push.
-func (o *outbox) hurry() (wake bool) {
+// hurry makes lazy messages urgent. notify is as in push.
+func (o *outbox) hurry() (notify bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.urgent = len(o.queue)
-	wake = o.urgent > 0 && !o.told
-	o.told = o.told || wake
-	return wake
+	notify = o.urgent > 0 && !o.notified
+	o.notified = o.notified || notify
+	return notify
 }
 
 // take empties the outbox; the caller now owns what it held.
@@ -104,7 +104,7 @@ func (o *outbox) take() []entry {
 
 func (o *outbox) clear() []entry {
 	q := o.queue
-	o.queue, o.bytes, o.urgent, o.told = nil, 0, 0, false
+	o.queue, o.bytes, o.urgent, o.notified = nil, 0, 0, false
 	return q
 }
 
@@ -116,14 +116,14 @@ func (o *outbox) takeBatch() ([]entry, int64) {
 	defer o.mu.Unlock()
 	size := o.bytes
 	q := o.clear()
-	o.batch++
+	o.lastBatch++
 	if len(q) > 0 {
 		o.written = append(o.written, q...)
 		o.writtenBytes += size
-		o.batches = append(o.batches, batch{o.batch, len(q)})
+		o.unacked = append(o.unacked, ackBatch{o.lastBatch, len(q)})
 	}
 	// A copy: acknowledgements move written while the caller writes.
-	return append([]entry(nil), o.written...), o.batch
+	return append([]entry(nil), o.written...), o.lastBatch
 }
 
 // acknowledge forgets the batches up to a number.
@@ -131,9 +131,9 @@ func (o *outbox) takeBatch() ([]entry, int64) {
 func (o *outbox) acknowledge(id int64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for len(o.batches) > 0 && o.batches[0].id <= id {
-		o.drop(o.batches[0].n)
-		o.batches = o.batches[1:]
+	for len(o.unacked) > 0 && o.unacked[0].id <= id {
+		o.drop(o.unacked[0].n)
+		o.unacked = o.unacked[1:]
 	}
 }
 
@@ -163,11 +163,11 @@ func (o *outbox) wrote(q []entry, reply bool) (written int) {
 	}
 	for len(o.written) > o.maxMessages || o.writtenBytes > o.maxBytes && len(o.written) > 1 {
 		o.drop(1)
-		if o.mark > 0 {
-			o.mark--
-			o.forgotBefore = true
+		if o.ackable > 0 {
+			o.ackable--
+			o.truncatedAckable = true
 		} else {
-			o.forgot = true
+			o.truncated = true
 		}
 	}
 	written = o.before + len(o.written)
@@ -180,9 +180,9 @@ func (o *outbox) wrote(q []entry, reply bool) (written int) {
 // replied notes that a connect's reply is out behind so many that were written,
 // as wrote counts them. Caller holds mu.
 func (o *outbox) replied(written int) {
-	if n := written - o.before; n >= o.mark && n <= len(o.written) {
-		o.mark = n
-		o.forgotBefore, o.forgot = o.forgotBefore || o.forgot, false
+	if n := written - o.before; n >= o.ackable && n <= len(o.written) {
+		o.ackable = n
+		o.truncatedAckable, o.truncated = o.truncatedAckable || o.truncated, false
 	}
 }
 
@@ -204,8 +204,8 @@ func (o *outbox) confirm() {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.drop(o.mark)
-	o.mark, o.forgotBefore = 0, false
+	o.drop(o.ackable)
+	o.ackable, o.truncatedAckable = 0, false
 }
 
 // restore puts what was written and not confirmed back in front, because the
@@ -218,16 +218,16 @@ func (o *outbox) restore() (whole bool) {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	whole = !o.forgot && !o.forgotBefore
+	whole = !o.truncated && !o.truncatedAckable
 	if len(o.written) > 0 {
 		o.queue = append(o.written, o.queue...)
 		o.bytes += o.writtenBytes
 		o.urgent += len(o.written)
-		o.told = true
+		o.notified = true
 	}
 	o.before += len(o.written)
-	o.written, o.writtenBytes, o.mark = nil, 0, 0
-	o.forgot, o.forgotBefore = false, false
+	o.written, o.writtenBytes, o.ackable = nil, 0, 0
+	o.truncated, o.truncatedAckable = false, false
 	return whole
 }
 
@@ -249,7 +249,7 @@ func (o *outbox) failed(q []entry) {
 		o.bytes += len(e.body)
 	}
 	o.urgent += len(q)
-	o.told = true
+	o.notified = true
 }
 
 // empty says whether nothing is queued, not even lazy messages.
@@ -280,7 +280,7 @@ func (o *outbox) close(drop bool) {
 	defer o.mu.Unlock()
 	o.closed = true
 	if drop || !o.acks {
-		o.written, o.writtenBytes, o.mark, o.batches = nil, 0, 0, nil
+		o.written, o.writtenBytes, o.ackable, o.unacked = nil, 0, 0, nil
 	}
 	if drop {
 		o.clear()

@@ -123,24 +123,24 @@ func (srv *Server) Publish(channel string, data []byte) error {
 	}
 	var later []*Session
 	srv.fanOut(nil, name, NewDelivery(channel, data), &later)
-	wakeAll(later)
+	notifyAll(later)
 	return nil
 }
 
-// wakeAtOnce is how many sessions are woken by one goroutine: waking one mostly
+// notifyPerGoroutine is how many sessions are woken by one goroutine: waking one mostly
 // means to write to it.
-const wakeAtOnce = 64
+const notifyPerGoroutine = 64
 
-// wakeAll wakes the sessions that have something new.
-func wakeAll(list []*Session) {
+// notifyAll wakes the sessions that have something new.
+func notifyAll(list []*Session) {
 	some := func(list []*Session) {
 		for _, s := range list {
-			s.wake()
+			s.notify()
 		}
 	}
-	for len(list) > wakeAtOnce {
-		go some(list[:wakeAtOnce:wakeAtOnce])
-		list = list[wakeAtOnce:]
+	for len(list) > notifyPerGoroutine {
+		go some(list[:notifyPerGoroutine:notifyPerGoroutine])
+		list = list[notifyPerGoroutine:]
 	}
 	some(list)
 }

@@ -38,29 +38,29 @@ type Session struct {
 
 	mu sync.Mutex
 	// Guarded by mu.
-	connected bool          // it has sent its first connect
-	gone      Reason        // empty while it lives
-	socket    *socket       // the WebSocket it was last heard on, if that is open
-	lost      bool          // its last connection was lost since it was heard
-	held      *hold         // the connect that is being held
-	cycle     uint64        // counts connects, over all transports
-	timer     *time.Timer   // ends the hold, or the session when none is held
-	due       time.Time     // when the timer's purpose falls due
-	interval  time.Duration // the client's transient interval, 0 if it gave none
-	advised   string        // the transport last advised
-	busy      int           // bodies being processed that will carry messages home
-	tell      bool          // somebody must be told once busy is 0
-	subs      set[string]
-	onClose   []func(Reason)
-	value     any
-	onItsWay  bool          // a connect's reply with messages that no connect has confirmed
-	adrift    bool          // the client has gone from a held poll, and no connect has come since
-	carrying  int           // answers to connects that are being made, with ordered polling
-	news      chan struct{} // closed when a connect is held or answered; nil unless an answer waits for that
-	notBefore time.Time     // connects carry no messages before: an answer has a head start
-	lazy      *time.Timer   // hurries lazy messages
-	lazyDue   time.Time     // zero while none wait
-	active    time.Time     // when it last did anything but connect
+	connected        bool          // it has sent its first connect
+	ended            Reason        // empty while it lives
+	socket           *socket       // the WebSocket it was last heard on, if that is open
+	connectionLost   bool          // its last connection was lost since it was heard
+	held             *hold         // the connect that is being held
+	cycle            uint64        // counts connects, over all transports
+	timer            *time.Timer   // ends the hold, or the session when none is held
+	due              time.Time     // when the timer's purpose falls due
+	interval         time.Duration // the client's transient interval, 0 if it gave none
+	advised          string        // the transport last advised
+	busy             int           // bodies being processed that will carry messages home
+	notifyLater      bool          // somebody must be told once busy is 0
+	subs             set[string]
+	onClose          []func(Reason)
+	value            any
+	replyUnconfirmed bool          // a connect's reply with messages that no connect has confirmed
+	pollAborted      bool          // the client has gone from a held poll, and no connect has come since
+	connectReplies   int           // answers to connects that are being made, with ordered polling
+	connectChanged   chan struct{} // closed when a connect is held or answered; nil unless an answer waits for that
+	blockedUntil     time.Time     // connects carry no messages before: an answer has a head start
+	lazy             *time.Timer   // hurries lazy messages
+	lazyDue          time.Time     // zero while none wait
+	active           time.Time     // when it last did anything but connect
 }
 
 // hold is a /meta/connect that waits for its answer.
@@ -74,9 +74,9 @@ type hold struct {
 	release func(outcome)
 	// delivers says that the transport can only deliver by ending the hold.
 	delivers bool
-	// written is closed when the answer has been written or given up; only for
+	// replyWritten is closed when the answer has been written or given up; only for
 	// those that deliver.
-	written chan struct{}
+	replyWritten chan struct{}
 }
 
 // outcome says how a hold ended.
@@ -137,7 +137,7 @@ func (s *Session) Value() any {
 // should be quick.
 func (s *Session) OnClose(f func(Reason)) {
 	s.mu.Lock()
-	reason := s.gone
+	reason := s.ended
 	if reason == "" {
 		s.onClose = append(s.onClose, f)
 	}
@@ -169,17 +169,17 @@ func (s *Session) Send(d *Delivery) error {
 
 // deliver queues an encoded message and sees to it that it leaves.
 func (s *Session) deliver(e entry, lazy time.Duration) error {
-	wake, err := s.enqueue(e, lazy)
-	if wake {
-		s.wake()
+	notify, err := s.enqueue(e, lazy)
+	if notify {
+		s.notify()
 	}
 	return err
 }
 
-// enqueue queues an encoded message; a lazy one waits at most for lazy. wake
-// says that the caller must call wake.
-func (s *Session) enqueue(e entry, lazy time.Duration) (wake bool, err error) {
-	wake, err = s.outbox.push(e)
+// enqueue queues an encoded message; a lazy one waits at most for lazy. notify
+// says that the caller must call notify.
+func (s *Session) enqueue(e entry, lazy time.Duration) (notify bool, err error) {
+	notify, err = s.outbox.push(e)
 	if err == ErrOverflow {
 		s.overflow()
 		return false, err
@@ -190,7 +190,7 @@ func (s *Session) enqueue(e entry, lazy time.Duration) (wake bool, err error) {
 	if s.srv.opts.ActiveByDelivery && s.srv.opts.MaxInactivity > 0 {
 		s.act()
 	}
-	return wake, err
+	return notify, err
 }
 
 // armLazy makes sure that lazy messages leave within d.
@@ -199,7 +199,7 @@ func (s *Session) armLazy(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	due := time.Now().Add(d)
-	if s.gone != "" || !s.lazyDue.IsZero() && !due.Before(s.lazyDue) {
+	if s.ended != "" || !s.lazyDue.IsZero() && !due.Before(s.lazyDue) {
 		return
 	}
 	s.lazyDue = due
@@ -216,7 +216,7 @@ func (s *Session) hurry() {
 	s.lazyDue = time.Time{}
 	s.mu.Unlock()
 	if s.outbox.hurry() {
-		s.wake()
+		s.notify()
 	}
 }
 
@@ -248,12 +248,12 @@ func (s *Session) Disconnect() {
 	s.end(Kicked)
 }
 
-// wake tells whoever can carry messages to the client that there are some.
-func (s *Session) wake() {
+// notify tells whoever can carry messages to the client that there are some.
+func (s *Session) notify() {
 	s.mu.Lock()
 	// spec:5.2
 	if s.busy > 0 {
-		s.tell = true
+		s.notifyLater = true
 		s.mu.Unlock()
 		return
 	}
@@ -269,7 +269,7 @@ func (s *Session) wake() {
 			s.mu.Unlock()
 			return
 		}
-		s.letGo()
+		s.releaseHold()
 	} else {
 		h = nil
 	}
@@ -300,7 +300,7 @@ func (s *Session) pressing() bool {
 func (s *Session) begin() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.gone != "" {
+	if s.ended != "" {
 		return false
 	}
 	s.busy++
@@ -316,13 +316,13 @@ func (s *Session) begin() bool {
 func (s *Session) finish(carried bool) {
 	s.mu.Lock()
 	s.busy--
-	tell := s.busy == 0 && s.tell
+	tell := s.busy == 0 && s.notifyLater
 	if s.busy == 0 {
-		s.tell = false
+		s.notifyLater = false
 	}
 	s.mu.Unlock()
 	if tell && (!carried || s.outbox.waiting()) {
-		s.wake()
+		s.notify()
 	}
 }
 
@@ -345,7 +345,7 @@ func (s *Session) setTimer(t time.Time) {
 // set again.
 func (s *Session) onTimer() {
 	s.mu.Lock()
-	if s.gone != "" {
+	if s.ended != "" {
 		s.mu.Unlock()
 		return
 	}
@@ -361,7 +361,7 @@ func (s *Session) onTimer() {
 		return
 	}
 	if h != nil {
-		s.letGo()
+		s.releaseHold()
 	}
 	s.mu.Unlock()
 	if h != nil {
@@ -372,11 +372,11 @@ func (s *Session) onTimer() {
 	s.end(Expired)
 }
 
-// letGo ends the hold, whose answer is about to be written. The transport calls
+// releaseHold ends the hold, whose answer is about to be written. The transport calls
 // answered when that is done; until then the session has its full time. Caller
 // holds mu.
 // spec:9.1
-func (s *Session) letGo() {
+func (s *Session) releaseHold() {
 	s.held = nil
 	s.expireIn(s.srv.opts.MaxInterval + s.srv.opts.WriteTimeout)
 }
@@ -385,7 +385,7 @@ func (s *Session) letGo() {
 // session could take it, and releases an older one as replaced.
 func (s *Session) hold(h *hold) bool {
 	s.mu.Lock()
-	if s.gone != "" {
+	if s.ended != "" {
 		s.mu.Unlock()
 		return false
 	}
@@ -398,15 +398,15 @@ func (s *Session) hold(h *hold) bool {
 	old := s.held
 	s.held = h
 	s.setTimer(h.until)
-	s.tellNews()
+	s.signalConnect()
 	s.mu.Unlock()
 	if old != nil {
 		old.release(holdReplaced)
 	}
-	s.makeGood()
+	s.redeliverToHeldPoll()
 	// What was queued between the caller's look and now must not wait.
 	if (h.delivers || s.connectOnly()) && s.outbox.waiting() {
-		s.wake()
+		s.notify()
 	}
 	return true
 }
@@ -420,8 +420,8 @@ func (s *Session) unhold(h *hold) bool {
 	if s.held != h || h == nil {
 		return false
 	}
-	s.held, s.adrift = nil, true
-	if s.gone == "" {
+	s.held, s.pollAborted = nil, true
+	if s.ended == "" {
 		s.expireIn(s.srv.opts.Interval + s.srv.opts.MaxInterval)
 	}
 	return true
@@ -432,7 +432,7 @@ func (s *Session) releaseHeld(o outcome) {
 	s.mu.Lock()
 	h := s.held
 	s.held = nil
-	if h != nil && s.gone == "" {
+	if h != nil && s.ended == "" {
 		s.expireIn(s.srv.opts.Interval + s.srv.opts.MaxInterval)
 	}
 	s.mu.Unlock()
@@ -447,7 +447,7 @@ func (s *Session) releaseHeld(o outcome) {
 func (s *Session) answered() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.gone == "" && s.held == nil {
+	if s.ended == "" && s.held == nil {
 		s.expireIn(s.srv.opts.Interval + s.interval + s.srv.opts.MaxInterval)
 	}
 }
@@ -458,8 +458,8 @@ func (s *Session) answered() {
 // spec:7.3.3 spec:9.4 spec:10.8 spec:11.4 spec:14.6
 func (s *Session) attach(c *socket, lost bool) {
 	s.mu.Lock()
-	moved := s.socket != c || s.lost || lost
-	s.socket, s.lost = c, false
+	moved := s.socket != c || s.connectionLost || lost
+	s.socket, s.connectionLost = c, false
 	if c == nil {
 		s.cycle++ // an older connect takes nothing along from now on
 	}
@@ -475,18 +475,18 @@ func (s *Session) attach(c *socket, lost bool) {
 // lose notes that the session's last connection was lost.
 func (s *Session) lose() {
 	s.mu.Lock()
-	s.lost = true
+	s.connectionLost = true
 	s.mu.Unlock()
 }
 
-// makeGood has what was lost with another connection go out with the poll that
+// redeliverToHeldPoll has what was lost with another connection go out with the poll that
 // is held already: no new one will come before that is answered.
 // spec:14.17
-func (s *Session) makeGood() {
+func (s *Session) redeliverToHeldPoll() {
 	s.mu.Lock()
-	now := s.lost && s.socket == nil && s.held != nil && s.held.delivers
+	now := s.connectionLost && s.socket == nil && s.held != nil && s.held.delivers
 	if now {
-		s.lost = false
+		s.connectionLost = false
 	}
 	s.mu.Unlock()
 	if !now {
@@ -497,7 +497,7 @@ func (s *Session) makeGood() {
 		return
 	}
 	if s.outbox.waiting() {
-		s.wake()
+		s.notify()
 	}
 }
 
@@ -513,17 +513,17 @@ func (s *Session) overflow() {
 // and starts the expiry.
 // spec:9.3
 func (s *Session) detach(c *socket) {
-	defer s.makeGood()
+	defer s.redeliverToHeldPoll()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.socket != c {
 		return
 	}
-	s.socket, s.lost = nil, true
+	s.socket, s.connectionLost = nil, true
 	if s.held != nil && !s.held.delivers {
 		s.held = nil
 	}
-	if s.gone == "" && s.held == nil {
+	if s.ended == "" && s.held == nil {
 		s.expireIn(s.srv.opts.Interval + s.srv.opts.MaxInterval)
 	}
 }
@@ -532,11 +532,11 @@ func (s *Session) detach(c *socket) {
 // spec:9.5
 func (s *Session) end(reason Reason) {
 	s.mu.Lock()
-	if s.gone != "" {
+	if s.ended != "" {
 		s.mu.Unlock()
 		return
 	}
-	s.gone = reason
+	s.ended = reason
 	if s.timer != nil {
 		s.timer.Stop()
 	}
@@ -564,5 +564,5 @@ func (s *Session) end(reason Reason) {
 func (s *Session) reason() Reason {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.gone
+	return s.ended
 }

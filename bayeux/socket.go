@@ -146,19 +146,19 @@ func (c *socket) readOne() bool {
 
 // spec:10.5
 func (c *socket) process(messages []*Message) bool {
-	t := turn{srv: c.srv, peer: c.peer, session: c.srv.find(c.peer, messages[0].ClientID)}
-	defer t.end(false)
-	if t.session != nil && !isConnect(messages[0]) {
-		t.begin(t.session)
+	b := batch{srv: c.srv, peer: c.peer, session: c.srv.find(c.peer, messages[0].ClientID)}
+	defer b.end(false)
+	if b.session != nil && !isConnect(messages[0]) {
+		b.begin(b.session)
 	}
-	if t.session != nil {
-		c.carry(t.session)
+	if b.session != nil {
+		c.carry(b.session)
 	}
-	err := t.run(c.ctx, messages)
-	if t.fresh {
-		c.queue(t.replies...)
-		t.replies = nil
-		c.carry(t.session)
+	err := b.run(c.ctx, messages)
+	if b.fresh {
+		c.queue(b.replies...)
+		b.replies = nil
+		c.carry(b.session)
 	}
 	if err != nil {
 		c.srv.stats.BadBodies.Add(1)
@@ -166,16 +166,16 @@ func (c *socket) process(messages []*Message) bool {
 		return false
 	}
 	// spec:7.3.2
-	if t.connect != nil {
-		c.hold(&t)
+	if b.connect != nil {
+		c.hold(&b)
 	}
-	c.queue(t.replies...)
-	t.end(true)
+	c.queue(b.replies...)
+	b.end(true)
 	c.writeAll()
 	c.pause()
-	for _, r := range t.replies {
+	for _, r := range b.replies {
 		if r.channel == metaDisconnect && r.err == nil {
-			c.closeLater(t.session)
+			c.closeLater(b.session)
 		}
 	}
 	return true
@@ -195,9 +195,9 @@ func (c *socket) carry(s *Session) {
 }
 
 // hold keeps the connect: nothing waits for it but the session's timer.
-func (c *socket) hold(t *turn) {
-	s, r := t.session, t.connect
-	h := &hold{cycle: t.cycle, reply: r, until: time.Now().Add(t.wait)}
+func (c *socket) hold(b *batch) {
+	s, r := b.session, b.connect
+	h := &hold{cycle: b.cycle, reply: r, until: time.Now().Add(b.wait)}
 	h.release = func(o outcome) {
 		// Whoever ends the hold, a timer or another client, has no part in it.
 		// spec:14.20
@@ -392,7 +392,7 @@ func (c *socket) finish(t *take) bool {
 	putBuffer(&frames, t.buf)
 	c.close(0, "")
 	if t.session != nil && t.session.outbox.waiting() {
-		t.session.wake() // it may be reached in another way by now
+		t.session.notify() // it may be reached in another way by now
 	}
 	return false
 }

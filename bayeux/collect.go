@@ -71,12 +71,12 @@ func (s *Session) collectFor(c *socket, replies []*Reply) []entry {
 // nothing along if a newer one has come: its client has given it up. What is
 // taken is remembered before that can change; written is as in outbox.wrote.
 // spec:7.6
-func (s *Session) collectPolled(t *turn, only bool) (q []entry, written int) {
+func (s *Session) collectPolled(b *batch, only bool) (q []entry, written int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if t.restart && !t.fresh && t.cycle != s.cycle && s.gone == "" {
+	if b.restart && !b.fresh && b.cycle != s.cycle && s.ended == "" {
 		return nil, 0
 	}
-	q = s.collect(t.replies, only)
+	q = s.collect(b.replies, only)
 	return q, s.outbox.wrote(q, false)
 }

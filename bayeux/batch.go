@@ -18,9 +18,9 @@ const (
 // errBatchedHandshake: a handshake must be alone in its body (clause 5.1).
 var errBatchedHandshake = errors.New("bayeux: a handshake must be the only message")
 
-// turn is the processing of one body, in order (clause 5). It belongs to one
+// batch is the processing of one body, in order (clause 5). It belongs to one
 // goroutine.
-type turn struct {
+type batch struct {
 	srv     *Server
 	peer    *peer
 	session *Session // the one the body belongs to; nil if unknown
@@ -38,48 +38,48 @@ type turn struct {
 }
 
 // begin marks a session as busy until end.
-func (t *turn) begin(s *Session) {
+func (b *batch) begin(s *Session) {
 	if s.begin() {
-		t.begun = append(t.begun, s)
+		b.begun = append(b.begun, s)
 	}
 }
 
 // end undoes begin. Callers defer it, because a handler may panic.
-func (t *turn) end(carried bool) {
-	for _, s := range t.begun {
+func (b *batch) end(carried bool) {
+	for _, s := range b.begun {
 		s.finish(carried)
 	}
-	t.begun = nil
+	b.begun = nil
 }
 
 // run processes the messages.
-func (t *turn) run(ctx context.Context, messages []*Message) error {
-	t.alone = len(messages) == 1
+func (b *batch) run(ctx context.Context, messages []*Message) error {
+	b.alone = len(messages) == 1
 	// spec:5.1.1
 	for _, m := range messages {
-		if m.Channel == metaHandshake && !t.alone {
+		if m.Channel == metaHandshake && !b.alone {
 			return errBatchedHandshake
 		}
 	}
-	t.srv.stats.Messages.Add(int64(len(messages)))
-	defer func() { wakeAll(t.later) }()
+	b.srv.stats.Messages.Add(int64(len(messages)))
+	defer func() { notifyAll(b.later) }()
 	// spec:5.4 spec:13.1 spec:14.1
 	for _, m := range messages {
-		r := t.one(ctx, m)
+		r := b.one(ctx, m)
 		if r == nil {
 			continue
 		}
 		if r.err != nil {
-			t.srv.stats.Refused.Add(1)
+			b.srv.stats.Refused.Add(1)
 		}
-		t.replies = append(t.replies, r.finish(t.session))
+		b.replies = append(b.replies, r.finish(b.session))
 	}
 	return nil
 }
 
 // one processes a message. A nil reply means that the connect is to be held.
 // spec:5.3
-func (t *turn) one(ctx context.Context, m *Message) *Reply {
+func (b *batch) one(ctx context.Context, m *Message) *Reply {
 	if m.err != nil {
 		return replyTo(m).fail(m.err)
 	}
@@ -93,19 +93,19 @@ func (t *turn) one(ctx context.Context, m *Message) *Reply {
 		return replyTo(m).fail(errChannelInvalid)
 	}
 	var known *Session
-	if t.session != nil && name != metaHandshake && m.ClientID == t.session.id {
-		known = t.session
+	if b.session != nil && name != metaHandshake && m.ClientID == b.session.id {
+		known = b.session
 	}
-	refused := t.srv.incoming(ctx, known, m)
+	refused := b.srv.incoming(ctx, known, m)
 	r := replyTo(m) // with what the extensions want to add
 	if refused != nil {
 		return r.fail(refused)
 	}
 	if name == metaHandshake {
-		return t.handshake(ctx, m, r)
+		return b.handshake(ctx, m, r)
 	}
 	// spec:5.1 spec:1.3.3
-	if t.session == nil || m.ClientID != t.session.id || t.session.reason() != "" {
+	if b.session == nil || m.ClientID != b.session.id || b.session.reason() != "" {
 		r.fail(errUnknownClient)
 		if name == metaConnect {
 			// spec:2.4 spec:14.4
@@ -115,14 +115,14 @@ func (t *turn) one(ctx context.Context, m *Message) *Reply {
 	}
 	switch {
 	case name == metaConnect:
-		return t.doConnect(m, r)
+		return b.answerOrHold(m, r)
 	case name == metaSubscribe:
-		return t.subscribe(ctx, m, r)
+		return b.subscribe(ctx, m, r)
 	case name == metaUnsubscribe:
-		return t.unsubscribe(m, r)
+		return b.unsubscribe(m, r)
 	// spec:6.6
 	case name == metaDisconnect:
-		t.session.end(Disconnected)
+		b.session.end(Disconnected)
 		return r
 	// spec:6.10
 	case isMeta(name):
@@ -131,22 +131,22 @@ func (t *turn) one(ctx context.Context, m *Message) *Reply {
 	case wild:
 		return r.fail(errChannelInvalid)
 	case isService(name):
-		return t.service(ctx, name, m, r)
+		return b.service(ctx, name, m, r)
 	default:
-		return t.broadcast(ctx, name, m, r)
+		return b.broadcast(ctx, name, m, r)
 	}
 }
 
 // spec:6.1
-func (t *turn) handshake(ctx context.Context, m *Message, r *Reply) *Reply {
+func (b *batch) handshake(ctx context.Context, m *Message, r *Reply) *Reply {
 	s := &Session{
-		srv: t.srv, id: newID(), browser: t.peer.browser, principal: t.peer.principal,
-		address: t.peer.address, active: time.Now(),
-		origin: t.peer.origin, own: t.peer.own, known: t.peer.known, transport: t.peer.transport,
-		outbox: outbox{maxMessages: t.srv.opts.OutboxMessages, maxBytes: t.srv.opts.OutboxBytes, redeliver: t.srv.opts.Redeliver},
+		srv: b.srv, id: newID(), browser: b.peer.browser, principal: b.peer.principal,
+		address: b.peer.address, active: time.Now(),
+		origin: b.peer.origin, own: b.peer.own, known: b.peer.known, transport: b.peer.transport,
+		outbox: outbox{maxMessages: b.srv.opts.OutboxMessages, maxBytes: b.srv.opts.OutboxBytes, redeliver: b.srv.opts.Redeliver},
 	}
-	s.outbox.acks = t.srv.opts.Ack && wantsAck(m)
-	r.lead, r.transports = true, t.srv.types
+	s.outbox.acks = b.srv.opts.Ack && wantsAck(m)
+	r.lead, r.transports = true, b.srv.types
 	deny := func(err error) *Reply {
 		// spec:2.6
 		r.advice = &advice{reconnect: "none", bare: true}
@@ -155,14 +155,14 @@ func (t *turn) handshake(ctx context.Context, m *Message, r *Reply) *Reply {
 		}
 		return r.fail(asError(err, errHandshakeDenied))
 	}
-	if ask := t.srv.opts.Policy.Handshake; ask != nil {
+	if ask := b.srv.opts.Policy.Handshake; ask != nil {
 		if err := ask(ctx, s, m); err != nil {
 			return deny(err)
 		}
 	}
-	if err := t.srv.register(s); err != nil {
+	if err := b.srv.register(s); err != nil {
 		if err == errServerClosed {
-			r.advice = t.srv.normalAdvice()
+			r.advice = b.srv.normalAdvice()
 			return r.fail(errHandshakeDenied)
 		}
 		return deny(err)
@@ -170,24 +170,24 @@ func (t *turn) handshake(ctx context.Context, m *Message, r *Reply) *Reply {
 	// spec:14.9
 	// Marked as busy until the reply is on its way, so that nothing reaches
 	// the client before it (clause 14.9).
-	t.begin(s)
-	t.session, t.fresh, t.restart = s, true, true
-	r.clientID, r.advice = s.id, t.srv.normalAdvice()
-	s.advised = t.peer.transport
+	b.begin(s)
+	b.session, b.fresh, b.restart = s, true, true
+	r.clientID, r.advice = s.id, b.srv.normalAdvice()
+	s.advised = b.peer.transport
 	if s.outbox.acks {
 		r.SetExt("ack", []byte("true"))
 	}
-	if add := t.srv.opts.OnHandshake; add != nil {
+	if add := b.srv.opts.OnHandshake; add != nil {
 		add(ctx, s, m, r)
 	}
-	t.srv.stats.Handshakes.Add(1)
-	t.srv.observe(Event{Kind: SessionOpened, Session: s})
+	b.srv.stats.Handshakes.Add(1)
+	b.srv.observe(Event{Kind: SessionOpened, Session: s})
 	return r
 }
 
-// doConnect decides whether a connect is answered at once or held (7.1).
-func (t *turn) doConnect(m *Message, r *Reply) *Reply {
-	s, srv := t.session, t.srv
+// answerOrHold decides whether a connect is answered at once or held (7.1).
+func (b *batch) answerOrHold(m *Message, r *Reply) *Reply {
+	s, srv := b.session, b.srv
 	// spec:7.6 spec:7.6.3 spec:14.7
 	s.releaseHeld(holdReplaced)
 	asked := m.clientAdvice()
@@ -204,7 +204,7 @@ func (t *turn) doConnect(m *Message, r *Reply) *Reply {
 	s.acknowledged(m)
 	s.mu.Lock()
 	s.cycle++
-	t.cycle = s.cycle
+	b.cycle = s.cycle
 	first := !s.connected
 	s.connected = true
 	s.interval = 0
@@ -212,16 +212,16 @@ func (t *turn) doConnect(m *Message, r *Reply) *Reply {
 		s.interval = min(time.Duration(asked.interval)*time.Millisecond, srv.opts.MaxInterval)
 	}
 	// spec:2.2 spec:2.2.1
-	if m.Advice != nil || s.advised != t.peer.transport {
+	if m.Advice != nil || s.advised != b.peer.transport {
 		r.advice = srv.normalAdvice()
 		if asked.interval >= 0 {
 			r.advice.interval = s.interval
 		}
-		s.advised = t.peer.transport
+		s.advised = b.peer.transport
 	}
 	s.mu.Unlock()
 
-	t.restart = true
+	b.restart = true
 	// spec:14.15
 	if srv.draining.Load() > 0 {
 		r.advice = srv.drainAdvice()
@@ -232,16 +232,16 @@ func (t *turn) doConnect(m *Message, r *Reply) *Reply {
 		return r
 	}
 	// spec:7.1.2 spec:7.1.3 spec:11.1.3
-	polls := t.peer.transport != transportWebSocket
-	if polls && !t.alone || (polls || s.connectOnly()) && s.pressing() && !(polls && s.behind()) {
+	polls := b.peer.transport != transportWebSocket
+	if polls && !b.alone || (polls || s.connectOnly()) && s.pressing() && !(polls && s.behind()) {
 		return r
 	}
-	t.connect, t.wait = r, wait
+	b.connect, b.wait = r, wait
 	return nil
 }
 
 // spec:6.2 spec:6.3 spec:6.4
-func (t *turn) subscribe(ctx context.Context, m *Message, r *Reply) *Reply {
+func (b *batch) subscribe(ctx context.Context, m *Message, r *Reply) *Reply {
 	names, e := m.subscriptions()
 	if e != nil {
 		return r.fail(e)
@@ -256,10 +256,10 @@ func (t *turn) subscribe(ctx context.Context, m *Message, r *Reply) *Reply {
 		case isService(name):
 			continue
 		}
-		if e := t.srv.mayUse(ctx, t.session, Subscribe, name); e != nil {
+		if e := b.srv.mayUse(ctx, b.session, Subscribe, name); e != nil {
 			return r.fail(e)
 		}
-		if e := t.session.subscribe(name); e != nil {
+		if e := b.session.subscribe(name); e != nil {
 			return r.fail(e)
 		}
 	}
@@ -268,7 +268,7 @@ func (t *turn) subscribe(ctx context.Context, m *Message, r *Reply) *Reply {
 
 func (s *Session) subscribe(name string) *Error {
 	s.mu.Lock()
-	if s.gone != "" {
+	if s.ended != "" {
 		s.mu.Unlock()
 		return errUnknownClient
 	}
@@ -287,7 +287,7 @@ func (s *Session) subscribe(name string) *Error {
 }
 
 // spec:6.5
-func (t *turn) unsubscribe(m *Message, r *Reply) *Reply {
+func (b *batch) unsubscribe(m *Message, r *Reply) *Reply {
 	names, e := m.subscriptions()
 	if e != nil {
 		return r.fail(e)
@@ -300,7 +300,7 @@ func (t *turn) unsubscribe(m *Message, r *Reply) *Reply {
 		case isMeta(name):
 			return r.fail(errUnsubFailed)
 		}
-		t.session.unsubscribe(name)
+		b.session.unsubscribe(name)
 	}
 	return r
 }
@@ -318,27 +318,27 @@ func (s *Session) unsubscribe(name string) {
 }
 
 // spec:6.9 spec:12.3
-func (t *turn) service(ctx context.Context, name string, m *Message, r *Reply) *Reply {
-	h := t.srv.handler(name)
+func (b *batch) service(ctx context.Context, name string, m *Message, r *Reply) *Reply {
+	h := b.srv.handler(name)
 	if h == nil {
 		return r
 	}
-	if err := h(ctx, t.session, m); err != nil {
+	if err := h(ctx, b.session, m); err != nil {
 		return r.fail(asError(err, errInternal))
 	}
 	return r
 }
 
-func (t *turn) broadcast(ctx context.Context, name string, m *Message, r *Reply) *Reply {
+func (b *batch) broadcast(ctx context.Context, name string, m *Message, r *Reply) *Reply {
 	// spec:1.3.5
 	if m.Data == nil {
 		return r.fail(errNoData)
 	}
-	if e := t.srv.mayUse(ctx, t.session, Publish, name); e != nil {
+	if e := b.srv.mayUse(ctx, b.session, Publish, name); e != nil {
 		return r.fail(e)
 	}
 	// spec:6.7
-	t.srv.fanOut(t.session, name, m.broadcast(), &t.later)
+	b.srv.fanOut(b.session, name, m.broadcast(), &b.later)
 	return r
 }
 

@@ -33,7 +33,7 @@ func (srv *Server) serveLongPolling(w http.ResponseWriter, r *http.Request) {
 		srv.badBody(w, err)
 		return
 	}
-	(&poll{srv: srv, turn: turn{srv: srv, peer: p}, w: w, r: r}).serve(messages)
+	(&poll{srv: srv, batch: batch{srv: srv, peer: p}, w: w, r: r}).serve(messages)
 }
 
 // spec:3.4
@@ -51,10 +51,10 @@ func (srv *Server) wrote(s *Session, n int) {
 
 // poll is one polling request. It belongs to the request's goroutine.
 type poll struct {
-	srv  *Server
-	turn turn
-	w    http.ResponseWriter
-	r    *http.Request
+	srv   *Server
+	batch batch
+	w     http.ResponseWriter
+	r     *http.Request
 	// callback is the JavaScript function to call with the answer; empty for
 	// long-polling.
 	callback string
@@ -62,67 +62,67 @@ type poll struct {
 }
 
 func (p *poll) serve(messages []*Message) {
-	t := &p.turn
+	b := &p.batch
 	defer func() {
 		if p.written != nil {
 			close(p.written)
 		}
 	}()
-	t.session = p.srv.find(t.peer, messages[0].ClientID)
-	if s := t.session; s != nil && isConnect(messages[0]) {
+	b.session = p.srv.find(b.peer, messages[0].ClientID)
+	if s := b.session; s != nil && isConnect(messages[0]) {
 		// A client that asks not to be held has lost a connection, or is new.
 		s.attach(nil, messages[0].clientAdvice().timeout == 0)
 	}
-	if t.session != nil {
-		t.session.arrived(isConnect(messages[0]))
+	if b.session != nil {
+		b.session.requestArrived(isConnect(messages[0]))
 	}
-	defer t.end(false)
-	if t.session != nil && !isConnect(messages[0]) {
-		t.begin(t.session)
+	defer b.end(false)
+	if b.session != nil && !isConnect(messages[0]) {
+		b.begin(b.session)
 	}
-	if err := t.run(p.r.Context(), messages); err != nil {
+	if err := b.run(p.r.Context(), messages); err != nil {
 		p.srv.badBody(p.w, err)
 		return
 	}
-	if t.connect != nil && !p.hold() {
+	if b.connect != nil && !p.hold() {
 		return
 	}
 	p.write()
-	t.end(true)
+	b.end(true)
 }
 
 // hold keeps the connect until something happens. It reports whether there is
 // an answer to write.
 func (p *poll) hold() bool {
-	t, s := &p.turn, p.turn.session
-	if !p.srv.mayHold(t.peer) {
+	b, s := &p.batch, p.batch.session
+	if !p.srv.mayHold(b.peer) {
 		// spec:8.4
 		a := p.srv.normalAdvice()
 		a.interval, a.multiple = p.srv.opts.MultiSessionInterval, true
 		if a.interval < 0 {
 			a.reconnect, a.interval = "none", 0
-			t.connect.fail(errTooManyConnects)
+			b.connect.fail(errTooManyConnects)
 		}
-		t.connect.advice = a
+		b.connect.advice = a
 		p.srv.lockAdvised(s)
-		t.replies = append(t.replies, t.connect.finish(s))
+		b.replies = append(b.replies, b.connect.finish(s))
 		return true
 	}
 	ended := make(chan outcome, 1)
 	h := &hold{
-		cycle: t.cycle, reply: t.connect, until: time.Now().Add(t.wait), delivers: true,
+		cycle: b.cycle, reply: b.connect, until: time.Now().Add(b.wait), delivers: true,
 		release: func(o outcome) {
 			// Not by the request's own goroutine, which comes too late for a
 			// connect that takes this one's place.
-			p.srv.unhold(t.peer)
+			p.srv.unhold(b.peer)
 			ended <- o
 		},
-		written: make(chan struct{}),
+		replyWritten: make(chan struct{}),
 	}
-	p.written = h.written
+	p.written = h.replyWritten
 	if !s.hold(h) {
-		p.srv.unhold(t.peer)
-		t.replies = append(t.replies, t.connect.over(s.reason()).finish(s))
+		p.srv.unhold(b.peer)
+		b.replies = append(b.replies, b.connect.over(s.reason()).finish(s))
 		return true
 	}
 	select {
@@ -138,18 +138,18 @@ func (p *poll) hold() bool {
 // queued, and the session's clock runs from now.
 // spec:7.8
 func (p *poll) abandon(h *hold, ended <-chan outcome) {
-	if p.turn.session.unhold(h) {
-		p.srv.unhold(p.turn.peer)
+	if p.batch.session.unhold(h) {
+		p.srv.unhold(p.batch.peer)
 		return
 	}
 	<-ended
-	p.turn.session.answered()
+	p.batch.session.answered()
 }
 
 // over makes the answer of a connect whose hold has ended, and reports whether
 // it is still to be written.
 func (p *poll) over(o outcome) bool {
-	t, s := &p.turn, p.turn.session
+	b, s := &p.batch, p.batch.session
 	switch o {
 	case holdReplaced:
 		// spec:7.6.1
@@ -158,11 +158,11 @@ func (p *poll) over(o outcome) bool {
 		http.Error(p.w, "a newer connect took this one's place", http.StatusInternalServerError)
 		return false
 	case holdOver:
-		t.connect.over(s.reason())
+		b.connect.over(s.reason())
 	case holdDrain:
-		t.connect.advice = p.srv.drainAdvice()
+		b.connect.advice = p.srv.drainAdvice()
 	}
-	t.replies = append(t.replies, t.connect.finish(s))
+	b.replies = append(b.replies, b.connect.finish(s))
 	return true
 }
 
@@ -178,59 +178,59 @@ func (srv *Server) lockAdvised(s *Session) {
 // write sends what the outbox holds and the replies.
 // spec:1.2 spec:7.2 spec:14.2
 func (p *poll) write() {
-	t := &p.turn
+	b := &p.batch
 	var queued []entry
 	written := 0
-	if s := t.session; s != nil {
-		ordered := p.srv.opts.OrderedPolling && !t.fresh
-		if ordered && t.restart {
-			s.carries()
-			defer s.carried()
+	if s := b.session; s != nil {
+		ordered := p.srv.opts.OrderedPolling && !b.fresh
+		if ordered && b.restart {
+			s.beginConnectReply()
+			defer s.endConnectReply()
 		}
-		if !ordered || t.restart && !s.behind() || !t.restart && p.callback == "" && s.mayCarry(p.r.Context()) {
+		if !ordered || b.restart && !s.behind() || !b.restart && p.callback == "" && s.mayPiggyback(p.r.Context()) {
 			// spec:14.17.1
 			only := p.callback != "" || p.srv.opts.Redeliver && !ordered
-			queued, written = s.collectPolled(t, only)
+			queued, written = s.collectPolled(b, only)
 		}
-		if ordered && t.restart && len(queued) > 0 {
-			s.carriedByConnect()
+		if ordered && b.restart && len(queued) > 0 {
+			s.connectCarriesMessages()
 		}
 	}
-	if t.fresh && !t.peer.known {
+	if b.fresh && !b.peer.known {
 		// spec:8.1 spec:14.10
-		http.SetCookie(p.w, p.srv.cookie(t.peer, p.r))
+		http.SetCookie(p.w, p.srv.cookie(b.peer, p.r))
 	}
 	size := 2
 	for _, e := range queued {
 		size += len(e.body) + 1
 	}
-	out := appendArray(make([]byte, 0, size+256*len(t.replies)), queued, t.replies)
+	out := appendArray(make([]byte, 0, size+256*len(b.replies)), queued, b.replies)
 	kind := "application/json;charset=UTF-8"
 	if p.callback != "" {
 		kind, out = "text/javascript;charset=UTF-8", callbackBody(p.callback, out)
 	}
-	if t.session != nil {
-		p.srv.wrote(t.session, len(queued))
+	if b.session != nil {
+		p.srv.wrote(b.session, len(queued))
 	}
 	err := p.send(kind, out)
-	if t.session == nil {
+	if b.session == nil {
 		return
 	}
 	if err != nil {
-		t.session.outbox.failed(queued)
-		if t.restart || len(queued) > 0 {
-			t.session.lose()
+		b.session.outbox.failed(queued)
+		if b.restart || len(queued) > 0 {
+			b.session.lose()
 			// A connect may have come meanwhile.
-			t.session.makeGood()
+			b.session.redeliverToHeldPoll()
 		}
-		if t.session.outbox.waiting() {
-			t.session.wake()
+		if b.session.outbox.waiting() {
+			b.session.notify()
 		}
-	} else if t.restart && written > 0 {
-		t.session.outbox.sent(written)
+	} else if b.restart && written > 0 {
+		b.session.outbox.sent(written)
 	}
-	if t.restart {
-		t.session.answered()
+	if b.restart {
+		b.session.answered()
 	}
 }
 
