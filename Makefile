@@ -8,7 +8,7 @@ GOTEST     := go test -shuffle=on
 # Packages of the black boxes are run by targets of their own.
 UNIT       = $$(go list ./... | grep -v /test/)
 
-.PHONY: build help run test race conversations e2e interop record kill lint fmt web sample-zip clean chromium fuzz bench-bayeux bench-gms bench-sqlite
+.PHONY: build help run test race conversations e2e interop record kill lint fmt web sample-zip clean chromium soak-test fuzz bench-bayeux bench-gms bench-sqlite
 
 build: web
 	@mkdir -p bin
@@ -72,6 +72,12 @@ e2e: build chromium web/e2e/node_modules/.halley web/sample/node_modules/.halley
 
 chromium:
 	@test/chromium.sh
+
+# Every suite of make test N times; SUITES="internal/gms web/e2e" for some of them.
+N ?= 30
+soak-test: build chromium $(STAMPS)
+	go build -o bin/bayeux-echo ./bayeux/examples/echo
+	go run ./test/soak -n $(N) $(SUITES)
 
 lint:
 	go vet ./...
