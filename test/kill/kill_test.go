@@ -22,7 +22,25 @@ var (
 	chats  = flag.Int("chats", 200, "how many chats are under way")
 	within = flag.Duration("within", 1200*time.Millisecond, "how long at most the server lives after it serves")
 	think  = flag.Duration("think", 3*time.Second, "how long at most a visitor thinks before the next line")
+	seed   = flag.Uint64("seed", 0, "of what is drawn: the moments of the kills and the visitors' pauses; 0 draws one")
 )
+
+// draws returns the random numbers of one goroutine of the test. What is drawn
+// repeats with -seed; what the system makes of it does not.
+func draws(t *testing.T) func(stream int) *rand.Rand {
+	t.Helper()
+	from := *seed
+	if from == 0 {
+		from = rand.Uint64()
+	}
+	t.Logf("drawn with -seed %d", from)
+	return func(stream int) *rand.Rand { return rand.New(rand.NewPCG(from, uint64(stream))) }
+}
+
+// upTo draws a duration below a bound.
+func upTo(r *rand.Rand, bound time.Duration) time.Duration {
+	return time.Duration(r.Int64N(int64(bound)))
+}
 
 // said is a line that a visitor was told is in the chat.
 type said struct {
@@ -113,20 +131,22 @@ func nothingIsLost(t *testing.T, s *server, agent string) {
 	talking, hush := context.WithCancel(ctx)
 	patience, giveUp := context.WithCancel(ctx)
 	defer giveUp()
+	stream := draws(t)
 	var talk sync.WaitGroup
 	for i, g := range guests {
 		talk.Go(func() {
-			if err := g.talk(patience, talking.Done()); err != nil {
+			if err := g.talk(patience, talking.Done(), stream(i+1)); err != nil {
 				t.Errorf("visitor %d: %v", i, err)
 			}
 		})
 	}
+	moments := stream(0)
 	for range *kills {
-		wait(ctx, rand.N(*within))
+		wait(ctx, upTo(moments, *within))
 		s.kill()
 		s.start()
-		if rand.IntN(4) == 0 { // now and then before it is ready
-			wait(ctx, rand.N(300*time.Millisecond))
+		if moments.IntN(4) == 0 { // now and then before it is ready
+			wait(ctx, upTo(moments, 300*time.Millisecond))
 			continue
 		}
 		if err := s.serving(ctx); err != nil {
@@ -221,15 +241,15 @@ func answers(events []visitor.Event) (n int) {
 }
 
 // talk says one line after the other until it is told to stop, and sees each
-// through.
-func (g *guest) talk(ctx context.Context, stop <-chan struct{}) error {
+// through. Its pauses are drawn from r.
+func (g *guest) talk(ctx context.Context, stop <-chan struct{}, r *rand.Rand) error {
 	for n := 1; ; n++ {
 		select {
-		case <-time.After(rand.N(*think)):
+		case <-time.After(upTo(r, *think)):
 		case <-stop:
 			return nil
 		}
-		if rand.IntN(3) == 0 {
+		if r.IntN(3) == 0 {
 			if err := g.Type(ctx, true, "…"); err != nil {
 				return err
 			}
