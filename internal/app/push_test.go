@@ -122,7 +122,7 @@ func (r *running) offered(id chat.ID) {
 		default:
 		}
 	})
-	defer stop()
+	defer stop.Close()
 	for {
 		if s, _ := r.engine.Board().Get(id); s.Offer != nil {
 			return

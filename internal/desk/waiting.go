@@ -73,8 +73,7 @@ func waitingOf(all []chat.Summary) []waitingShape {
 func (d *Desk) runWaiting(ctx context.Context) {
 	stir := make(chan struct{}, 1)
 	stir <- struct{}{}
-	deaf := d.engine.Board().Watch(func(chat.Summary) { signal(stir) })
-	defer deaf()
+	defer d.engine.Board().Watch(func(chat.Summary) { signal(stir) }).Close()
 	for {
 		select {
 		case <-ctx.Done():

@@ -110,19 +110,17 @@ func (b *Board) Len() int {
 // from now on, a last time when the chat has ended. Changes that follow each
 // other quickly may be told as one, the latest. The calls come one at a time
 // from a goroutine of the board; changed must not block and must not call the
-// engine, though it may read the board. cancel waits for a call in progress,
-// unless it is called from within one.
-func (b *Board) Watch(changed func(chat.Summary)) (cancel func()) {
+// engine, though it may read the board.
+func (b *Board) Watch(changed func(chat.Summary)) *Watch {
 	w := &boardWatcher{newGate(), changed}
 	b.mu.Lock()
 	b.watchers = append(slices.Clone(b.watchers), w)
 	b.mu.Unlock()
-	return func() {
-		w.gate.close()
+	return &Watch{w.gate, func() {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		b.watchers = slices.DeleteFunc(slices.Clone(b.watchers), func(x *boardWatcher) bool { return x == w })
-	}
+	}}
 }
 
 // put takes the summary that a chat has after the event with the index at.
@@ -257,7 +255,6 @@ func (b *Board) tell(s chat.Summary) {
 // news until done is closed. News wait in a map by chat, so that there are
 // never more of them than chats.
 func (b *Board) run(done <-chan struct{}) {
-	runner := goroutine()
 	for {
 		select {
 		case <-done:
@@ -270,7 +267,7 @@ func (b *Board) run(done <-chan struct{}) {
 		b.mu.Unlock()
 		for _, id := range order {
 			for _, w := range watchers {
-				w.gate.pass(runner, func() { w.changed(news[id]) })
+				w.gate.pass(func() { w.changed(news[id]) })
 			}
 		}
 	}

@@ -49,7 +49,7 @@ func TestBoard(t *testing.T) {
 		far := start(t, engine.Options{Log: log, Bus: bus})
 		var mu sync.Mutex
 		told := make(map[chat.ID][]chat.Phase)
-		cancel := far.Board().Watch(func(s chat.Summary) {
+		w := far.Board().Watch(func(s chat.Summary) {
 			mu.Lock()
 			defer mu.Unlock()
 			told[s.Chat] = append(told[s.Chat], s.Phase)
@@ -96,12 +96,12 @@ func TestBoard(t *testing.T) {
 		if _, ok := far.Board().Get(a); ok || len(far.Board().ByBrowser("b1")) != 0 {
 			t.Error("the far board still has the chat that ended")
 		}
-		cancel()
+		w.Close()
 		before := len(told[b])
 		do(t, e, b, chat.Command{By: chat.TheVisitor(), Do: chat.End{}})
 		synctest.Wait()
 		if len(told[b]) != before {
-			t.Error("something was told after cancel")
+			t.Error("something was told after Close")
 		}
 	})
 }
@@ -125,7 +125,7 @@ func TestLateNotice(t *testing.T) {
 		defer w.Close()
 		synctest.Wait()
 		var late []chat.Phase
-		defer far.Board().Watch(func(s chat.Summary) { late = append(late, s.Phase) })()
+		defer far.Board().Watch(func(s chat.Summary) { late = append(late, s.Phase) }).Close()
 		check := func(when string) {
 			t.Helper()
 			synctest.Wait()

@@ -55,8 +55,7 @@ func TestLinesMoveTheDeadlineWithoutARow(t *testing.T) {
 		}
 		join(t, one, id, 7)
 		told := 0
-		cancel := one.Board().Watch(func(chat.Summary) { told++ })
-		defer cancel()
+		defer one.Board().Watch(func(chat.Summary) { told++ }).Close()
 		rows := 0
 		log.Fail(func(a engine.Append) error {
 			if a.Summary != nil && a.Log == engine.ChatLog(id) {

@@ -200,7 +200,7 @@ func (r *room[C, E, V]) show(entries []entry[E], read bool) {
 		return
 	}
 	for _, w := range r.watchers {
-		w.tell(r.runner, events, r.now, false)
+		w.notify(events, r.now, false)
 	}
 }
 
@@ -243,7 +243,7 @@ func (r *room[C, E, V]) attach(j *job[C, E, V]) error {
 		return chat.Refuse(chat.NotFound, "there is no such chat")
 	}
 	r.watchers = append(r.watchers, j.watch)
-	j.watch.tell(r.runner, r.events(past, true), r.now, true)
+	j.watch.notify(r.events(past, true), r.now, true)
 	return nil
 }
 

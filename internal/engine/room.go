@@ -31,7 +31,6 @@ type room[C, E, V any] struct {
 	gone    bool            // run has left, or is about to
 
 	// Owned by run.
-	runner   string           // the goroutine's own name, see gate
 	book     ledger[C, E, V]  // nil until loaded, and after a failure
 	now      V                // the book's view
 	opened   bool             // the book was loaded once
@@ -55,7 +54,7 @@ type held[C any] struct {
 // run is the room's goroutine.
 func (r *room[C, E, V]) run() {
 	defer r.rs.e.work.Done()
-	r.runner, r.active = goroutine(), time.Now()
+	r.active = time.Now()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {

@@ -1,25 +1,28 @@
 package engine
 
-import (
-	"bytes"
-	"runtime"
-	"sync"
-)
+import "sync"
 
-// Watch is somebody's view of one chat or agent, from [Engine.Watch] until
-// Close.
+// Watch is a subscription to one chat, one agent or the board. It ends with
+// Cancel or Close; both may be called more than once and from any goroutine.
 type Watch struct {
 	gate *gate
-	tidy func()
+	tidy func() // tells the publisher that the gate is closed; it does not wait
 }
 
-// Close ends the watch. It returns once a delivery in progress has returned,
-// and no other follows. Called from within a delivery it does not wait, so
-// that a watcher can end its own watch; that delivery is then the last. It may
-// be called more than once and from any goroutine.
-func (w *Watch) Close() {
+// Cancel ends the watch without waiting: a delivery in progress runs to its end,
+// and no other follows. It may be called from within a delivery, which is then
+// the last one.
+func (w *Watch) Cancel() {
 	w.gate.close()
 	w.tidy()
+}
+
+// Close ends the watch and waits for a delivery in progress: once it has
+// returned, no delivery is under way and none follows. It must not be called
+// from within a delivery, which would wait for itself; see [Watch.Cancel].
+func (w *Watch) Close() {
+	w.Cancel()
+	w.gate.wait()
 }
 
 // watcher is a watch as its room sees it.
@@ -28,17 +31,17 @@ type watcher[E, V any] struct {
 	deliver func(events []E, view V, replay bool)
 }
 
-func (w *watcher[E, V]) tell(runner string, events []E, view V, replay bool) {
-	w.gate.pass(runner, func() { w.deliver(events, view, replay) })
+func (w *watcher[E, V]) notify(events []E, view V, replay bool) {
+	w.gate.pass(func() { w.deliver(events, view, replay) })
 }
 
-// gate lets one goroutine, the runner, call a function that somebody else may
-// want to be rid of at any time. No lock is held during the call.
+// gate lets one goroutine make calls that somebody else may end at any time. No
+// lock is held during a call.
 type gate struct {
-	mu     sync.Mutex
-	idle   sync.Cond
-	runner string // who is in the call now; empty if nobody is
-	closed bool
+	mu      sync.Mutex
+	idle    sync.Cond
+	running bool // a call is under way
+	closed  bool
 }
 
 func newGate() *gate {
@@ -47,32 +50,36 @@ func newGate() *gate {
 	return g
 }
 
-// pass makes the call unless the gate is closed.
-func (g *gate) pass(runner string, call func()) {
+// pass makes the call unless the gate is closed. Calls must not overlap.
+func (g *gate) pass(call func()) {
 	g.mu.Lock()
 	if g.closed {
 		g.mu.Unlock()
 		return
 	}
-	g.runner = runner
+	g.running = true
 	g.mu.Unlock()
 	defer func() {
 		g.mu.Lock()
-		g.runner = ""
+		g.running = false
 		g.idle.Broadcast()
 		g.mu.Unlock()
 	}()
 	call()
 }
 
-// close closes the gate and waits for a call in progress, unless it is called
-// from within that call.
+// close lets no further call pass.
 func (g *gate) close() {
-	self := goroutine()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.closed = true
-	for g.runner != "" && g.runner != self {
+}
+
+// wait returns once no call is under way.
+func (g *gate) wait() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for g.running {
 		g.idle.Wait()
 	}
 }
@@ -81,15 +88,4 @@ func (g *gate) isClosed() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.closed
-}
-
-// goroutine names the calling goroutine. It serves one purpose only, to know a
-// call of close from within the call that it would wait for: nothing else
-// tells that apart from a call by another goroutine at the same moment.
-func goroutine() string {
-	buf := make([]byte, 64)
-	buf = buf[:runtime.Stack(buf, false)]
-	buf = bytes.TrimPrefix(buf, []byte("goroutine "))
-	number, _, _ := bytes.Cut(buf, []byte(" "))
-	return string(number)
 }

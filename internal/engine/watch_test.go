@@ -102,7 +102,7 @@ func TestJoiningWhileEverybodyTalks(t *testing.T) {
 	}
 }
 
-func TestCloseFromWithinADelivery(t *testing.T) {
+func TestCancelFromWithinADelivery(t *testing.T) {
 	e := start(t, engine.Options{})
 	id := open(t, e)
 	var w *engine.Watch
@@ -110,7 +110,7 @@ func TestCloseFromWithinADelivery(t *testing.T) {
 	w, err := e.Watch(context.Background(), id, 1, func(b engine.Batch) {
 		calls++
 		if !b.Replay {
-			w.Close()
+			w.Cancel()
 		}
 	})
 	if err != nil {

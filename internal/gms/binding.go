@@ -56,6 +56,7 @@ func (e *Edge) bind(s *bayeux.Session, channel string, id chat.ID) *binding {
 	s.SetValue(b)
 	if old != nil {
 		old.end(!again)
+		old.wait()
 	} else {
 		s.OnClose(func(r bayeux.Reason) {
 			if last, ok := s.Value().(*binding); ok {
@@ -82,7 +83,19 @@ func (b *binding) follows(id chat.ID) bool {
 // drop takes back a binding that came to nothing.
 func (b *binding) drop() { b.end(false) }
 
-// end stops the deliveries. With unbind the chat is told that nobody listens
+// wait returns once no delivery to a binding that has ended is under way. It
+// must not be called from within one.
+func (b *binding) wait() {
+	b.mu.Lock()
+	watch := b.watch
+	b.mu.Unlock()
+	if watch != nil {
+		watch.Close()
+	}
+}
+
+// end stops the deliveries without waiting for one in progress: the chat's room
+// may call it from within one. With unbind the chat is told that nobody listens
 // here any more.
 func (b *binding) end(unbind bool) { b.endBy(unbind, chat.Unbind{}) }
 
@@ -110,7 +123,7 @@ func (b *binding) endBy(unbind bool, last chat.Unbind) {
 	}
 	e.mu.Unlock()
 	if watch != nil {
-		watch.Close()
+		watch.Cancel()
 	}
 	if unbind {
 		last.Channel = b.name
@@ -136,7 +149,7 @@ func (b *binding) follow(ctx context.Context, id chat.ID, from int64) error {
 	closed := b.closed
 	b.mu.Unlock()
 	if closed {
-		watch.Close()
+		watch.Cancel()
 	}
 	return nil
 }

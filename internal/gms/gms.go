@@ -72,7 +72,7 @@ type Edge struct {
 	bayeux    *bayeux.Server
 	node      string // what the names of this process's channels begin with
 	stats     Stats
-	unsee     func()
+	board     *engine.Watch
 	opens     *limiter      // of new chats, by service and network
 	calls     *limiter      // of operations, by chat
 	strangers chan struct{} // one token for each file whose key has not come yet
@@ -124,7 +124,7 @@ func New(o Options) *Edge {
 		Logger:      o.Logger,
 	})
 	e.bayeux.Handle(channelPrefix+"*", e.handle)
-	e.unsee = o.Engine.Board().Watch(e.adopt)
+	e.board = o.Engine.Board().Watch(e.adopt)
 	return e
 }
 
@@ -151,7 +151,7 @@ func (e *Edge) Close(ctx context.Context) error {
 	for _, p := range pollers {
 		p.end()
 	}
-	e.unsee()
+	e.board.Close()
 	err := e.bayeux.Close(ctx)
 	e.unbinding.Wait()
 	return err

@@ -375,7 +375,7 @@ func TestAwayAndGone(t *testing.T) {
 				ended <- s
 			}
 		})
-		defer stop()
+		defer stop.Close()
 		time.Sleep(11 * time.Second)
 		if s, _ := h.engine.Board().Get(id); !s.Away {
 			t.Error("not away after 11 s")

@@ -145,7 +145,7 @@ func (p *poller) load(ctx context.Context) error {
 	closed := p.closed
 	p.mu.Unlock()
 	if closed {
-		watch.Close()
+		watch.Cancel()
 	}
 	return nil
 }
@@ -253,7 +253,7 @@ func (p *poller) endAfter(silence time.Duration) {
 	}
 	e.mu.Unlock()
 	if watch != nil {
-		watch.Close()
+		watch.Cancel()
 	}
 	if unbind {
 		go e.unbind(id, last)

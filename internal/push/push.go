@@ -155,8 +155,7 @@ func (p *Pusher) Run(ctx context.Context) error {
 			return nil
 		}
 	}
-	unsee := p.o.Engine.Board().Watch(p.hear)
-	defer unsee()
+	defer p.o.Engine.Board().Watch(p.hear).Close()
 	p.begin(ctx)
 	p.work.Go(func() { newResend(p).run(ctx) })
 	var again <-chan time.Time

@@ -92,8 +92,7 @@ func (r *Router) rouse() {
 // engine was started; the engine is closed after it has returned.
 func (r *Router) Run(ctx context.Context) error {
 	board := r.engine.Board()
-	deaf := board.Watch(func(s chat.Summary) { r.heard(s.Chat) })
-	defer deaf()
+	defer board.Watch(func(s chat.Summary) { r.heard(s.Chat) }).Close()
 	defer func() {
 		for _, w := range r.watches {
 			w.Close()
