@@ -3,6 +3,7 @@ package bayeux
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -18,8 +19,8 @@ const (
 // errBatchedHandshake: a handshake must be alone in its body (clause 5.1).
 var errBatchedHandshake = errors.New("bayeux: a handshake must be the only message")
 
-// batch is the processing of one body, in order (clause 5). It belongs to one
-// goroutine.
+// batch is the processing of one body's messages, in order (clause 5). It
+// belongs to one goroutine.
 type batch struct {
 	srv     *Server
 	peer    *peer
@@ -29,12 +30,12 @@ type batch struct {
 	// connect is the reply of a connect that shall be held for at most wait.
 	connect *Reply
 	wait    time.Duration
-	cycle   uint64 // of that connect
+	count   uint64 // of that connect, see connects
 	// restart says that a reply was made whose writing starts the expiry anew.
 	restart bool
 	fresh   bool       // a handshake made the session
 	begun   []*Session // marked as busy until the answer is on its way
-	later   []*Session // have something new and are woken when the body is done
+	later   []*Session // have something new and are notified when the body is done
 }
 
 // begin marks a session as busy until end.
@@ -52,20 +53,22 @@ func (b *batch) end(carried bool) {
 	b.begun = nil
 }
 
+// answersConnect says whether a connect of the session is among what is
+// answered.
+func (b *batch) answersConnect() bool { return b.restart && !b.fresh }
+
 // run processes the messages.
+// spec:5.1.1 spec:5.4 spec:13.1 spec:14.1
 func (b *batch) run(ctx context.Context, messages []*Message) error {
 	b.alone = len(messages) == 1
-	// spec:5.1.1
-	for _, m := range messages {
-		if m.Channel == metaHandshake && !b.alone {
-			return errBatchedHandshake
-		}
+	isHandshake := func(m *Message) bool { return m.Channel == metaHandshake }
+	if !b.alone && slices.ContainsFunc(messages, isHandshake) {
+		return errBatchedHandshake
 	}
 	b.srv.stats.Messages.Add(int64(len(messages)))
 	defer func() { notifyAll(b.later) }()
-	// spec:5.4 spec:13.1 spec:14.1
 	for _, m := range messages {
-		r := b.one(ctx, m)
+		r := b.process(ctx, m)
 		if r == nil {
 			continue
 		}
@@ -77,57 +80,35 @@ func (b *batch) run(ctx context.Context, messages []*Message) error {
 	return nil
 }
 
-// one processes a message. A nil reply means that the connect is to be held.
-// spec:5.3
-func (b *batch) one(ctx context.Context, m *Message) *Reply {
+// process processes a message: its form, its channel's name, the extensions,
+// then the channel's own work. A nil reply means that the connect is to be held.
+//
+// The name of a meta channel must be written exactly: whoever looks at a reply
+// or at a body's first message must be able to tell by the name as it came.
+// spec:5.3 spec:4.3
+func (b *batch) process(ctx context.Context, m *Message) *Reply {
 	if m.err != nil {
 		return replyTo(m).fail(m.err)
 	}
 	name, wild, ok := normalChannel(m.Channel)
-	if !ok {
-		return replyTo(m).fail(errChannelInvalid)
-	}
-	if isMeta(name) && name != m.Channel {
-		// Whoever looks at a reply or at a body's first message must be able to
-		// tell by the name as it was written.
+	if !ok || isMeta(name) && name != m.Channel {
 		return replyTo(m).fail(errChannelInvalid)
 	}
 	var known *Session
-	if b.session != nil && name != metaHandshake && m.ClientID == b.session.id {
+	if name != metaHandshake && b.belongs(m) {
 		known = b.session
 	}
 	refused := b.srv.incoming(ctx, known, m)
 	r := replyTo(m) // with what the extensions want to add
-	if refused != nil {
-		return r.fail(refused)
-	}
-	if name == metaHandshake {
-		return b.handshake(ctx, m, r)
-	}
-	// spec:5.1 spec:1.3.3
-	if b.session == nil || m.ClientID != b.session.id || b.session.reason() != "" {
-		r.fail(errUnknownClient)
-		if name == metaConnect {
-			// spec:2.4 spec:14.4
-			r.advice = &advice{reconnect: "handshake", bare: true}
-		}
-		return r
-	}
 	switch {
-	case name == metaConnect:
-		return b.answerOrHold(m, r)
-	case name == metaSubscribe:
-		return b.subscribe(ctx, m, r)
-	case name == metaUnsubscribe:
-		return b.unsubscribe(m, r)
-	// spec:6.6
-	case name == metaDisconnect:
-		b.session.end(Disconnected)
-		return r
-	// spec:6.10
+	case refused != nil:
+		return r.fail(refused)
+	case name == metaHandshake:
+		return b.handshake(ctx, m, r)
+	case !b.belongs(m) || b.session.reason() != "":
+		return b.unknown(name, r)
 	case isMeta(name):
-		return r.fail(errCreateDenied)
-	// spec:4.5
+		return b.meta(ctx, name, m, r)
 	case wild:
 		return r.fail(errChannelInvalid)
 	case isService(name):
@@ -137,18 +118,44 @@ func (b *batch) one(ctx context.Context, m *Message) *Reply {
 	}
 }
 
-// spec:6.1
-func (b *batch) handshake(ctx context.Context, m *Message, r *Reply) *Reply {
-	s := &Session{
-		srv: b.srv, id: newID(), browser: b.peer.browser, principal: b.peer.principal,
-		address: b.peer.address, active: time.Now(),
-		origin: b.peer.origin, own: b.peer.own, known: b.peer.known, transport: b.peer.transport,
-		outbox: outbox{maxMessages: b.srv.opts.OutboxMessages, maxBytes: b.srv.opts.OutboxBytes, redeliver: b.srv.opts.Redeliver},
+// belongs says whether a message names the session that the body belongs to.
+// spec:5.1 spec:1.3.3
+func (b *batch) belongs(m *Message) bool { return b.session != nil && m.ClientID == b.session.id }
+
+// unknown refuses a message of a session that is not known or over.
+// spec:2.4 spec:14.4
+func (b *batch) unknown(name string, r *Reply) *Reply {
+	if name == metaConnect {
+		r.advice = &advice{reconnect: "handshake", bare: true}
 	}
-	s.outbox.acks = b.srv.opts.Ack && wantsAck(m)
+	return r.fail(errUnknownClient)
+}
+
+// meta processes a message on a meta channel but a handshake.
+// spec:6.6 spec:6.10
+func (b *batch) meta(ctx context.Context, name string, m *Message, r *Reply) *Reply {
+	switch name {
+	case metaConnect:
+		return b.answerOrHold(m, r)
+	case metaSubscribe:
+		return b.subscribe(ctx, m, r)
+	case metaUnsubscribe:
+		return b.unsubscribe(m, r)
+	case metaDisconnect:
+		b.session.end(Disconnected)
+		return r
+	default:
+		return r.fail(errCreateDenied)
+	}
+}
+
+// handshake makes a session. It is marked as busy until the reply is on its
+// way, so that nothing reaches the client before it (clause 14.9).
+// spec:2.6 spec:6.1 spec:14.9
+func (b *batch) handshake(ctx context.Context, m *Message, r *Reply) *Reply {
+	s := b.srv.newSession(*b.peer, b.srv.opts.Ack && wantsAck(m))
 	r.lead, r.transports = true, b.srv.types
 	deny := func(err error) *Reply {
-		// spec:2.6
 		r.advice = &advice{reconnect: "none", bare: true}
 		if errors.As(err, new(again)) {
 			r.advice.reconnect = "handshake"
@@ -167,13 +174,10 @@ func (b *batch) handshake(ctx context.Context, m *Message, r *Reply) *Reply {
 		}
 		return deny(err)
 	}
-	// spec:14.9
-	// Marked as busy until the reply is on its way, so that nothing reaches
-	// the client before it (clause 14.9).
 	b.begin(s)
 	b.session, b.fresh, b.restart = s, true, true
 	r.clientID, r.advice = s.id, b.srv.normalAdvice()
-	s.advised = b.peer.transport
+	s.connects.advised = b.peer.transport
 	if s.outbox.acks {
 		r.SetExt("ack", []byte("true"))
 	}
@@ -186,108 +190,107 @@ func (b *batch) handshake(ctx context.Context, m *Message, r *Reply) *Reply {
 }
 
 // answerOrHold decides whether a connect is answered at once or held (7.1).
+// spec:7.1 spec:7.1.1 spec:7.6 spec:7.6.3 spec:11.6 spec:14.3 spec:14.7 spec:14.15
 func (b *batch) answerOrHold(m *Message, r *Reply) *Reply {
-	s, srv := b.session, b.srv
-	// spec:7.6 spec:7.6.3 spec:14.7
+	s := b.session
 	s.releaseHeld(holdReplaced)
-	asked := m.clientAdvice()
-	wait := srv.opts.Timeout
-	if asked.timeout >= 0 {
-		wait = min(wait, time.Duration(asked.timeout)*time.Millisecond)
-	}
-	// spec:11.6
-	if s.idle() {
+	if s.inactive() {
 		s.Disconnect()
 		return r.over(Kicked).fail(errUnknownClient)
 	}
 	s.outbox.confirm()
 	s.acknowledged(m)
-	s.mu.Lock()
-	s.cycle++
-	b.cycle = s.cycle
-	first := !s.connected
-	s.connected = true
-	s.interval = 0
-	if asked.interval > 0 {
-		s.interval = min(time.Duration(asked.interval)*time.Millisecond, srv.opts.MaxInterval)
-	}
-	// spec:2.2 spec:2.2.1
-	if m.Advice != nil || s.advised != b.peer.transport {
-		r.advice = srv.normalAdvice()
-		if asked.interval >= 0 {
-			r.advice.interval = s.interval
-		}
-		s.advised = b.peer.transport
-	}
-	s.mu.Unlock()
-
+	wait, first := b.noteConnect(m, r)
 	b.restart = true
-	// spec:14.15
-	if srv.draining.Load() > 0 {
-		r.advice = srv.drainAdvice()
+	switch {
+	case b.srv.draining.Load() > 0:
+		r.advice = b.srv.drainAdvice()
 		return r
-	}
-	// spec:7.1 spec:7.1.1 spec:14.3
-	if first || wait == 0 {
-		return r
-	}
-	// spec:7.1.2 spec:7.1.3 spec:11.1.3
-	polls := b.peer.transport != transportWebSocket
-	if polls && !b.alone || (polls || s.connectOnly()) && s.pressing() && !(polls && s.behind()) {
+	case first || wait == 0 || b.mustAnswer():
 		return r
 	}
 	b.connect, b.wait = r, wait
 	return nil
 }
 
+// noteConnect takes over what a connect says of this cycle, and advises the
+// client where that is due. wait is the effective timeout; first says that it
+// is the session's first connect.
+// spec:2.2 spec:2.2.1 spec:2.3
+func (b *batch) noteConnect(m *Message, r *Reply) (wait time.Duration, first bool) {
+	s, o, asked := b.session, &b.srv.opts, m.clientAdvice()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := &s.connects
+	c.count++
+	b.count = c.count
+	first, c.any = !c.any, true
+	c.interval = 0
+	if asked.interval > 0 {
+		c.interval = min(time.Duration(asked.interval)*time.Millisecond, o.MaxInterval)
+	}
+	if m.Advice != nil || c.advised != b.peer.transport {
+		r.advice = b.srv.normalAdvice()
+		if asked.interval >= 0 {
+			r.advice.interval = c.interval
+		}
+		c.advised = b.peer.transport
+	}
+	wait = o.Timeout
+	if asked.timeout >= 0 {
+		wait = min(wait, time.Duration(asked.timeout)*time.Millisecond)
+	}
+	return wait, first
+}
+
+// mustAnswer says whether the transport's conditions keep a connect from being
+// held: over polling it must be alone in its body, and where messages leave
+// with connects, none may wait.
+// spec:7.1.2 spec:7.1.3 spec:11.1.3
+func (b *batch) mustAnswer() bool {
+	s := b.session
+	if b.peer.transport == transportWebSocket {
+		return s.connectOnly() && s.pressing()
+	}
+	return !b.alone || s.pressing() && !s.connectBlocked()
+}
+
+// pressing says whether there is something that a connect must not be held
+// for. What a body that is being processed delivers goes with that body's
+// answer: two answers could overtake each other (clause 7.1, open batch).
+func (s *Session) pressing() bool {
+	s.mu.Lock()
+	busy := s.busy > 0
+	s.mu.Unlock()
+	return !busy && s.outbox.waiting()
+}
+
+// subscribe subscribes to each of the channels named, up to the first refusal.
 // spec:6.2 spec:6.3 spec:6.4
 func (b *batch) subscribe(ctx context.Context, m *Message, r *Reply) *Reply {
-	names, e := m.subscriptions()
-	if e != nil {
-		return r.fail(e)
-	}
-	for _, given := range names {
-		name, _, ok := normalChannel(given)
-		switch {
-		case !ok:
-			return r.fail(errSubInvalid)
-		case isMeta(name):
-			return r.fail(errSubDenied)
-		case isService(name):
-			continue
+	return eachSubscription(m, r, errSubDenied, func(name string) *Error {
+		if isService(name) {
+			return nil
 		}
 		if e := b.srv.mayUse(ctx, b.session, Subscribe, name); e != nil {
-			return r.fail(e)
+			return e
 		}
-		if e := b.session.subscribe(name); e != nil {
-			return r.fail(e)
-		}
-	}
-	return r
+		return b.session.subscribe(name)
+	})
 }
 
-func (s *Session) subscribe(name string) *Error {
-	s.mu.Lock()
-	if s.ended != "" {
-		s.mu.Unlock()
-		return errUnknownClient
-	}
-	// spec:14.14
-	if !s.subs.has(name) && len(s.subs.list) >= s.srv.opts.MaxSubscriptions {
-		s.mu.Unlock()
-		return errSubTooMany
-	}
-	// Under the same lock as the session's own list, so that the two agree
-	// whatever else happens to the session.
-	s.subs.add(name)
-	s.srv.hub.add(name, s)
-	s.mu.Unlock()
-	s.srv.observe(Event{Kind: Subscribed, Session: s, Channel: name})
-	return nil
-}
-
+// unsubscribe takes subscriptions back.
 // spec:6.5
 func (b *batch) unsubscribe(m *Message, r *Reply) *Reply {
+	return eachSubscription(m, r, errUnsubFailed, func(name string) *Error {
+		b.session.unsubscribe(name)
+		return nil
+	})
+}
+
+// eachSubscription calls do with the normal form of every channel that a
+// message names, until one is refused. denyMeta is what meta channels fail with.
+func eachSubscription(m *Message, r *Reply, denyMeta *Error, do func(name string) *Error) *Reply {
 	names, e := m.subscriptions()
 	if e != nil {
 		return r.fail(e)
@@ -296,27 +299,20 @@ func (b *batch) unsubscribe(m *Message, r *Reply) *Reply {
 		name, _, ok := normalChannel(given)
 		switch {
 		case !ok:
-			return r.fail(errSubInvalid)
+			e = errSubInvalid
 		case isMeta(name):
-			return r.fail(errUnsubFailed)
+			e = denyMeta
+		default:
+			e = do(name)
 		}
-		b.session.unsubscribe(name)
+		if e != nil {
+			return r.fail(e)
+		}
 	}
 	return r
 }
 
-func (s *Session) unsubscribe(name string) {
-	s.mu.Lock()
-	was := s.subs.remove(name)
-	if was {
-		s.srv.hub.remove(name, s)
-	}
-	s.mu.Unlock()
-	if was {
-		s.srv.observe(Event{Kind: Unsubscribed, Session: s, Channel: name})
-	}
-}
-
+// service has a service channel's handler work.
 // spec:6.9 spec:12.3
 func (b *batch) service(ctx context.Context, name string, m *Message, r *Reply) *Reply {
 	h := b.srv.handler(name)
@@ -329,29 +325,16 @@ func (b *batch) service(ctx context.Context, name string, m *Message, r *Reply) 
 	return r
 }
 
+// broadcast publishes a message.
+// spec:1.3.5 spec:4.5 spec:6.7
 func (b *batch) broadcast(ctx context.Context, name string, m *Message, r *Reply) *Reply {
-	// spec:1.3.5
 	if m.Data == nil {
 		return r.fail(errNoData)
 	}
 	if e := b.srv.mayUse(ctx, b.session, Publish, name); e != nil {
 		return r.fail(e)
 	}
-	// spec:6.7
 	b.srv.fanOut(b.session, name, m.broadcast(), &b.later)
-	return r
-}
-
-// over completes the reply of a connect whose session has ended (2.5).
-// spec:2.5
-func (r *Reply) over(reason Reason) *Reply {
-	switch reason {
-	case Disconnected, Kicked:
-		r.advice = &advice{reconnect: "none", bare: true}
-	default:
-		r.fail(errUnknownClient)
-		r.advice = &advice{reconnect: "handshake", bare: true}
-	}
 	return r
 }
 

@@ -7,6 +7,60 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
+// connectOnly says whether messages leave only together with a connect's
+// reply.
+// spec:7.4
+func (s *Session) connectOnly() bool { return s.outbox.acks || s.srv.opts.ConnectOnly }
+
+// isConnectReply is for the search in a list of replies.
+func isConnectReply(r *Reply) bool { return r.channel == metaConnect }
+
+// collect takes what may leave together with replies. connectsOnly says that
+// the transport carries messages with connects alone.
+// spec:7.4 spec:10.3.2
+func (s *Session) collect(replies []*Reply, connectsOnly bool) handout {
+	connect := slices.IndexFunc(replies, isConnectReply)
+	if connect < 0 && (connectsOnly || s.connectOnly()) {
+		return handout{}
+	}
+	if !s.outbox.acks {
+		return s.outbox.take()
+	}
+	h, n := s.outbox.takeBatch()
+	replies[connect].SetExt("ack", jsontext.Value(strconv.FormatInt(n, 10)))
+	return h
+}
+
+// collectForSocket is collect for a WebSocket. It takes nothing if the session
+// has another carrier by now, and what it takes is recorded before that can
+// change, and before the client can answer. Lazy messages alone are no reason
+// to write.
+// spec:7.3.3 spec:7.5
+func (s *Session) collectForSocket(c *socket, replies []*Reply) handout {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.carrier != carrier(c) || len(replies) == 0 && !s.outbox.waiting() {
+		return handout{}
+	}
+	h := s.collect(replies, false)
+	if slices.ContainsFunc(replies, isConnectReply) {
+		s.outbox.reply(h)
+	}
+	return h
+}
+
+// collectForPoll is collect for a polling request's answer. A connect takes
+// nothing along if a newer one has come: its client has given it up.
+// spec:7.6
+func (s *Session) collectForPoll(b *batch, connectsOnly bool) handout {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if b.answersConnect() && b.count != s.connects.count && s.ended == "" {
+		return handout{}
+	}
+	return s.collect(b.replies, connectsOnly)
+}
+
 // The acknowledgement extension (clause 11, ack). It is part of the server
 // and not an [Extension] because it is about what the outbox keeps.
 
@@ -22,61 +76,4 @@ func (s *Session) acknowledged(m *Message) {
 	if n, err := strconv.ParseInt(string(m.ExtField("ack")), 10, 64); err == nil {
 		s.outbox.acknowledge(n)
 	}
-}
-
-// connectOnly says whether messages leave only together with a connect's
-// reply.
-// spec:7.4
-func (s *Session) connectOnly() bool { return s.outbox.acks || s.srv.opts.ConnectOnly }
-
-// collect takes what may leave together with replies. only says that the
-// transport carries messages with connects alone.
-func (s *Session) collect(replies []*Reply, only bool) []entry {
-	var connect *Reply
-	for _, r := range replies {
-		if r.channel == metaConnect {
-			connect = r
-		}
-	}
-	switch {
-	// spec:7.4 spec:10.3.2
-	case connect == nil && (only || s.connectOnly()):
-		return nil
-	case s.outbox.acks:
-		q, n := s.outbox.takeBatch()
-		connect.SetExt("ack", jsontext.Value(strconv.FormatInt(n, 10)))
-		return q
-	default:
-		return s.outbox.take()
-	}
-}
-
-// collectFor is collect for a WebSocket. It takes nothing if the session is
-// reached in another way by now, and what it takes is remembered before that
-// can change, and before the client can answer.
-// spec:7.3.3
-func (s *Session) collectFor(c *socket, replies []*Reply) []entry {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.socket != c {
-		return nil
-	}
-	q := s.collect(replies, false)
-	connect := slices.ContainsFunc(replies, func(r *Reply) bool { return r.channel == metaConnect })
-	s.outbox.wrote(q, connect)
-	return q
-}
-
-// collectPolled is collect for a polling request's answer. A connect takes
-// nothing along if a newer one has come: its client has given it up. What is
-// taken is remembered before that can change; written is as in outbox.wrote.
-// spec:7.6
-func (s *Session) collectPolled(b *batch, only bool) (q []entry, written int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if b.restart && !b.fresh && b.cycle != s.cycle && s.ended == "" {
-		return nil, 0
-	}
-	q = s.collect(b.replies, only)
-	return q, s.outbox.wrote(q, false)
 }

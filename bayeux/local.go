@@ -26,10 +26,8 @@ type Local struct {
 func (srv *Server) NewLocal(deliver func(message jsontext.Value)) (*Local, error) {
 	// spec:14.18
 	l := &Local{deliver: deliver}
-	l.session = &Session{
-		srv: srv, id: newID(), transport: transportLocal, local: l.run, connected: true,
-		outbox: outbox{maxMessages: srv.opts.OutboxMessages, maxBytes: srv.opts.OutboxBytes},
-	}
+	l.session = srv.newSession(peer{transport: transportLocal}, false)
+	l.session.carrier = l
 	if err := srv.register(l.session); err != nil {
 		return nil, err
 	}
@@ -81,8 +79,9 @@ func (l *Local) Publish(channel string, data jsontext.Value) error {
 // Close ends the session. What waits for it is dropped.
 func (l *Local) Close() { l.session.end(Disconnected) }
 
-// run delivers what waits in a goroutine of its own, unless one is at it.
-func (l *Local) run() {
+// notify is what a carrier does: what waits is delivered in a goroutine of its
+// own, unless one is at it.
+func (l *Local) notify(*Session) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.running {
@@ -93,14 +92,23 @@ func (l *Local) run() {
 	go l.drain()
 }
 
+// sessionEnded does nothing: drain looks at the session itself.
+func (l *Local) sessionEnded(*Session, Reason) {}
+
+func (l *Local) deliverAll() {
+	h := l.session.outbox.take()
+	defer l.session.outbox.settle(h)
+	for _, e := range h.entries {
+		if l.session.reason() != "" {
+			return
+		}
+		l.deliver(e.body)
+	}
+}
+
 func (l *Local) drain() {
 	for {
-		for _, e := range l.session.outbox.take() {
-			if l.session.reason() != "" {
-				break
-			}
-			l.deliver(e.body)
-		}
+		l.deliverAll()
 		l.mu.Lock()
 		if !l.again {
 			l.running = false

@@ -1,6 +1,9 @@
 package bayeux
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // entry is one encoded message on its way to a client. The body is shared by
 // every session that it goes to and never changed.
@@ -9,46 +12,58 @@ type entry struct {
 	lazy bool // it waits for something else that goes the same way
 }
 
-// outbox is what waits for one client, in order and bounded. It is a slice
-// and not a Go channel because a poll takes all at once, and because what
-// could not be written comes back in front.
+// outbox is the bounded queue of messages for one client, oldest first:
 //
-// What was written is kept as well, until the client is known to have it:
+//	entries[:sent]   handed to a transport, kept until the client is known to have them
+//	entries[sent:]   waiting
 //
-//   - with acks, the client says which batch it has received; every connect's
-//     reply closes a batch and brings along all that is not acknowledged;
-//   - with redeliver, a client that sends its next connect has read the reply
-//     to the last one, and with it everything that was written ahead of that
-//     reply on the same connection. When the client comes back on another
-//     connection, what is left goes out once more, in front.
+// What was handed out is kept in one of three ways:
 //
-// Reading goroutines call take; whoever pushes calls the session's notify when
-// push says so. The bound is judged here and nowhere else.
+//   - with acks, until the client acknowledges its batch: every connect's reply
+//     closes a batch and brings along all that is not acknowledged;
+//   - with redeliver, until the next connect confirms it: a client that sends its
+//     next connect has read the reply to the last one, and with it everything
+//     that was written ahead of that reply on the same connection. When the
+//     client comes back on another connection, what is left waits again;
+//   - otherwise not at all: then sent is 0.
+//
+// A position counts the messages that have ever been queued: entries[i] has the
+// position base+i. The invariants, which the tests check after every step:
+//
+//   - 0 ≤ sent ≤ len(entries), and sent is 0 without acks and redeliver
+//   - sentBytes and waitingBytes are the sums of the bodies on either side
+//   - urgent is the number of waiting entries that are not lazy
+//   - replied ≤ base+sent, and evicted ≤ base
+//   - the unacknowledged batches add up to sent, with ascending ids
+//
+// It is a slice and not a Go channel because a poll takes all at once, and
+// because what could not be written comes back in front. The bound is judged in
+// push and nowhere else.
 type outbox struct {
 	// Static after construction.
 	maxMessages, maxBytes int
 	redeliver             bool
 	acks                  bool // takes the place of redeliver
+	stats                 *Stats
 
 	mu sync.Mutex
 	// Guarded by mu.
-	queue  []entry
-	bytes  int
-	urgent int // how many of the queue are not lazy
-	closed bool
-	// notified says that the reader knows that there is something: no further notify
-	// is due until it has taken.
-	notified bool
+	entries      []entry
+	sent         int
+	sentBytes    int
+	waitingBytes int
+	inFlight     int // bytes handed out and not settled yet
+	urgent       int
+	closed       bool
+	notified     bool // the carrier knows that something waits: push need not say so again
 
-	// What was written and is not known to have arrived, oldest first.
-	written          []entry
-	writtenBytes     int
-	ackable          int        // how many of them were ahead of the last connect's reply
-	before           int        // how many were written and are no longer among them
-	truncated        bool       // some had to be dropped at the bound since that reply
-	truncatedAckable bool       // some that were ahead of it had to be dropped
-	lastBatch        int64      // with acks: the number of the last batch
-	unacked          []ackBatch // with acks: what written is made of
+	base    int64 // how many have been removed from the front
+	replied int64 // behind the last entry that was ahead of the last connect's reply
+	evicted int64 // behind the last entry that was dropped at the bound, unconfirmed; 0 if none was
+	epoch   int   // counts restores, so that a receipt from before is told apart
+
+	lastBatch int64      // with acks: the number of the last batch
+	unacked   []ackBatch // with acks: what entries[:sent] is made of
 }
 
 // ackBatch is a number of messages that went out ahead of one connect's reply.
@@ -57,25 +72,35 @@ type ackBatch struct {
 	n  int
 }
 
-// push queues a message. notify says that the reader must be notified. The errors
+// handout is what a transport was given to write. It is settled once, with
+// settle or failed.
+type handout struct {
+	entries []entry
+	bytes   int
+	end     int64 // the position behind it
+	epoch   int
+}
+
+// push queues a message. notify says that the carrier must be told. The errors
 // are [ErrGone] and [ErrOverflow]; after an overflow nothing more is queued.
 // spec:13.2 spec:14.12
 func (o *outbox) push(e entry) (notify bool, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	n, size := len(o.queue), o.bytes
-	if o.acks {
-		n, size = n+len(o.written), size+o.writtenBytes
-	}
-	switch {
-	case o.closed:
+	if o.closed {
 		return false, ErrGone
-	case n >= o.maxMessages || size+len(e.body) > o.maxBytes && n > 0:
+	}
+	for o.redeliver && o.sent > 0 && o.full(e) {
+		o.drop(1)
+		o.evicted = o.base
+	}
+	if o.full(e) {
 		o.closed = true
 		return false, ErrOverflow
 	}
-	o.queue = append(o.queue, e)
-	o.bytes += len(e.body)
+	o.entries = append(o.entries, e)
+	o.waitingBytes += len(e.body)
+	o.stats.noteOutbox(len(o.entries), o.held())
 	if e.lazy {
 		return false, nil
 	}
@@ -85,45 +110,99 @@ func (o *outbox) push(e entry) (notify bool, err error) {
 	return notify, nil
 }
 
+// full says whether there is no room for a message. One that is larger than
+// the bound has room where nothing else is. Caller holds mu.
+func (o *outbox) full(e entry) bool {
+	held := o.held()
+	return len(o.entries) >= o.maxMessages || held > 0 && held+len(e.body) > o.maxBytes
+}
+
+// held is the size of everything that waits, is being written or is not
+// confirmed. What is in flight is the newest part of what was handed out, and
+// may be all that is left of it. Caller holds mu.
+func (o *outbox) held() int { return o.waitingBytes + max(o.sentBytes, o.inFlight) }
+
 // hurry makes lazy messages urgent. notify is as in push.
 func (o *outbox) hurry() (notify bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.urgent = len(o.queue)
+	waiting := o.entries[o.sent:]
+	for i := range waiting {
+		waiting[i].lazy = false
+	}
+	o.urgent = len(waiting)
 	notify = o.urgent > 0 && !o.notified
 	o.notified = o.notified || notify
 	return notify
 }
 
-// take empties the outbox; the caller now owns what it held.
-func (o *outbox) take() []entry {
+// take hands out everything that waits.
+func (o *outbox) take() handout {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.clear()
+	return o.handOut()
 }
 
-func (o *outbox) clear() []entry {
-	q := o.queue
-	o.queue, o.bytes, o.urgent, o.notified = nil, 0, 0, false
-	return q
+// handOut is take. Caller holds mu.
+func (o *outbox) handOut() handout {
+	h := handout{entries: o.entries[o.sent:], bytes: o.waitingBytes, epoch: o.epoch}
+	if o.redeliver || o.acks {
+		h.entries = slices.Clone(h.entries) // drop clears ours while the transport writes
+		o.sent = len(o.entries)
+		o.sentBytes += o.waitingBytes
+	} else {
+		o.base += int64(len(o.entries))
+		o.entries = nil
+	}
+	o.waitingBytes, o.urgent, o.notified = 0, 0, false
+	o.inFlight += h.bytes
+	h.end = o.base + int64(o.sent)
+	return h
 }
 
-// takeBatch closes a batch for a connect's reply. It returns everything that
+// settle notes that a handout has been written, or will never be.
+func (o *outbox) settle(h handout) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.inFlight -= h.bytes
+}
+
+// failed is settle for a handout of which the first n entries were written. The
+// others wait again, in front, unless they are kept anyway. They may exceed the
+// bound: what was accepted is not dropped.
+// spec:9.4
+func (o *outbox) failed(h handout, n int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.inFlight -= h.bytes
+	back := h.entries[n:]
+	if len(back) == 0 || o.redeliver || o.acks || o.closed {
+		return
+	}
+	o.entries = append(slices.Clone(back), o.entries...)
+	for i := range back {
+		o.waitingBytes += len(back[i].body)
+		o.entries[i].lazy = false
+	}
+	o.base -= int64(len(back))
+	o.urgent += len(back)
+	o.notified = true
+}
+
+// takeBatch closes a batch for a connect's reply. It hands out everything that
 // is not acknowledged, what is new last, and the number for the reply.
 // spec:11.1.1 spec:11.1.2
-func (o *outbox) takeBatch() ([]entry, int64) {
+func (o *outbox) takeBatch() (handout, int64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	size := o.bytes
-	q := o.clear()
+	h := o.handOut()
 	o.lastBatch++
-	if len(q) > 0 {
-		o.written = append(o.written, q...)
-		o.writtenBytes += size
-		o.unacked = append(o.unacked, ackBatch{o.lastBatch, len(q)})
+	if n := len(h.entries); n > 0 {
+		o.unacked = append(o.unacked, ackBatch{o.lastBatch, n})
 	}
-	// A copy: acknowledgements move written while the caller writes.
-	return append([]entry(nil), o.written...), o.lastBatch
+	o.inFlight += o.sentBytes - h.bytes
+	h.entries, h.bytes = slices.Clone(o.entries), o.sentBytes
+	return h, o.lastBatch
 }
 
 // acknowledge forgets the batches up to a number.
@@ -137,152 +216,94 @@ func (o *outbox) acknowledge(id int64) {
 	}
 }
 
-// drop forgets the first n of written. Caller holds mu.
+// drop forgets the first n entries, which have been sent. Caller holds mu.
 func (o *outbox) drop(n int) {
 	for i := range n {
-		o.writtenBytes -= len(o.written[i].body)
-		o.written[i] = entry{}
+		o.sentBytes -= len(o.entries[i].body)
+		o.entries[i] = entry{}
 	}
-	o.before += n
-	if o.written = o.written[n:]; len(o.written) == 0 {
-		o.written = nil
+	o.base += int64(n)
+	o.sent -= n
+	if o.entries = o.entries[n:]; len(o.entries) == 0 {
+		o.entries = nil
 	}
 }
 
-// wrote remembers what is being written. reply says that a connect's reply
-// goes out behind it. written counts everything that was written so far.
-func (o *outbox) wrote(q []entry, reply bool) (written int) {
-	if !o.redeliver || o.acks {
-		return 0
-	}
+// reply notes that a connect's reply goes out behind a handout: the next
+// connect confirms it. A receipt from before a restore says nothing.
+func (o *outbox) reply(h handout) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.written = append(o.written, q...)
-	for _, e := range q {
-		o.writtenBytes += len(e.body)
+	if o.redeliver && h.epoch == o.epoch {
+		o.replied = max(o.replied, h.end)
 	}
-	for len(o.written) > o.maxMessages || o.writtenBytes > o.maxBytes && len(o.written) > 1 {
-		o.drop(1)
-		if o.ackable > 0 {
-			o.ackable--
-			o.truncatedAckable = true
-		} else {
-			o.truncated = true
-		}
-	}
-	written = o.before + len(o.written)
-	if reply {
-		o.replied(written)
-	}
-	return written
-}
-
-// replied notes that a connect's reply is out behind so many that were written,
-// as wrote counts them. Caller holds mu.
-func (o *outbox) replied(written int) {
-	if n := written - o.before; n >= o.ackable && n <= len(o.written) {
-		o.ackable = n
-		o.truncatedAckable, o.truncated = o.truncatedAckable || o.truncated, false
-	}
-}
-
-// sent is called when a polled connect's reply is out. Until then no connect
-// on another connection can confirm it.
-func (o *outbox) sent(written int) {
-	if !o.redeliver || o.acks {
-		return
-	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.replied(written)
 }
 
 // confirm forgets what the client has read, as its next connect shows.
 func (o *outbox) confirm() {
-	if !o.redeliver || o.acks {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.redeliver {
 		return
 	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.drop(o.ackable)
-	o.ackable, o.truncatedAckable = 0, false
+	o.drop(int(max(o.replied-o.base, 0)))
+	if o.evicted <= o.replied {
+		o.evicted = 0
+	}
 }
 
-// restore puts what was written and not confirmed back in front, because the
-// client has come back on another connection. whole is false if some of it is
-// no longer known.
+// restore has everything wait again that was handed out and not confirmed,
+// because the client has come back on another connection. whole is false if
+// some of it is no longer known.
 // spec:14.17
 func (o *outbox) restore() (whole bool) {
-	if !o.redeliver || o.acks {
-		return true
-	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	whole = !o.truncated && !o.truncatedAckable
-	if len(o.written) > 0 {
-		o.queue = append(o.written, o.queue...)
-		o.bytes += o.writtenBytes
-		o.urgent += len(o.written)
+	if !o.redeliver {
+		return true
+	}
+	whole = o.evicted == 0
+	if o.sent > 0 {
+		for i := range o.sent {
+			o.entries[i].lazy = false
+		}
+		o.urgent += o.sent
 		o.notified = true
 	}
-	o.before += len(o.written)
-	o.written, o.writtenBytes, o.ackable = nil, 0, 0
-	o.truncated, o.truncatedAckable = false, false
+	o.waitingBytes += o.sentBytes
+	o.sent, o.sentBytes = 0, 0
+	o.replied, o.evicted = min(o.replied, o.base), 0
+	o.epoch++
 	return whole
 }
 
-// failed returns what take gave and could not be written to the front, unless
-// it is remembered anyway. It may exceed the bound: what was accepted is not
-// dropped.
-// spec:9.4
-func (o *outbox) failed(q []entry) {
-	if len(q) == 0 || o.redeliver || o.acks {
-		return
-	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.closed {
-		return
-	}
-	o.queue = append(q, o.queue...)
-	for _, e := range q {
-		o.bytes += len(e.body)
-	}
-	o.urgent += len(q)
-	o.notified = true
-}
-
-// empty says whether nothing is queued, not even lazy messages.
+// empty says whether nothing waits, not even lazy messages.
 func (o *outbox) empty() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return len(o.queue) == 0
+	return len(o.entries) == o.sent
 }
 
-// waiting says whether something is queued that a held connect must not wait
+// waiting says whether something must leave that a held connect must not wait
 // with.
-func (o *outbox) waiting() bool { return o.due() > 0 }
-
-// due is how many of those there are.
-func (o *outbox) due() int {
+func (o *outbox) waiting() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.acks {
-		return o.urgent + len(o.written)
-	}
-	return o.urgent
+	return o.urgent > 0 || o.acks && o.sent > 0
 }
 
-// close refuses everything from now on. What is queued can still be taken,
-// unless it is to be dropped.
+// close refuses everything from now on. What waits can still be taken, unless
+// it is to be dropped.
 func (o *outbox) close(drop bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.closed = true
 	if drop || !o.acks {
-		o.written, o.writtenBytes, o.ackable, o.unacked = nil, 0, 0, nil
+		o.drop(o.sent)
+		o.unacked = nil
 	}
 	if drop {
-		o.clear()
+		o.base += int64(len(o.entries))
+		o.entries, o.waitingBytes, o.urgent = nil, 0, 0
 	}
 }

@@ -8,8 +8,21 @@ import (
 	"time"
 )
 
+// pollCarrier reaches a client that polls: messages leave with the answers to
+// its requests.
+type pollCarrier struct {
+	order pollOrder // guarded by the session's lock
+}
+
+// notify ends the held connect, if there is one. Without one the next request
+// finds what waits.
+func (c *pollCarrier) notify(s *Session) { s.answerHeld() }
+
+// sessionEnded does nothing: the end of a session releases its held connect.
+func (c *pollCarrier) sessionEnded(*Session, Reason) {}
+
 // serveLongPolling answers one POST (clause 10).
-// spec:10.1 spec:10.10
+// spec:10.1 spec:10.2 spec:10.10
 func (srv *Server) serveLongPolling(w http.ResponseWriter, r *http.Request) {
 	p, err := srv.peer(r, transportLongPolling)
 	if err != nil {
@@ -21,7 +34,6 @@ func (srv *Server) serveLongPolling(w http.ResponseWriter, r *http.Request) {
 		srv.stats.BadBodies.Add(1)
 		var tooLarge *http.MaxBytesError
 		if errors.As(err, &tooLarge) {
-			// spec:10.2
 			http.Error(w, "the body is too large", http.StatusRequestEntityTooLarge)
 		} else {
 			http.Error(w, "the body cannot be read", http.StatusBadRequest)
@@ -36,17 +48,11 @@ func (srv *Server) serveLongPolling(w http.ResponseWriter, r *http.Request) {
 	(&poll{srv: srv, batch: batch{srv: srv, peer: p}, w: w, r: r}).serve(messages)
 }
 
+// badBody refuses a request whose body is not Bayeux.
 // spec:3.4
 func (srv *Server) badBody(w http.ResponseWriter, err error) {
 	srv.stats.BadBodies.Add(1)
 	http.Error(w, err.Error(), http.StatusBadRequest)
-}
-
-// wrote tells the observer of messages that leave together.
-func (srv *Server) wrote(s *Session, n int) {
-	if n > 0 {
-		srv.observe(Event{Kind: Written, Session: s, N: n})
-	}
 }
 
 // poll is one polling request. It belongs to the request's goroutine.
@@ -57,28 +63,30 @@ type poll struct {
 	r     *http.Request
 	// callback is the JavaScript function to call with the answer; empty for
 	// long-polling.
-	callback string
-	written  chan struct{} // of the hold, if there was one
+	callback     string
+	replyWritten chan struct{} // of the hold, if there was one
 }
 
+// serve processes the request's messages and answers. A connect that asks not
+// to be held comes from a client that has lost a connection, or is new.
 func (p *poll) serve(messages []*Message) {
 	b := &p.batch
 	defer func() {
-		if p.written != nil {
-			close(p.written)
+		if p.replyWritten != nil {
+			close(p.replyWritten)
 		}
 	}()
-	b.session = p.srv.find(b.peer, messages[0].ClientID)
-	if s := b.session; s != nil && isConnect(messages[0]) {
-		// A client that asks not to be held has lost a connection, or is new.
-		s.attach(nil, messages[0].clientAdvice().timeout == 0)
-	}
-	if b.session != nil {
-		b.session.requestArrived(isConnect(messages[0]))
-	}
 	defer b.end(false)
-	if b.session != nil && !isConnect(messages[0]) {
-		b.begin(b.session)
+	b.session = p.srv.find(b.peer, messages[0].ClientID)
+	if s := b.session; s != nil {
+		connect := isConnect(messages[0])
+		if connect {
+			s.attach(&s.polling, messages[0].clientAdvice().timeout == 0)
+		}
+		s.requestArrived(connect)
+		if !connect {
+			b.begin(s)
+		}
 	}
 	if err := b.run(p.r.Context(), messages); err != nil {
 		p.srv.badBody(p.w, err)
@@ -87,7 +95,7 @@ func (p *poll) serve(messages []*Message) {
 	if b.connect != nil && !p.hold() {
 		return
 	}
-	p.write()
+	p.answer()
 	b.end(true)
 }
 
@@ -96,21 +104,12 @@ func (p *poll) serve(messages []*Message) {
 func (p *poll) hold() bool {
 	b, s := &p.batch, p.batch.session
 	if !p.srv.mayHold(b.peer) {
-		// spec:8.4
-		a := p.srv.normalAdvice()
-		a.interval, a.multiple = p.srv.opts.MultiSessionInterval, true
-		if a.interval < 0 {
-			a.reconnect, a.interval = "none", 0
-			b.connect.fail(errTooManyConnects)
-		}
-		b.connect.advice = a
-		p.srv.lockAdvised(s)
-		b.replies = append(b.replies, b.connect.finish(s))
+		p.overLimit()
 		return true
 	}
 	ended := make(chan outcome, 1)
 	h := &hold{
-		cycle: b.cycle, reply: b.connect, until: time.Now().Add(b.wait), delivers: true,
+		count: b.count, reply: b.connect, until: time.Now().Add(b.wait), delivers: true,
 		release: func(o outcome) {
 			// Not by the request's own goroutine, which comes too late for a
 			// connect that takes this one's place.
@@ -119,7 +118,7 @@ func (p *poll) hold() bool {
 		},
 		replyWritten: make(chan struct{}),
 	}
-	p.written = h.replyWritten
+	p.replyWritten = h.replyWritten
 	if !s.hold(h) {
 		p.srv.unhold(b.peer)
 		b.replies = append(b.replies, b.connect.over(s.reason()).finish(s))
@@ -134,6 +133,25 @@ func (p *poll) hold() bool {
 	}
 }
 
+// overLimit makes the reply of a connect whose browser has as many held as it
+// may. The next connect brings fresh advice, because this one was told
+// something unusual (8, Java quirk).
+// spec:8.4 spec:8.5
+func (p *poll) overLimit() {
+	b, s := &p.batch, p.batch.session
+	a := p.srv.normalAdvice()
+	a.interval, a.multiple = p.srv.opts.MultiSessionInterval, true
+	if a.interval < 0 {
+		a.reconnect, a.interval = "none", 0
+		b.connect.fail(errTooManyConnects)
+	}
+	b.connect.advice = a
+	s.mu.Lock()
+	s.connects.advised = ""
+	s.mu.Unlock()
+	b.replies = append(b.replies, b.connect.finish(s))
+}
+
 // abandon gives up a held connect whose client has gone: what is queued stays
 // queued, and the session's clock runs from now.
 // spec:7.8
@@ -146,15 +164,14 @@ func (p *poll) abandon(h *hold, ended <-chan outcome) {
 	p.batch.session.answered()
 }
 
-// over makes the answer of a connect whose hold has ended, and reports whether
-// it is still to be written.
+// over makes the reply of a connect whose hold has ended, and reports whether
+// it is still to be written. One that was replaced touches neither the outbox
+// nor the expiry: the newer connect is the one that counts.
+// spec:7.6.1
 func (p *poll) over(o outcome) bool {
 	b, s := &p.batch, p.batch.session
 	switch o {
 	case holdReplaced:
-		// spec:7.6.1
-		// The newer connect is the one that counts; this one must touch neither
-		// the queue nor the expiry (7.6).
 		http.Error(p.w, "a newer connect took this one's place", http.StatusInternalServerError)
 		return false
 	case holdOver:
@@ -166,76 +183,95 @@ func (p *poll) over(o outcome) bool {
 	return true
 }
 
-// lockAdvised makes the next connect of a session bring fresh advice, because
-// this one was told something unusual (8, Java quirk).
-// spec:8.5
-func (srv *Server) lockAdvised(s *Session) {
-	s.mu.Lock()
-	s.advised = ""
-	s.mu.Unlock()
-}
-
-// write sends what the outbox holds and the replies.
+// answer sends what the outbox holds, if it may, and the replies.
 // spec:1.2 spec:7.2 spec:14.2
-func (p *poll) write() {
+func (p *poll) answer() {
 	b := &p.batch
-	var queued []entry
-	written := 0
-	if s := b.session; s != nil {
-		ordered := p.srv.opts.OrderedPolling && !b.fresh
-		if ordered && b.restart {
-			s.beginConnectReply()
-			defer s.endConnectReply()
-		}
-		if !ordered || b.restart && !s.behind() || !b.restart && p.callback == "" && s.mayPiggyback(p.r.Context()) {
-			// spec:14.17.1
-			only := p.callback != "" || p.srv.opts.Redeliver && !ordered
-			queued, written = s.collectPolled(b, only)
-		}
-		if ordered && b.restart && len(queued) > 0 {
-			s.connectCarriesMessages()
-		}
+	if p.ordered() && b.restart {
+		b.session.beginConnectReply()
+		defer b.session.endConnectReply()
 	}
+	h := p.collect()
 	if b.fresh && !b.peer.known {
 		// spec:8.1 spec:14.10
 		http.SetCookie(p.w, p.srv.cookie(b.peer, p.r))
 	}
-	size := 2
-	for _, e := range queued {
-		size += len(e.body) + 1
-	}
-	out := appendArray(make([]byte, 0, size+256*len(b.replies)), queued, b.replies)
-	kind := "application/json;charset=UTF-8"
-	if p.callback != "" {
-		kind, out = "text/javascript;charset=UTF-8", callbackBody(p.callback, out)
-	}
 	if b.session != nil {
-		p.srv.wrote(b.session, len(queued))
+		p.srv.wrote(b.session, len(h.entries))
 	}
-	err := p.send(kind, out)
-	if b.session == nil {
-		return
+	err := p.send(h.entries)
+	if b.session != nil {
+		p.settle(h, err)
 	}
-	if err != nil {
-		b.session.outbox.failed(queued)
-		if b.restart || len(queued) > 0 {
-			b.session.lose()
+}
+
+// ordered says whether this answer must keep the order of clause 13.
+func (p *poll) ordered() bool {
+	return p.srv.opts.OrderedPolling && p.batch.session != nil && !p.batch.fresh
+}
+
+// collect takes what leaves with this answer.
+// spec:14.17.1
+func (p *poll) collect() handout {
+	b, s := &p.batch, p.batch.session
+	if s == nil || p.ordered() && !p.mayCarry() {
+		return handout{}
+	}
+	h := s.collectForPoll(b, p.callback != "" || p.srv.opts.Redeliver && !p.ordered())
+	if p.ordered() && b.restart && len(h.entries) > 0 {
+		s.connectCarriesMessages()
+	}
+	return h
+}
+
+// mayCarry says whether this answer may carry messages without overtaking, or
+// being overtaken by, another that does.
+// spec:13.5
+func (p *poll) mayCarry() bool {
+	s := p.batch.session
+	if p.batch.restart {
+		return !s.connectBlocked()
+	}
+	return p.callback == "" && s.mayPiggyback(p.r.Context())
+}
+
+// settle does what is due when an answer has been written, or not. Until a
+// connect's reply is out no connect on another connection can confirm it.
+func (p *poll) settle(h handout, err error) {
+	b, s := &p.batch, p.batch.session
+	switch {
+	case err != nil:
+		s.outbox.failed(h, 0)
+		if b.restart || len(h.entries) > 0 {
+			s.lostConnection()
 			// A connect may have come meanwhile.
-			b.session.redeliverToHeldPoll()
+			s.redeliverToHeldPoll()
 		}
-		if b.session.outbox.waiting() {
-			b.session.notify()
+		if s.outbox.waiting() {
+			s.notify()
 		}
-	} else if b.restart && written > 0 {
-		b.session.outbox.sent(written)
+	case b.restart:
+		s.outbox.settle(h)
+		s.outbox.reply(h)
+	default:
+		s.outbox.settle(h)
 	}
 	if b.restart {
-		b.session.answered()
+		s.answered()
 	}
 }
 
 // send writes an answer.
-func (p *poll) send(kind string, body []byte) error {
+func (p *poll) send(messages []entry) error {
+	size := 2
+	for _, e := range messages {
+		size += len(e.body) + 1
+	}
+	body := appendArray(make([]byte, 0, size+256*len(p.batch.replies)), messages, p.batch.replies)
+	kind := "application/json;charset=UTF-8"
+	if p.callback != "" {
+		kind, body = "text/javascript;charset=UTF-8", callbackBody(p.callback, body)
+	}
 	h := p.w.Header()
 	h.Set("Content-Type", kind)
 	h.Set("X-Content-Type-Options", "nosniff")

@@ -45,6 +45,31 @@ func (r *Reply) fail(e *Error) *Reply {
 	return r
 }
 
+// over completes the reply of a connect whose session has ended (2.5).
+// spec:2.5
+func (r *Reply) over(reason Reason) *Reply {
+	switch reason {
+	case Disconnected, Kicked:
+		r.advice = &advice{reconnect: "none", bare: true}
+	default:
+		r.fail(errUnknownClient)
+		r.advice = &advice{reconnect: "handshake", bare: true}
+	}
+	return r
+}
+
+// size is about what the reply takes in memory and on the wire, in bytes.
+func (r *Reply) size() int {
+	n := 128 + len(r.channel) + len(r.id) + len(r.subscription)
+	for _, f := range r.extra {
+		n += len(f.key) + len(f.value)
+	}
+	for _, f := range r.ext {
+		n += len(f.key) + len(f.value)
+	}
+	return n
+}
+
 // advice is what the server advises. All members go out together, because a
 // client replaces its old advice by the new one as a whole (clause 2.1).
 type advice struct {

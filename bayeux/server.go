@@ -24,16 +24,6 @@ import (
 // that takes long holds up the client's other messages.
 type Handler func(ctx context.Context, s *Session, m *Message) error
 
-// Stats counts what happened since the server was made.
-type Stats struct {
-	Handshakes atomic.Int64 // successful ones
-	Messages   atomic.Int64 // received, of every kind
-	Refused    atomic.Int64 // answered with successful: false
-	BadBodies  atomic.Int64 // bodies that were refused as a whole
-	Overflows  atomic.Int64 // sessions ended because too much waited for them
-	Expired    atomic.Int64 // sessions that stayed away for too long
-}
-
 // Server is a Bayeux server. Make one with [New]; it serves the path that it
 // is mounted on and everything below.
 type Server struct {
@@ -224,6 +214,13 @@ func (srv *Server) Close(ctx context.Context) error {
 	}
 }
 
+// wrote tells the observer of messages that leave together.
+func (srv *Server) wrote(s *Session, n int) {
+	if n > 0 {
+		srv.observe(Event{Kind: Written, Session: s, N: n})
+	}
+}
+
 func (srv *Server) all() []*Session {
 	srv.mu.RLock()
 	defer srv.mu.RUnlock()
@@ -304,10 +301,10 @@ func (srv *Server) find(p *peer, clientID string) *Session {
 	s := srv.Session(clientID)
 	switch {
 	// spec:12.5
-	case s == nil, s.principal != p.principal:
+	case s == nil, s.by.principal != p.principal:
 		return nil
 	// spec:8.2
-	case p.transport != transportWebSocket && !srv.opts.TrustClientID && s.browser != p.browser:
+	case p.transport != transportWebSocket && !srv.opts.TrustClientID && s.by.browser != p.browser:
 		return nil
 	}
 	return s
@@ -325,8 +322,8 @@ func (srv *Server) register(s *Session) error {
 	}
 	o := &srv.opts
 	// spec:12.7
-	if o.MaxSessionsPerBrowser > 0 && s.browser != "" && srv.browsers[s.browser] >= o.MaxSessionsPerBrowser ||
-		o.MaxSessionsPerAddress > 0 && s.address != "" && srv.address[s.address] >= o.MaxSessionsPerAddress {
+	if o.MaxSessionsPerBrowser > 0 && s.by.browser != "" && srv.browsers[s.by.browser] >= o.MaxSessionsPerBrowser ||
+		o.MaxSessionsPerAddress > 0 && s.by.address != "" && srv.address[s.by.address] >= o.MaxSessionsPerAddress {
 		return errTooManySessions
 	}
 	srv.count(s, 1)
@@ -345,8 +342,8 @@ func (srv *Server) count(s *Session, n int) {
 			delete(counts, key)
 		}
 	}
-	add(srv.opts.MaxSessionsPerBrowser, srv.browsers, s.browser)
-	add(srv.opts.MaxSessionsPerAddress, srv.address, s.address)
+	add(srv.opts.MaxSessionsPerBrowser, srv.browsers, s.by.browser)
+	add(srv.opts.MaxSessionsPerAddress, srv.address, s.by.address)
 }
 
 // forget removes a session that has ended.

@@ -10,10 +10,10 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// socket is one WebSocket: it reads in a goroutine of its own, outside of the
-// HTTP handler, whose memory is thereby free, and writes in whichever
-// goroutine finds something to write while nobody else writes. An idle one
-// costs one goroutine and a small buffer.
+// socket is one WebSocket, and the carrier of the session heard on it last. It
+// reads in a goroutine of its own, outside of the HTTP handler, whose memory is
+// thereby free. How it writes is told in socketwrite.go. An idle one costs one
+// goroutine and a small buffer.
 type socket struct {
 	// Static after construction.
 	srv    *Server
@@ -25,19 +25,15 @@ type socket struct {
 	mu sync.Mutex
 	// Guarded by mu.
 	session *Session // the one heard on it last
-	out     []*Reply // replies to write
-	raw     []byte   // control frames to write
-	writing bool     // somebody is in writeAll
-	again   bool     // and must look once more before leaving
+	pending pending
+	writing bool // somebody has claimed the writing
+	again   bool // and must look once more before giving it up
 	closed  bool
 	room    chan struct{} // closed when replies have been taken; nil unless the reader waits
 }
 
 // bodies are read buffers; those that grew large are not kept.
 var bodies = sync.Pool{New: func() any { return new([]byte) }}
-
-// frames are write buffers.
-var frames = sync.Pool{New: func() any { return new([]byte) }}
 
 const keepBuffer = 16 << 10
 
@@ -50,8 +46,8 @@ func putBuffer(p *sync.Pool, buf *[]byte) {
 
 // serveWebSocket upgrades a request and leaves the connection to a goroutine
 // of its own.
+// spec:8.3 spec:12.6
 func (srv *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
-	// spec:12.6
 	if srv.opts.CheckOrigin != nil && !srv.opts.CheckOrigin(r) {
 		srv.stats.BadBodies.Add(1)
 		http.Error(w, "pages of this origin may not connect", http.StatusForbidden)
@@ -64,7 +60,6 @@ func (srv *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 	}
 	var cookie *http.Cookie
 	if !p.known && !srv.opts.NoSocketCookie {
-		// spec:8.3
 		cookie = srv.cookie(p, r)
 	}
 	conn, err := upgrade(w, r, cookie, srv.opts.Deflate)
@@ -89,17 +84,22 @@ func (srv *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 }
 
 // read is the socket's goroutine.
+// spec:14.20
 func (c *socket) read() {
 	defer c.srv.sockets.Done()
 	defer c.gone()
-	// spec:14.20
-	defer func() {
-		if v := recover(); v != nil {
-			c.srv.opts.Logger.Error("bayeux: a handler panicked", "panic", v, "stack", string(debug.Stack()))
-			c.close(closeInternal, "an error in the server")
-		}
-	}()
+	defer c.recovered("a handler")
 	for c.readOne() {
+	}
+}
+
+// recovered is deferred around what the application does: a panic closes this
+// socket and nothing else.
+// spec:14.20
+func (c *socket) recovered(what string) {
+	if v := recover(); v != nil {
+		c.srv.opts.Logger.Error("bayeux: "+what+" panicked", "panic", v, "stack", string(debug.Stack()))
+		c.close(closeInternal, "an error in the server")
 	}
 }
 
@@ -116,17 +116,18 @@ func (c *socket) silence() time.Duration {
 	return o.Timeout + o.Interval + o.MaxInterval + 30*time.Second
 }
 
+// readOne reads and processes one message. It says whether the socket can be
+// read on. Idle connections hold no read buffer.
 func (c *socket) readOne() bool {
 	if err := c.wire.conn.SetReadDeadline(time.Now().Add(c.silence())); err != nil {
 		return false
 	}
-	// A client that is silent keeps no buffer for what it may say.
 	if c.wire.wait() != nil {
 		return false
 	}
 	buf := bodies.Get().(*[]byte)
 	defer putBuffer(&bodies, buf)
-	body, err := c.wire.readMessage(*buf, c.srv.opts.MaxMessageSize, c.sendRaw)
+	body, err := c.wire.readMessage(*buf, c.srv.opts.MaxMessageSize, c.sendControl)
 	if err != nil {
 		if code, text, ours := closeCode(err); ours {
 			c.srv.stats.BadBodies.Add(1)
@@ -144,14 +145,16 @@ func (c *socket) readOne() bool {
 	return c.process(messages)
 }
 
-// spec:10.5
+// process has a body's messages processed and answers them. It says whether
+// the socket can be read on.
+// spec:7.3.2 spec:10.5
 func (c *socket) process(messages []*Message) bool {
 	b := batch{srv: c.srv, peer: c.peer, session: c.srv.find(c.peer, messages[0].ClientID)}
 	defer b.end(false)
-	if b.session != nil && !isConnect(messages[0]) {
-		b.begin(b.session)
-	}
 	if b.session != nil {
+		if !isConnect(messages[0]) {
+			b.begin(b.session)
+		}
 		c.carry(b.session)
 	}
 	err := b.run(c.ctx, messages)
@@ -165,24 +168,23 @@ func (c *socket) process(messages []*Message) bool {
 		c.refuse(closeProtocol, err.Error())
 		return false
 	}
-	// spec:7.3.2
 	if b.connect != nil {
 		c.hold(&b)
 	}
 	c.queue(b.replies...)
 	b.end(true)
 	c.writeAll()
-	c.pause()
+	c.awaitRoom()
 	for _, r := range b.replies {
 		if r.channel == metaDisconnect && r.err == nil {
-			c.closeLater(b.session)
+			c.closeAfter(goodbyeGrace, b.session)
 		}
 	}
 	return true
 }
 
-// carry makes this socket the session's, and the session the socket's. A
-// session that was heard on it before is no longer reached through it.
+// carry makes this socket the session's carrier, and the session the one heard
+// on it. A session that was heard on it before is no longer reached through it.
 func (c *socket) carry(s *Session) {
 	c.mu.Lock()
 	old := c.session
@@ -194,23 +196,18 @@ func (c *socket) carry(s *Session) {
 	s.attach(c, false)
 }
 
-// hold keeps the connect: nothing waits for it but the session's timer.
+// hold keeps the connect: nothing waits for it but the session's timer. A
+// connect that a newer one replaced is not answered. Whoever ends the hold, a
+// timer or another client, has no part in what goes wrong with the reply.
+// spec:7.6.2
 func (c *socket) hold(b *batch) {
 	s, r := b.session, b.connect
-	h := &hold{cycle: b.cycle, reply: r, until: time.Now().Add(b.wait)}
+	h := &hold{count: b.count, reply: r, until: time.Now().Add(b.wait)}
 	h.release = func(o outcome) {
-		// Whoever ends the hold, a timer or another client, has no part in it.
-		// spec:14.20
-		defer func() {
-			if v := recover(); v != nil {
-				c.srv.opts.Logger.Error("bayeux: an extension panicked", "panic", v, "stack", string(debug.Stack()))
-				c.close(closeInternal, "an error in the server")
-			}
-		}()
+		defer c.recovered("an extension")
 		switch o {
 		case holdReplaced:
-			// spec:7.6.2
-			return // the newer connect's reply is the only one (7.6)
+			return
 		case holdOver:
 			r.over(s.reason())
 		case holdDrain:
@@ -224,253 +221,42 @@ func (c *socket) hold(b *batch) {
 	}
 }
 
-// queue adds replies to what is to be written.
-func (c *socket) queue(replies ...*Reply) {
-	if len(replies) == 0 {
-		return
-	}
-	c.mu.Lock()
-	c.out = append(c.out, replies...)
-	c.mu.Unlock()
-}
-
-func (c *socket) sendRaw(frame []byte) {
-	c.mu.Lock()
-	c.raw = append(c.raw, frame...)
-	c.mu.Unlock()
-	c.writeAll()
-	c.pause()
-}
-
-// maxReplies and maxRaw, in bytes, bound what waits while somebody is stuck in
-// a write.
-const (
-	maxReplies = 1000
-	maxRaw     = 16 << 10
-)
-
-// pause keeps the reader from reading on while too much waits to be written:
-// a client that does not read is not read from.
-func (c *socket) pause() {
-	c.mu.Lock()
-	var room chan struct{}
-	if c.writing && !c.closed && (len(c.out) > maxReplies || len(c.raw) > maxRaw) {
-		if c.room == nil {
-			c.room = make(chan struct{})
-		}
-		room = c.room
-	}
-	c.mu.Unlock()
-	if room == nil {
-		return
-	}
-	select {
-	case <-room:
-	case <-c.ctx.Done():
+// notify is what a carrier does: the messages leave at once, unless they leave
+// with connects alone.
+func (c *socket) notify(s *Session) {
+	if s.connectOnly() {
+		s.answerHeld()
+	} else {
+		c.flush()
 	}
 }
 
-// flush writes what there is. It never blocks: what the system does not take
-// at once is written by a goroutine of its own.
-func (c *socket) flush() {
-	if !c.claim() {
-		return
-	}
-	if c.wire.raw == nil {
-		go c.drainClaimed()
-		return
-	}
-	if rest, more := c.drainNow(); more {
-		go func() {
-			if c.finish(rest) {
-				c.drainClaimed()
-			}
-		}()
-	}
-}
-
-// writeAll writes what there is, unless somebody is writing already, who will
-// then look again.
-func (c *socket) writeAll() {
-	if c.claim() {
-		c.drainClaimed()
-	}
-}
-
-// claim makes the caller the one who writes.
-func (c *socket) claim() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.writing {
-		c.again = true
-		return false
-	}
-	c.writing = true
-	return true
-}
-
-// drainClaimed writes until there is nothing left. Caller has claimed.
-func (c *socket) drainClaimed() {
-	for {
-		rest, more := c.drainNow()
-		if !more || !c.finish(rest) {
-			return
-		}
-	}
-}
-
-// take is what leaves in one write.
-type take struct {
-	session  *Session
-	raw      []byte // control frames
-	queued   []entry
-	replies  []*Reply
-	buf      *[]byte // the frames, from a pool
-	written  int     // how much of them is out
-	messages int     // where the messages' frames end
-}
-
-// next takes what there is to write; nil means nothing, and then the claim is
-// given up. Caller has claimed.
-func (c *socket) next() *take {
-	for {
-		c.mu.Lock()
-		t := &take{replies: c.out, raw: c.raw, session: c.session}
-		if c.room != nil {
-			close(c.room)
-			c.room = nil
-		}
-		c.out, c.raw, c.again = nil, nil, false
-		closed := c.closed
-		c.mu.Unlock()
-		if !closed && t.session != nil {
-			t.queued = t.session.collectFor(c, t.replies)
-		}
-		if !closed && (len(t.replies) > 0 || len(t.queued) > 0 || len(t.raw) > 0) {
-			return t
-		}
-		c.mu.Lock()
-		again := c.again && !c.closed
-		c.writing = again
-		c.mu.Unlock()
-		if !again {
-			return nil
-		}
-	}
-}
-
-// drainNow writes what the system takes at once. With more, rest is the write
-// that it stopped in, and the claim is kept; otherwise there is nothing left.
-// Caller has claimed.
-func (c *socket) drainNow() (rest *take, more bool) {
-	for {
-		t := c.next()
-		if t == nil {
-			return nil, false
-		}
-		c.encode(t)
-		if t.written = c.wire.try(*t.buf); t.written < len(*t.buf) {
-			return t, true
-		}
-		c.done(t)
-	}
-}
-
-// finish writes the rest of a take and waits for it. It is false if that was
-// not possible; then the socket is closed.
-func (c *socket) finish(t *take) bool {
-	n, err := c.wire.write((*t.buf)[t.written:], c.srv.opts.WriteTimeout)
-	if t.written += n; err == nil {
-		c.done(t)
-		return true
-	}
-	if t.session != nil && t.written < t.messages {
-		// The last frame of them is not whole, so the client cannot have read
-		// it: they go out again on the next connection, at least once.
-		t.session.outbox.failed(t.queued)
-	}
-	putBuffer(&frames, t.buf)
-	c.close(0, "")
-	if t.session != nil && t.session.outbox.waiting() {
-		t.session.notify() // it may be reached in another way by now
-	}
-	return false
-}
-
-// done is called when all of a take is out.
-func (c *socket) done(t *take) {
-	putBuffer(&frames, t.buf)
-	if t.session == nil {
-		return
-	}
-	for _, r := range t.replies {
-		if r.channel == metaConnect || r.channel == metaHandshake {
-			t.session.answered()
-			return
-		}
-	}
-}
-
-// maxFrame is where a frame of several messages is cut: the Java client takes
-// no more than 64 KiB in one.
-const maxFrame = 32 << 10
-
-// encode makes the frames of a take: leading replies, messages, other replies,
-// each kind in frames of its own.
-// spec:7.3 spec:7.3.1 spec:14.8
-func (c *socket) encode(t *take) {
-	t.buf = frames.Get().(*[]byte)
-	b := append((*t.buf)[:0], t.raw...)
-	rest := t.replies[:0:0]
-	for _, r := range t.replies {
-		if !r.lead {
-			rest = append(rest, r)
-			continue
-		}
-		b = c.wire.appendText(b, func(b []byte) []byte { return append(r.append(append(b, '[')), ']') })
-	}
-	for from := 0; from < len(t.queued); {
-		size, to := 0, from
-		for to < len(t.queued) && (to == from || size+len(t.queued[to].body) < maxFrame) {
-			size += len(t.queued[to].body) + 1
-			to++
-		}
-		part := t.queued[from:to]
-		b = c.wire.appendText(b, func(b []byte) []byte { return appendArray(b, part, nil) })
-		from = to
-	}
-	t.messages = len(b)
-	if len(rest) > 0 {
-		b = c.wire.appendText(b, func(b []byte) []byte { return appendArray(b, nil, rest) })
-	}
-	*t.buf = b
-	if t.session != nil {
-		c.srv.wrote(t.session, len(t.queued))
-	}
-}
-
-// sessionEnded tells the socket that its session is over.
+// sessionEnded closes the socket where the client would not.
+// spec:6.6.1 spec:9.5 spec:14.16
 func (c *socket) sessionEnded(s *Session, reason Reason) {
 	switch reason {
 	case ServerClosed:
 		// A client that does not read must not keep the others waiting.
 		go c.close(closeGoingAway, "the server is closing")
-	// spec:9.5
 	case Expired:
 		c.closeIf(s)
 	case Kicked:
 		c.flush()
-		c.closeLater(s)
+		c.closeAfter(kickGrace, s)
 	}
 }
 
-// closeGrace is how long a client has to close its WebSocket after a
-// disconnect before the server does.
+// How long a client has to close its WebSocket before the server does: after a
+// disconnect of its own, and after one by the application, when it has been
+// sent what waited for it.
 // spec:6.6.1
-const closeGrace = 5 * time.Second
+const (
+	goodbyeGrace = 5 * time.Second
+	kickGrace    = time.Second
+)
 
-func (c *socket) closeLater(s *Session) {
-	t := time.AfterFunc(closeGrace, func() { c.closeIf(s) })
+func (c *socket) closeAfter(d time.Duration, s *Session) {
+	t := time.AfterFunc(d, func() { c.closeIf(s) })
 	context.AfterFunc(c.ctx, func() { t.Stop() })
 }
 
@@ -484,7 +270,13 @@ func (c *socket) closeIf(s *Session) {
 	}
 }
 
-// close closes the connection, with a close frame if there is a code.
+// closeWait is how long the closing handshake may take, in either direction.
+const closeWait = time.Second
+
+// close begins the closing handshake: it sends a close frame, and the reader
+// ends as soon as the client has answered with its own, or after closeWait.
+// Without a code, or while a write is stuck, the connection is closed at once.
+// spec:10.11
 func (c *socket) close(code ws.StatusCode, text string) {
 	c.mu.Lock()
 	if c.closed {
@@ -494,12 +286,14 @@ func (c *socket) close(code ws.StatusCode, text string) {
 	c.closed = true
 	writing := c.writing
 	c.mu.Unlock()
-	if code != 0 && !writing {
-		// Best effort: the connection closes anyway.
-		_, _ = c.wire.write(closeFrame(code, text), time.Second)
+	defer c.cancel()
+	if code == 0 || writing || c.wire.write(closeFrame(code, text), closeWait) != nil {
+		_ = c.wire.conn.Close()
+		return
 	}
-	_ = c.wire.conn.Close()
-	c.cancel()
+	// The reader may be in a handler, so this is the bound whatever it does.
+	time.AfterFunc(2*closeWait, func() { _ = c.wire.conn.Close() })
+	c.wire.wakeReader()
 }
 
 // refuse closes the socket for what the client did wrong. It reads on for a
@@ -509,17 +303,24 @@ func (c *socket) refuse(code ws.StatusCode, text string) {
 	c.mu.Lock()
 	quiet := !c.writing && !c.closed
 	c.mu.Unlock()
-	if quiet {
-		if _, err := c.wire.write(closeFrame(code, text), time.Second); err == nil {
-			c.wire.linger(time.Second, 1<<20)
-		}
+	if quiet && c.wire.write(closeFrame(code, text), closeWait) == nil {
+		c.wire.discard(closeWait, 1<<20)
 	}
 	c.close(0, "")
 }
 
-// gone runs when the read loop ends.
+// gone runs when the read loop ends. If a close frame was sent it waits for the
+// client's; a client that closed first gets one.
 func (c *socket) gone() {
-	c.close(closeNormal, "")
+	c.mu.Lock()
+	closing := c.closed
+	c.mu.Unlock()
+	if closing {
+		c.wire.awaitClose(closeWait)
+	} else {
+		c.close(closeNormal, "")
+	}
+	_ = c.wire.conn.Close()
 	c.mu.Lock()
 	s := c.session
 	c.mu.Unlock()

@@ -187,17 +187,43 @@ func closeFrame(code ws.StatusCode, text string) []byte {
 	return ws.MustCompileFrame(ws.NewCloseFrame(ws.NewCloseFrameBody(code, text)))
 }
 
-// write writes frames within a time and says how much of them went out.
-func (c *wire) write(frames []byte, within time.Duration) (int, error) {
-	if err := c.conn.SetWriteDeadline(time.Now().Add(within)); err != nil {
-		return 0, err
-	}
-	return c.conn.Write(frames)
+// write writes frames. Each of its pieces has so much time, so that a client
+// that reads slowly is waited for as long as it reads.
+// spec:14.22
+func (c *wire) write(frames []byte, each time.Duration) error {
+	_, err := progressWriter{c.conn, c.conn.SetWriteDeadline, each}.Write(frames)
+	return err
 }
 
-// linger reads and drops what the client still sends, until it closes, a time
+// wakeReader makes a read that waits for the client return.
+func (c *wire) wakeReader() {
+	// Where that fails the connection is gone, which wakes as well.
+	_ = c.conn.SetReadDeadline(aLongTimeAgo)
+}
+
+// aLongTimeAgo is a deadline that has passed.
+var aLongTimeAgo = time.Unix(1, 0)
+
+// awaitClose drops what the client sends until it sends a close frame, closes,
+// or the time has passed.
+func (c *wire) awaitClose(within time.Duration) {
+	if err := c.conn.SetReadDeadline(time.Now().Add(within)); err != nil {
+		return
+	}
+	for {
+		h, err := ws.ReadHeader(c.in)
+		if err != nil || h.OpCode == ws.OpClose {
+			return
+		}
+		if _, err := io.CopyN(io.Discard, c.in, h.Length); err != nil {
+			return
+		}
+	}
+}
+
+// discard reads and drops what the client still sends, until it closes, a time
 // has passed or so many bytes have come.
-func (c *wire) linger(within time.Duration, most int64) {
+func (c *wire) discard(within time.Duration, most int64) {
 	if err := c.conn.SetReadDeadline(time.Now().Add(within)); err != nil {
 		return
 	}
