@@ -10,6 +10,7 @@ import (
 	"github.com/halley-chat/halley/internal/chat"
 	"github.com/halley-chat/halley/internal/engine"
 	"github.com/halley-chat/halley/internal/staff"
+	"github.com/halley-chat/halley/internal/wake"
 )
 
 // channel is the one channel of the API, in both directions.
@@ -40,7 +41,7 @@ type client struct {
 	who    Principal
 	ctx    context.Context // ends with the session
 	cancel context.CancelFunc
-	wake   chan struct{} // holds one token: there is something to do
+	wake   wake.Signal // holds one token: there is something to do
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -78,12 +79,12 @@ type ask struct {
 }
 
 func newClient(ctx context.Context, d *Desk, conn session, who Principal) *client {
-	c := &client{d: d, conn: conn, who: who, wake: make(chan struct{}, 1), chats: make(map[chat.ID]*followed)}
+	c := &client{d: d, conn: conn, who: who, wake: wake.New(), chats: make(map[chat.ID]*followed)}
 	c.ctx, c.cancel = context.WithCancel(ctx)
 	return c
 }
 
-func (c *client) rouse() { signal(c.wake) }
+func (c *client) rouse() { c.wake.Notify() }
 
 // put takes a batch from a watch. It does not block.
 func (c *client) put(n news) {

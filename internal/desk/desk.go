@@ -11,6 +11,7 @@ import (
 	"github.com/halley-chat/halley/internal/engine"
 	"github.com/halley-chat/halley/internal/media"
 	"github.com/halley-chat/halley/internal/staff"
+	"github.com/halley-chat/halley/internal/wake"
 )
 
 // Options are what a [Desk] is made of.
@@ -143,8 +144,8 @@ func (d *Desk) complain(what string, err error) {
 // runStaff throws out whoever is not signed in any more, after each change of
 // an account, until ctx ends.
 func (d *Desk) runStaff(ctx context.Context) {
-	changed := make(chan struct{}, 1)
-	defer d.staff.OnChange(func([]staff.Account) { signal(changed) })()
+	changed := wake.New()
+	defer d.staff.OnChange(func([]staff.Account) { changed.Notify() })()
 	retry := time.NewTimer(0)
 	defer retry.Stop()
 	for {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/halley-chat/halley/internal/chat"
 	"github.com/halley-chat/halley/internal/engine"
+	"github.com/halley-chat/halley/internal/wake"
 )
 
 const (
@@ -71,9 +72,9 @@ func waitingOf(all []chat.Summary) []waitingShape {
 // runWaiting keeps the list up to date, at most once in waitingEvery, until
 // ctx ends.
 func (d *Desk) runWaiting(ctx context.Context) {
-	stir := make(chan struct{}, 1)
+	stir := wake.New()
 	stir <- struct{}{}
-	defer d.engine.Board().Watch(func(chat.Summary) { signal(stir) }).Close()
+	defer d.engine.Board().Watch(func(chat.Summary) { stir.Notify() }).Close()
 	for {
 		select {
 		case <-ctx.Done():
@@ -93,13 +94,5 @@ func (d *Desk) runWaiting(ctx context.Context) {
 			return
 		case <-time.After(waitingEvery):
 		}
-	}
-}
-
-// signal puts the one token into a channel that holds one.
-func signal(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
 	}
 }

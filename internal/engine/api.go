@@ -52,7 +52,7 @@ func (e *Engine) Do(ctx context.Context, id chat.ID, c chat.Command) (Result, er
 	if c.At.IsZero() {
 		c.At = time.Now()
 	}
-	o, err := e.chats.ask(ctx, ChatLog(id), &job[chat.Command, chat.Event, chat.Summary]{cmd: c})
+	o, err := e.chats.ask(ctx, ChatLog(id), &chatJob{cmd: c})
 	if err != nil {
 		return Result{}, err
 	}
@@ -65,7 +65,7 @@ func (e *Engine) DoAgent(ctx context.Context, id chat.StaffID, c chat.AgentComma
 	if c.At.IsZero() {
 		c.At = time.Now()
 	}
-	o, err := e.agents.ask(ctx, AgentLog(id), &job[chat.AgentCommand, chat.AgentEvent, chat.AgentState]{cmd: c})
+	o, err := e.agents.ask(ctx, AgentLog(id), &agentJob{cmd: c})
 	if err != nil {
 		return AgentResult{}, err
 	}
@@ -136,7 +136,7 @@ func (e *Engine) Summary(ctx context.Context, id chat.ID) (s chat.Summary, ok bo
 // Agent is the state of an agent as it is now; its slices are shared and must
 // not be changed. The error is [chat.Unavailable] as for [Engine.Do].
 func (e *Engine) Agent(ctx context.Context, id chat.StaffID) (chat.AgentState, error) {
-	o, err := e.agents.ask(ctx, AgentLog(id), &job[chat.AgentCommand, chat.AgentEvent, chat.AgentState]{peek: true})
+	o, err := e.agents.ask(ctx, AgentLog(id), &agentJob{peek: true})
 	return o.view, err
 }
 

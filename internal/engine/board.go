@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/halley-chat/halley/internal/chat"
+	"github.com/halley-chat/halley/internal/wake"
 )
 
 // endedMemory is how many ended chats the board remembers, so that a late
@@ -21,30 +22,30 @@ const endedMemory = 4096
 // must not be changed; they are without the index of the last event.
 type Board struct {
 	// Static after construction.
-	stir    chan struct{} // holds one token: the teller has something to tell
-	hurried chan struct{} // holds one token: the earliest deadline has changed
+	changes     wake.Signal // there are changes to notify the watchers of
+	rescheduled wake.Signal // the earliest deadline has changed
 
-	// Guarded by mu, which is held for moves of memory only.
-	mu       sync.Mutex
-	places   map[chat.ID]*place
-	browsers map[string]map[chat.ID]struct{}
-	dues     dues
-	ended    map[chat.ID]int64 // index of the latest summary of chats that have ended
-	buried   []chat.ID         // their ids in a ring of endedMemory
-	oldest   int               // the place in the ring that is overwritten next
-	moves    uint64            // counts the changes
-	news     map[chat.ID]chat.Summary
-	order    []chat.ID // the chats in news, those that changed first in front
-	watchers []*boardWatcher
+	// Guarded by mu, which protects in-memory state only: no I/O, no callback while held.
+	mu            sync.Mutex
+	entries       map[chat.ID]*boardEntry
+	browsers      map[string]map[chat.ID]struct{}
+	deadlines     deadlineHeap
+	tombstones    map[chat.ID]int64 // index of the latest summary of chats that have ended
+	tombstoneRing []chat.ID         // their ids in a ring of endedMemory
+	oldest        int               // the place in the ring that is overwritten next
+	moves         uint64            // counts the changes
+	news          map[chat.ID]chat.Summary
+	order         []chat.ID // the chats in news, those that changed first in front
+	watchers      []*boardWatcher
 }
 
-// place is one chat on the board.
-type place struct {
+// boardEntry is one chat on the board.
+type boardEntry struct {
 	summary chat.Summary
 	at      int64  // index of the event after which the summary held; 0 if not known
 	move    uint64 // the change that brought it
 	due     time.Time
-	heap    int // place in dues, -1 if it has no deadline
+	heap    int // index in the deadline heap, -1 if it has no deadline
 	tries   int // ticks that failed one after another
 }
 
@@ -55,9 +56,9 @@ type boardWatcher struct {
 
 func newBoard() *Board {
 	return &Board{
-		stir: make(chan struct{}, 1), hurried: make(chan struct{}, 1),
-		places: make(map[chat.ID]*place), browsers: make(map[string]map[chat.ID]struct{}),
-		ended: make(map[chat.ID]int64), news: make(map[chat.ID]chat.Summary),
+		changes: wake.New(), rescheduled: wake.New(),
+		entries: make(map[chat.ID]*boardEntry), browsers: make(map[string]map[chat.ID]struct{}),
+		tombstones: make(map[chat.ID]int64), news: make(map[chat.ID]chat.Summary),
 	}
 }
 
@@ -66,7 +67,7 @@ func newBoard() *Board {
 func (b *Board) Get(id chat.ID) (s chat.Summary, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	p, ok := b.places[id]
+	p, ok := b.entries[id]
 	if !ok {
 		return chat.Summary{}, false
 	}
@@ -77,8 +78,8 @@ func (b *Board) Get(id chat.ID) (s chat.Summary, ok bool) {
 // opened.
 func (b *Board) All() []chat.Summary {
 	b.mu.Lock()
-	list := make([]chat.Summary, 0, len(b.places))
-	for _, p := range b.places {
+	list := make([]chat.Summary, 0, len(b.entries))
+	for _, p := range b.entries {
 		list = append(list, p.summary)
 	}
 	b.mu.Unlock()
@@ -92,7 +93,7 @@ func (b *Board) ByBrowser(digest string) []chat.Summary {
 	b.mu.Lock()
 	var list []chat.Summary
 	for id := range b.browsers[digest] {
-		list = append(list, b.places[id].summary)
+		list = append(list, b.entries[id].summary)
 	}
 	b.mu.Unlock()
 	slices.SortFunc(list, func(x, y chat.Summary) int { return cmp.Compare(x.Chat, y.Chat) })
@@ -103,13 +104,13 @@ func (b *Board) ByBrowser(digest string) []chat.Summary {
 func (b *Board) Len() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return len(b.places)
+	return len(b.entries)
 }
 
 // Watch calls changed with the summary of every chat whose summary changes
 // from now on, a last time when the chat has ended. Changes that follow each
 // other quickly may be told as one, the latest. The calls come one at a time
-// from a goroutine of the board; changed must not block and must not call the
+// from the board's notifier; changed must not block and must not call the
 // engine, though it may read the board.
 func (b *Board) Watch(changed func(chat.Summary)) *Watch {
 	w := &boardWatcher{newGate(), changed}
@@ -131,10 +132,10 @@ func (b *Board) put(s chat.Summary, at int64) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if over, ok := b.ended[s.Chat]; ok && over >= at {
+	if over, ok := b.tombstones[s.Chat]; ok && over >= at {
 		return
 	}
-	if p := b.places[s.Chat]; p != nil && p.at >= at {
+	if p := b.entries[s.Chat]; p != nil && p.at >= at {
 		return
 	}
 	b.set(s, at)
@@ -153,8 +154,8 @@ func (b *Board) mark() uint64 {
 func (b *Board) list(s chat.Summary, mark uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	p := b.places[s.Chat]
-	_, over := b.ended[s.Chat]
+	p := b.entries[s.Chat]
+	_, over := b.tombstones[s.Chat]
 	switch {
 	case p == nil && !over && s.Live():
 		b.set(s, 0)
@@ -168,7 +169,7 @@ func (b *Board) unchanged(mark uint64) []chat.ID {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var ids []chat.ID
-	for id, p := range b.places {
+	for id, p := range b.entries {
 		if p.move <= mark {
 			ids = append(ids, id)
 		}
@@ -180,20 +181,20 @@ func (b *Board) unchanged(mark uint64) []chat.ID {
 // in the store: the board does not hear of every event.
 func (b *Board) set(s chat.Summary, at int64) {
 	s.Last = 0
-	p := b.places[s.Chat]
+	p := b.entries[s.Chat]
 	if !s.Live() {
-		b.bury(s.Chat, at)
+		b.tombstone(s.Chat, at)
 		if p != nil {
-			b.shelve(p, time.Time{})
+			b.reschedule(p, time.Time{})
 			b.forgetBrowser(p.summary)
-			delete(b.places, s.Chat)
-			b.tell(s)
+			delete(b.entries, s.Chat)
+			b.notify(s)
 		}
 		return
 	}
 	if p == nil {
-		p = &place{heap: -1}
-		b.places[s.Chat] = p
+		p = &boardEntry{heap: -1}
+		b.entries[s.Chat] = p
 	} else if p.summary.Equal(s) {
 		p.at = at
 		return
@@ -206,15 +207,15 @@ func (b *Board) set(s chat.Summary, at int64) {
 		b.browsers[s.Browser][s.Chat] = struct{}{}
 	}
 	if p.move > 0 && s.Postpones(p.summary) {
-		// Nobody but the alarms cares.
+		// Nobody but the scheduler cares.
 		p.summary, p.at, p.tries = s, at, 0
-		b.shelve(p, s.Deadline)
+		b.reschedule(p, s.Deadline)
 		return
 	}
 	b.moves++
 	p.summary, p.at, p.move, p.tries = s, at, b.moves, 0
-	b.shelve(p, s.Deadline)
-	b.tell(s)
+	b.reschedule(p, s.Deadline)
+	b.notify(s)
 }
 
 func (b *Board) forgetBrowser(s chat.Summary) {
@@ -225,22 +226,22 @@ func (b *Board) forgetBrowser(s chat.Summary) {
 	}
 }
 
-func (b *Board) bury(id chat.ID, at int64) {
-	if _, ok := b.ended[id]; ok {
-		b.ended[id] = at
+func (b *Board) tombstone(id chat.ID, at int64) {
+	if _, ok := b.tombstones[id]; ok {
+		b.tombstones[id] = at
 		return
 	}
-	if len(b.buried) < endedMemory {
-		b.buried = append(b.buried, id)
+	if len(b.tombstoneRing) < endedMemory {
+		b.tombstoneRing = append(b.tombstoneRing, id)
 	} else {
-		delete(b.ended, b.buried[b.oldest])
-		b.buried[b.oldest] = id
+		delete(b.tombstones, b.tombstoneRing[b.oldest])
+		b.tombstoneRing[b.oldest] = id
 		b.oldest = (b.oldest + 1) % endedMemory
 	}
-	b.ended[id] = at
+	b.tombstones[id] = at
 }
 
-func (b *Board) tell(s chat.Summary) {
+func (b *Board) notify(s chat.Summary) {
 	if len(b.watchers) == 0 {
 		return
 	}
@@ -248,18 +249,18 @@ func (b *Board) tell(s chat.Summary) {
 		b.order = append(b.order, s.Chat)
 	}
 	b.news[s.Chat] = s
-	signal(b.stir)
+	b.changes.Notify()
 }
 
-// run is the board's own goroutine, the teller: it tells the watchers the
-// news until done is closed. News wait in a map by chat, so that there are
+// run is the board's own goroutine, the notifier: it tells the watchers what has
+// changed until done is closed. Changes wait in a map by chat, so that there are
 // never more of them than chats.
 func (b *Board) run(done <-chan struct{}) {
 	for {
 		select {
 		case <-done:
 			return
-		case <-b.stir:
+		case <-b.changes:
 		}
 		b.mu.Lock()
 		news, order, watchers := b.news, b.order, b.watchers
@@ -270,13 +271,5 @@ func (b *Board) run(done <-chan struct{}) {
 				w.gate.pass(func() { w.changed(news[id]) })
 			}
 		}
-	}
-}
-
-// signal puts the one token into a channel that holds one.
-func signal(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
 	}
 }

@@ -39,8 +39,8 @@ func TestBoardForgetsEndedChats(t *testing.T) {
 		b.put(chat.Summary{Chat: id + 1, Phase: chat.PhaseEnded}, 5)
 		b.put(chat.Summary{Chat: id + 1, Phase: chat.PhaseWaiting}, 2)
 	}
-	if b.Len() != 0 || len(b.ended) != endedMemory || len(b.buried) != endedMemory {
-		t.Errorf("%d chats live, %d and %d remembered as ended", b.Len(), len(b.ended), len(b.buried))
+	if b.Len() != 0 || len(b.tombstones) != endedMemory || len(b.tombstoneRing) != endedMemory {
+		t.Errorf("%d chats live, %d and %d remembered as ended", b.Len(), len(b.tombstones), len(b.tombstoneRing))
 	}
 }
 
@@ -50,12 +50,12 @@ func TestBoardBelievesTheChatAboutItsDeadline(t *testing.T) {
 	b := newBoard()
 	now := time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
 	b.put(chat.Summary{Chat: 1, Phase: chat.PhaseActive, Deadline: now}, 2)
-	if ids, _ := b.fallen(now, 10); len(ids) != 1 {
+	if ids, _ := b.popDue(now, 10); len(ids) != 1 {
 		t.Fatalf("due are %v", ids)
 	}
 	later := now.Add(time.Hour)
-	b.ticked(1, now, later, false)
-	if ids, next := b.fallen(now.Add(time.Minute), 10); len(ids) != 0 || !next.Equal(later) {
+	b.afterTick(1, now, later, false)
+	if ids, next := b.popDue(now.Add(time.Minute), 10); len(ids) != 0 || !next.Equal(later) {
 		t.Errorf("a minute later %v are due and the next is due at %v", ids, next)
 	}
 }

@@ -14,23 +14,23 @@ const (
 	longestOutage = 30 * time.Second // the most time between two ticks of a chat that fail
 )
 
-// dues is a heap of the places that have a deadline, the earliest on top. It
+// deadlineHeap is a heap of the entries that have a deadline, the earliest on top. It
 // belongs to the board and is guarded by its mutex.
-type dues []*place
+type deadlineHeap []*boardEntry
 
-func (d dues) Len() int           { return len(d) }
-func (d dues) Less(i, j int) bool { return d[i].due.Before(d[j].due) }
-func (d dues) Swap(i, j int)      { d[i], d[j] = d[j], d[i]; d[i].heap, d[j].heap = i, j }
+func (d deadlineHeap) Len() int           { return len(d) }
+func (d deadlineHeap) Less(i, j int) bool { return d[i].due.Before(d[j].due) }
+func (d deadlineHeap) Swap(i, j int)      { d[i], d[j] = d[j], d[i]; d[i].heap, d[j].heap = i, j }
 
 // Push is part of [heap.Interface].
-func (d *dues) Push(x any) {
-	p := x.(*place)
+func (d *deadlineHeap) Push(x any) {
+	p := x.(*boardEntry)
 	p.heap = len(*d)
 	*d = append(*d, p)
 }
 
 // Pop is part of [heap.Interface].
-func (d *dues) Pop() any {
+func (d *deadlineHeap) Pop() any {
 	old := *d
 	p := old[len(old)-1]
 	p.heap = -1
@@ -39,44 +39,44 @@ func (d *dues) Pop() any {
 	return p
 }
 
-// shelve gives a place another deadline, or none. It is called with mu held.
-func (b *Board) shelve(p *place, due time.Time) {
+// reschedule gives an entry another deadline, or none. It is called with mu held.
+func (b *Board) reschedule(p *boardEntry, due time.Time) {
 	p.due = due
 	switch {
 	case due.IsZero() && p.heap >= 0:
-		heap.Remove(&b.dues, p.heap)
+		heap.Remove(&b.deadlines, p.heap)
 	case due.IsZero():
 	case p.heap >= 0:
-		heap.Fix(&b.dues, p.heap)
+		heap.Fix(&b.deadlines, p.heap)
 	default:
-		heap.Push(&b.dues, p)
+		heap.Push(&b.deadlines, p)
 	}
-	signal(b.hurried)
+	b.rescheduled.Notify()
 }
 
-// fallen takes at most n chats whose deadline has come off the heap, and says
+// popDue takes at most n chats whose deadline has come off the heap, and says
 // when the next one comes; zero if there is none.
-func (b *Board) fallen(now time.Time, n int) (ids []chat.ID, next time.Time) {
+func (b *Board) popDue(now time.Time, n int) (ids []chat.ID, next time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for len(b.dues) > 0 && len(ids) < n && !now.Before(b.dues[0].due) {
-		p := heap.Pop(&b.dues).(*place)
+	for len(b.deadlines) > 0 && len(ids) < n && !now.Before(b.deadlines[0].due) {
+		p := heap.Pop(&b.deadlines).(*boardEntry)
 		p.due = time.Time{}
 		ids = append(ids, p.summary.Chat)
 	}
-	if len(b.dues) > 0 {
-		next = b.dues[0].due
+	if len(b.deadlines) > 0 {
+		next = b.deadlines[0].due
 	}
 	return ids, next
 }
 
-// ticked puts a chat back on the heap after its tick, unless the tick has
+// afterTick puts a chat back on the heap after its tick, unless the tick has
 // changed its summary and with it the deadline. next is the deadline that the
 // chat itself has now, which may be later than what the store told the board.
-func (b *Board) ticked(id chat.ID, now, next time.Time, failed bool) {
+func (b *Board) afterTick(id chat.ID, now, next time.Time, failed bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	p := b.places[id]
+	p := b.entries[id]
 	if p == nil || p.heap >= 0 || p.summary.Deadline.IsZero() {
 		return
 	}
@@ -94,15 +94,15 @@ func (b *Board) ticked(id chat.ID, now, next time.Time, failed bool) {
 	if p.summary.Deadline.After(due) {
 		due = p.summary.Deadline
 	}
-	b.shelve(p, due)
+	b.reschedule(p, due)
 }
 
-// alarms is the goroutine that gives a [chat.Tick] to every chat whose
+// scheduler is the goroutine that gives a [chat.Tick] to every chat whose
 // deadline has come, until done is closed. Ticks are answered in the rooms'
 // goroutines, through a channel that holds as many answers as there can be.
-type alarms struct {
+type scheduler struct {
 	board *Board
-	chats *rooms[chat.Command, chat.Event, chat.Summary]
+	chats *chatRooms
 	done  <-chan struct{}
 
 	// Owned by run.
@@ -117,13 +117,13 @@ type tickAnswer struct {
 	err  error
 }
 
-func (a *alarms) run() {
+func (a *scheduler) run() {
 	a.answers = make(chan tickAnswer, ticksAtOnce)
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
 		now := time.Now()
-		ids, next := a.board.fallen(now, ticksAtOnce-a.running)
+		ids, next := a.board.popDue(now, ticksAtOnce-a.running)
 		for _, id := range ids {
 			a.tick(id, now)
 		}
@@ -136,17 +136,17 @@ func (a *alarms) run() {
 		case <-a.done:
 			return
 		case <-timer.C:
-		case <-a.board.hurried:
+		case <-a.board.rescheduled:
 		case t := <-a.answers:
 			a.answered(t)
 		}
 	}
 }
 
-func (a *alarms) tick(id chat.ID, now time.Time) {
+func (a *scheduler) tick(id chat.ID, now time.Time) {
 	a.running++
-	answer := func(o outcome[chat.Event, chat.Summary]) { a.answers <- tickAnswer{id, o.view.Deadline, o.err} }
-	_, err := a.chats.post(ChatLog(id), &job[chat.Command, chat.Event, chat.Summary]{
+	answer := func(o chatOutcome) { a.answers <- tickAnswer{id, o.view.Deadline, o.err} }
+	_, err := a.chats.post(ChatLog(id), &chatJob{
 		ctx: context.Background(), cmd: chat.Command{At: now, Do: chat.Tick{}}, answer: answer,
 	})
 	if err != nil {
@@ -154,12 +154,12 @@ func (a *alarms) tick(id chat.ID, now time.Time) {
 	}
 }
 
-func (a *alarms) answered(t tickAnswer) {
+func (a *scheduler) answered(t tickAnswer) {
 	a.running--
 	failed := t.err != nil && chat.KindOf(t.err) != chat.NotFound
 	if failed && !a.failing {
-		a.chats.e.o.Logger.Warn("a deadline could not be kept and will be tried again", "chat", t.id, "err", t.err)
+		a.chats.e.o.Logger.Warn("tick failed, will retry", "chat", t.id, "err", t.err)
 	}
 	a.failing = failed
-	a.board.ticked(t.id, time.Now(), t.next, failed)
+	a.board.afterTick(t.id, time.Now(), t.next, failed)
 }

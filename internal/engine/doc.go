@@ -14,17 +14,16 @@
 // and looks at the state, bounded in number and refused when it is full;
 // notices, bounded too and replaced by one flag when they overflow; and flags.
 //
-// Four goroutines more live from Start to Close. The teller tells the board's
-// watchers what has changed. The alarms give a tick to chats whose deadline
-// has come, at most so many at a time, and learn of the outcome through a
+// Four goroutines more live from Start to Close. The notifier tells the board's
+// watchers what has changed. The scheduler gives a tick to chats whose deadline
+// has come, at most so many at a time, and learns of the outcome through a
 // channel that has room for all of them. The recovery gives every chat that
 // was live at the start a [chat.Recover], with a fixed number of workers, and
 // ends. The listener compares the board with the store after notices have been
 // lost. The bus calls the engine in a goroutine of the bus, which only puts
 // what it hears into mailboxes and onto the board.
 //
-// The mutexes here guard moves of memory and are held for nothing else: nobody
-// calls the store, the bus, a watcher or another room while holding one, and
-// nobody takes a second one while holding a first, except that a local bus
-// queues for its subscribers one after the other.
+// The mutexes here protect in-memory state only: no I/O and no callback while one
+// is held, and no second one is taken, except that a local bus queues for its
+// subscribers one after the other.
 package engine

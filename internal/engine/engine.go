@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/halley-chat/halley/internal/chat"
+	"github.com/halley-chat/halley/internal/wake"
 )
 
 // Engine runs the chats and the agents' logs of one process. All methods may
@@ -16,22 +17,22 @@ import (
 // delivery to a watcher.
 type Engine struct {
 	// Static after construction.
-	o        Options
-	board    *Board
-	chats    rooms[chat.Command, chat.Event, chat.Summary]
-	agents   rooms[chat.AgentCommand, chat.AgentEvent, chat.AgentState]
-	recovery recovery
-	ctx      context.Context // for calls of the store; ends when Close gives up waiting
-	abandon  context.CancelFunc
-	life     context.Context // of the background work; ends when Close begins
-	retire   context.CancelFunc
-	lost     chan struct{} // holds one token: notices have been lost
-	random   func() uint32 // for ids
-	work     sync.WaitGroup
+	o           Options
+	board       *Board
+	chats       chatRooms
+	agents      agentRooms
+	recovery    recovery
+	ctx         context.Context // for calls of the store; ends when Close gives up waiting
+	abandon     context.CancelFunc
+	life        context.Context // of the background work; ends when Close begins
+	retire      context.CancelFunc
+	noticesLost wake.Signal   // notices have been lost
+	random      func() uint32 // for ids
+	work        sync.WaitGroup
 
 	// Written by Start before ready is closed.
-	deafen func() // ends the subscription of the bus
-	ready  chan struct{}
+	unsubscribe func() // ends the subscription of the bus
+	ready       chan struct{}
 
 	// Guarded by mu.
 	mu    sync.Mutex
@@ -49,21 +50,21 @@ const (
 
 // New makes an engine over a store. It does nothing until [Engine.Start].
 func New(o Options) *Engine {
-	e := &Engine{o: o.withDefaults(), random: rand.Uint32, board: newBoard(), lost: make(chan struct{}, 1), ready: make(chan struct{})}
+	e := &Engine{o: o.withDefaults(), random: rand.Uint32, board: newBoard(), noticesLost: wake.New(), ready: make(chan struct{})}
 	e.ctx, e.abandon = context.WithCancel(context.Background())
 	e.life, e.retire = context.WithCancel(context.Background())
-	e.chats = rooms[chat.Command, chat.Event, chat.Summary]{
-		e: e, strict: true, closed: true, open: make(map[LogID]*room[chat.Command, chat.Event, chat.Summary]),
-		fresh: func(id LogID) ledger[chat.Command, chat.Event, chat.Summary] {
-			return newChatLedger(chat.ID(id.ID), e.o.Rules)
+	e.chats = chatRooms{
+		e: e, strict: true, closed: true, open: make(map[LogID]*chatRoom),
+		fresh: func(id LogID) aggregate[chat.Command, chat.Event, chat.Summary] {
+			return newChatAggregate(chat.ID(id.ID), e.o.Rules)
 		},
 		again:  func(c chat.Command, now time.Time) chat.Command { c.At = now; return c },
 		before: e.recovering,
 	}
-	e.agents = rooms[chat.AgentCommand, chat.AgentEvent, chat.AgentState]{
-		e: e, closed: true, open: make(map[LogID]*room[chat.AgentCommand, chat.AgentEvent, chat.AgentState]),
-		fresh: func(id LogID) ledger[chat.AgentCommand, chat.AgentEvent, chat.AgentState] {
-			return newAgentLedger(chat.StaffID(id.ID))
+	e.agents = agentRooms{
+		e: e, closed: true, open: make(map[LogID]*agentRoom),
+		fresh: func(id LogID) aggregate[chat.AgentCommand, chat.AgentEvent, chat.AgentState] {
+			return newAgentAggregate(chat.StaffID(id.ID))
 		},
 		again: func(c chat.AgentCommand, now time.Time) chat.AgentCommand { c.At = now; return c },
 	}
@@ -79,7 +80,7 @@ func (e *Engine) Start(ctx context.Context) error {
 	if !e.enter(made, started) {
 		return errors.New("engine: it was started or closed before")
 	}
-	e.deafen = sync.OnceFunc(e.o.Bus.Subscribe(e.hear))
+	e.unsubscribe = sync.OnceFunc(e.o.Bus.Subscribe(e.onNotice))
 	defer close(e.ready)
 	mark := e.board.mark()
 	err := e.o.Log.Live(ctx, func(s chat.Summary) bool {
@@ -92,8 +93,8 @@ func (e *Engine) Start(ctx context.Context) error {
 	}
 	e.chats.start()
 	e.agents.start()
-	alarms := &alarms{board: e.board, chats: &e.chats, done: e.life.Done()}
-	for _, run := range []func(){func() { e.board.run(e.life.Done()) }, alarms.run, e.recoverAll, e.listen} {
+	scheduler := &scheduler{board: e.board, chats: &e.chats, done: e.life.Done()}
+	for _, run := range []func(){func() { e.board.run(e.life.Done()) }, scheduler.run, e.recoverAll, e.listen} {
 		e.work.Go(run)
 	}
 	return nil
@@ -116,8 +117,8 @@ func (e *Engine) Close(ctx context.Context) error {
 	finished := make(chan struct{})
 	go func() {
 		e.work.Wait()
-		if e.deafen != nil {
-			e.deafen()
+		if e.unsubscribe != nil {
+			e.unsubscribe()
 		}
 		close(finished)
 	}()
@@ -141,21 +142,21 @@ func (e *Engine) enter(from, to phase) bool {
 	return true
 }
 
-// hear takes a notice of the bus, or of a room of this engine. It does not
+// onNotice takes a notice of the bus, or of a room of this engine. It does not
 // wait for anything.
-func (e *Engine) hear(n Notice) {
+func (e *Engine) onNotice(n Notice) {
 	switch n.Log.Kind {
 	case ChatKind:
 		if k := len(n.Records); n.Summary != nil && k > 0 {
 			e.board.put(*n.Summary, n.Records[k-1].Index)
 		}
-		e.chats.hear(n)
+		e.chats.onNotice(n)
 	case AgentKind:
-		e.agents.hear(n)
+		e.agents.onNotice(n)
 	default:
 		e.chats.look()
 		e.agents.look()
-		signal(e.lost)
+		e.noticesLost.Notify()
 	}
 }
 
@@ -165,11 +166,11 @@ func (e *Engine) listen() {
 		select {
 		case <-e.life.Done():
 			return
-		case <-e.lost:
+		case <-e.noticesLost:
 		}
 		if err := e.resync(e.life); err != nil && e.life.Err() == nil {
-			e.o.Logger.Warn("the list of live chats could not be compared with the store", "err", err)
-			time.AfterFunc(time.Second, func() { signal(e.lost) })
+			e.o.Logger.Warn("resync of the board failed, will retry", "err", err)
+			time.AfterFunc(time.Second, func() { e.noticesLost.Notify() })
 		}
 	}
 }

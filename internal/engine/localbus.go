@@ -1,6 +1,10 @@
 package engine
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/halley-chat/halley/internal/wake"
+)
 
 // localQueue is how many notices wait for one subscriber of a local bus.
 const localQueue = 4096
@@ -8,7 +12,7 @@ const localQueue = 4096
 // localBus is the bus within one process. Each subscriber has a goroutine of
 // its own, which calls it.
 type localBus struct {
-	// Guarded by mu, which is held for moves of memory only. Publish keeps it
+	// Guarded by mu, which protects in-memory state only: no I/O, no callback while held. Publish keeps it
 	// while it queues for all, so that everybody hears in one order.
 	mu   sync.Mutex
 	subs map[*localSub]struct{}
@@ -30,7 +34,7 @@ func (b *localBus) Publish(n Notice) {
 
 // Subscribe implements [Bus].
 func (b *localBus) Subscribe(hear func(Notice)) (cancel func()) {
-	s := &localSub{wake: make(chan struct{}, 1), done: make(chan struct{}), over: make(chan struct{})}
+	s := &localSub{wake: wake.New(), done: make(chan struct{}), over: make(chan struct{})}
 	b.mu.Lock()
 	b.subs[s] = struct{}{}
 	b.mu.Unlock()
@@ -46,7 +50,7 @@ func (b *localBus) Subscribe(hear func(Notice)) (cancel func()) {
 }
 
 type localSub struct {
-	wake chan struct{}
+	wake wake.Signal   // the queue has grown, or lost is set
 	done chan struct{} // closed to end run
 	over chan struct{} // closed when run has ended
 
@@ -64,7 +68,7 @@ func (s *localSub) put(n Notice) {
 	} else {
 		s.lost = true
 	}
-	signal(s.wake)
+	s.wake.Notify()
 }
 
 func (s *localSub) run(hear func(Notice)) {

@@ -49,14 +49,14 @@ func (r *room[C, E, V]) post(j *job[C, E, V]) error {
 		return errBusy
 	}
 	r.jobs = append(r.jobs, j)
-	signal(r.wake)
+	r.wake.Notify()
 	return nil
 }
 
-// hear takes a notice without waiting. What the room has seen already does not
-// even wake it.
-func (r *room[C, E, V]) hear(n Notice) {
-	if k := len(n.Records); k > 0 && n.Records[k-1].Index <= r.seen.Load() {
+// onNotice takes a notice without waiting. A notice of records that are folded in
+// already does not even wake the room.
+func (r *room[C, E, V]) onNotice(n Notice) {
+	if k := len(n.Records); k > 0 && n.Records[k-1].Index <= r.notified.Load() {
 		return
 	}
 	r.mu.Lock()
@@ -66,7 +66,7 @@ func (r *room[C, E, V]) hear(n Notice) {
 	} else {
 		r.notices = append(r.notices, n)
 	}
-	signal(r.wake)
+	r.wake.Notify()
 }
 
 // tidy makes the room drop watches that are closed.
@@ -74,14 +74,14 @@ func (r *room[C, E, V]) tidy() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.sweep = true
-	signal(r.wake)
+	r.wake.Notify()
 }
 
 func (r *room[C, E, V]) leave() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.stop = true
-	signal(r.wake)
+	r.wake.Notify()
 }
 
 // intake is what one turn takes out of the mailbox.
@@ -100,7 +100,7 @@ func (r *room[C, E, V]) take() intake[C, E, V] {
 	if len(in.jobs) > turnLimit {
 		r.jobs = append(r.jobs, in.jobs[turnLimit:]...)
 		in.jobs = in.jobs[:turnLimit:turnLimit]
-		signal(r.wake)
+		r.wake.Notify()
 	}
 	if r.stop && len(r.jobs) == 0 {
 		in.last, r.gone = true, true
@@ -126,7 +126,7 @@ func refuse[C, E, V any](jobs []*job[C, E, V], err error) {
 }
 
 var (
-	errBusy    = chat.Refuse(chat.Unavailable, "too much waits here already")
+	errBusy    = chat.Refuse(chat.Unavailable, "mailbox full")
 	errStopped = chat.Refuse(chat.Unavailable, "the server is not taking commands now")
-	errRaced   = chat.Refuse(chat.Unavailable, "others were faster again and again")
+	errRaced   = chat.Refuse(chat.Unavailable, "too many write conflicts")
 )

@@ -54,15 +54,15 @@ func (r *recovery) left() []chat.ID {
 }
 
 // recovering is what a chat's room does before it serves anybody.
-func (e *Engine) recovering(r *room[chat.Command, chat.Event, chat.Summary]) *job[chat.Command, chat.Event, chat.Summary] {
+func (e *Engine) recovering(r *chatRoom) *chatJob {
 	id := chat.ID(r.id.ID)
 	if !e.recovery.needs(id) {
 		return nil
 	}
-	return &job[chat.Command, chat.Event, chat.Summary]{
+	return &chatJob{
 		ctx: context.Background(),
 		cmd: chat.Command{At: time.Now(), Do: chat.Recover{}},
-		answer: func(o outcome[chat.Event, chat.Summary]) {
+		answer: func(o chatOutcome) {
 			if o.err == nil || chat.KindOf(o.err) == chat.NotFound {
 				e.recovery.done(id)
 			}
@@ -86,7 +86,7 @@ func (e *Engine) recoverAll() {
 				var first error
 				for id := range work {
 					// Any use of the room recovers the chat.
-					_, err := e.chats.ask(e.life, ChatLog(id), &job[chat.Command, chat.Event, chat.Summary]{peek: true})
+					_, err := e.chats.ask(e.life, ChatLog(id), &chatJob{peek: true})
 					if err != nil && first == nil {
 						first = err
 					}
@@ -104,7 +104,7 @@ func (e *Engine) recoverAll() {
 		for range recoverAtOnce {
 			if err := <-failed; err != nil && !logged && e.life.Err() == nil {
 				logged = true
-				e.o.Logger.Warn("some chats could not be recovered and will be tried again", "err", err)
+				e.o.Logger.Warn("recovery of some chats failed, will retry", "err", err)
 			}
 		}
 		select {

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/halley-chat/halley/internal/wake"
 )
 
 // room runs one log: the only goroutine of this engine that appends to it for
@@ -15,38 +17,38 @@ type room[C, E, V any] struct {
 	// Static after construction.
 	rs   *rooms[C, E, V]
 	id   LogID
-	wake chan struct{} // holds one token: the mailbox has changed
+	wake wake.Signal // the mailbox has changed
 
-	// Read by everybody, written by run: the index of the last event that was
-	// folded in and shown.
-	seen atomic.Int64
+	// Read by everybody, written by run: the index of the last event that the
+	// watchers were notified of. Once the log has been loaded it is the index of
+	// the last event folded in, except while an append is decided.
+	notified atomic.Int64
 
-	// Guarded by mu, which is held for moves of memory only.
+	// Guarded by mu, which protects in-memory state only: no I/O, no callback while held.
 	mu      sync.Mutex
 	jobs    []*job[C, E, V] // at most Options.Mailbox
 	notices []Notice        // at most noticeLimit
-	look    bool            // the log may hold more than we have seen
+	look    bool            // the log may hold more than was folded in
 	sweep   bool            // a watch was closed
 	stop    bool            // take nothing more, finish what was taken and leave
 	gone    bool            // run has left, or is about to
 
 	// Owned by run.
-	book     ledger[C, E, V]  // nil until loaded, and after a failure
-	now      V                // the book's view
-	opened   bool             // the book was loaded once
-	shown    int64            // watchers have been told up to this index
-	saved    int64            // the index of the latest checkpoint
-	watchers []*watcher[E, V] // in the order in which they came
-	held     map[int]held[C]  // commands that wait for their time, by key
-	doubt    bool             // an append failed without a word about its outcome
-	tails    []LogID          // the other logs that such appends would have gone to
-	failures int              // consecutive failures of the store
-	retryAt  time.Time        // when to load the book again unasked; zero if nobody needs it
-	active   time.Time        // when the latest command or watch came
+	agg            aggregate[C, E, V]   // nil until loaded, and after a failure
+	now            V                    // its view
+	opened         bool                 // it was loaded once
+	checkpointed   int64                // the index of the latest checkpoint
+	watchers       []*watcher[E, V]     // in the order in which they came
+	postponed      map[int]postponed[C] // commands that wait for their time, by key
+	outcomeUnknown bool                 // an append failed without a word about its outcome
+	unknownTails   []LogID              // the other logs that such appends would have gone to
+	failures       int                  // consecutive failures of the store
+	retryAt        time.Time            // when to load the aggregate again unasked; zero if nobody needs it
+	active         time.Time            // when the latest command or watch came
 }
 
-// held is a command that waits for its time.
-type held[C any] struct {
+// postponed is a command that waits for its time.
+type postponed[C any] struct {
 	cmd C
 	due time.Time
 }
@@ -64,7 +66,7 @@ func (r *room[C, E, V]) run() {
 			r.rs.forget(r)
 			return
 		}
-		rest, wait := r.rest(time.Now())
+		rest, wait := r.untilWork(time.Now())
 		if rest && wait <= 0 && r.retire() {
 			r.rs.forget(r)
 			return
@@ -77,30 +79,30 @@ func (r *room[C, E, V]) run() {
 	}
 }
 
-// rest says how long the room may sleep, and whether it has nothing left to
+// untilWork says how long the room may sleep, and whether it has nothing left to
 // live for when it wakes.
-func (r *room[C, E, V]) rest(now time.Time) (idle bool, wait time.Duration) {
+func (r *room[C, E, V]) untilWork(now time.Time) (idle bool, wait time.Duration) {
 	switch {
-	case r.book == nil && (len(r.watchers) > 0 || r.doubt):
+	case r.agg == nil && (len(r.watchers) > 0 || r.outcomeUnknown):
 		if r.retryAt.IsZero() {
-			r.retryAt = now.Add(r.patience())
+			r.retryAt = now.Add(r.backoff())
 		}
 		wait = r.retryAt.Sub(now)
-	case len(r.held) > 0 || len(r.watchers) > 0:
+	case len(r.postponed) > 0 || len(r.watchers) > 0:
 		wait = time.Hour
-	case r.book == nil || r.book.last() == 0:
+	case r.agg == nil || r.agg.last() == 0:
 		return true, 0
 	default:
 		return true, r.active.Add(r.rs.e.o.RoomIdle).Sub(now)
 	}
-	for _, h := range r.held {
+	for _, h := range r.postponed {
 		wait = min(wait, h.due.Sub(now))
 	}
 	return false, wait
 }
 
-// patience is the time to wait before the store is tried again unasked.
-func (r *room[C, E, V]) patience() time.Duration {
+// backoff is the time to wait before the store is tried again unasked.
+func (r *room[C, E, V]) backoff() time.Duration {
 	if r.failures == 0 {
 		return 0
 	}
@@ -111,15 +113,15 @@ func (r *room[C, E, V]) patience() time.Duration {
 func (r *room[C, E, V]) turn(in intake[C, E, V]) {
 	now := time.Now()
 	if in.sweep {
-		r.dismiss()
+		r.removeClosed()
 	}
-	if r.book == nil && !r.retryAt.IsZero() && !now.Before(r.retryAt) {
+	if r.agg == nil && !r.retryAt.IsZero() && !now.Before(r.retryAt) {
 		r.retryAt = time.Time{}
 		if err := r.load(); err != nil && r.failures == 1 {
-			r.rs.e.o.Logger.Warn("a log cannot be read", "log", r.id.ID, "kind", r.id.Kind, "err", err)
+			r.rs.e.o.Logger.Warn("log cannot be read", "log", r.id.ID, "kind", r.id.Kind, "err", err)
 		}
 	}
-	r.follow(in.notices, in.look)
+	r.applyNotices(in.notices, in.look)
 	jobs := in.jobs
 	if len(jobs) > 0 {
 		r.active = now
@@ -128,15 +130,15 @@ func (r *room[C, E, V]) turn(in intake[C, E, V]) {
 		jobs = append(r.due(now), jobs...)
 	}
 	r.serve(jobs)
-	r.keep()
+	r.saveCheckpoint()
 }
 
 // due takes out the commands whose time has come.
 func (r *room[C, E, V]) due(now time.Time) []*job[C, E, V] {
 	var jobs []*job[C, E, V]
-	for key, h := range r.held {
+	for key, h := range r.postponed {
 		if !now.Before(h.due) {
-			delete(r.held, key)
+			delete(r.postponed, key)
 			jobs = append(jobs, &job[C, E, V]{ctx: context.Background(), cmd: r.rs.again(h.cmd, now), answer: func(outcome[E, V]) {}})
 		}
 	}

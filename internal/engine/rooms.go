@@ -7,6 +7,19 @@ import (
 	"time"
 
 	"github.com/halley-chat/halley/internal/chat"
+	"github.com/halley-chat/halley/internal/wake"
+)
+
+// The two kinds of logs that an engine runs.
+type (
+	chatRooms   = rooms[chat.Command, chat.Event, chat.Summary]
+	chatRoom    = room[chat.Command, chat.Event, chat.Summary]
+	chatJob     = job[chat.Command, chat.Event, chat.Summary]
+	chatOutcome = outcome[chat.Event, chat.Summary]
+
+	agentRooms = rooms[chat.AgentCommand, chat.AgentEvent, chat.AgentState]
+	agentRoom  = room[chat.AgentCommand, chat.AgentEvent, chat.AgentState]
+	agentJob   = job[chat.AgentCommand, chat.AgentEvent, chat.AgentState]
 )
 
 // rooms are the open rooms for one kind of logs.
@@ -14,7 +27,7 @@ type rooms[C, E, V any] struct {
 	// Static after construction.
 	e      *Engine
 	strict bool // a log without records is not there and cannot be watched
-	fresh  func(LogID) ledger[C, E, V]
+	fresh  func(LogID) aggregate[C, E, V]
 	again  func(c C, now time.Time) C // the command as given at another moment
 	// before is what a room must do before it serves anybody; nil if nothing.
 	before func(*room[C, E, V]) *job[C, E, V]
@@ -34,7 +47,7 @@ func (rs *rooms[C, E, V]) get(id LogID) (*room[C, E, V], error) {
 	}
 	r := rs.open[id]
 	if r == nil {
-		r = &room[C, E, V]{rs: rs, id: id, wake: make(chan struct{}, 1)}
+		r = &room[C, E, V]{rs: rs, id: id, wake: wake.New()}
 		rs.open[id] = r
 		rs.e.work.Add(1)
 		go r.run()
@@ -76,11 +89,11 @@ func (rs *rooms[C, E, V]) ask(ctx context.Context, id LogID, j *job[C, E, V]) (o
 	case o := <-answer:
 		return o, o.err
 	case <-ctx.Done():
-		return outcome[E, V]{}, fmt.Errorf("%w: %w", errTired, ctx.Err())
+		return outcome[E, V]{}, fmt.Errorf("%w: %w", errTimeout, ctx.Err())
 	}
 }
 
-var errTired = chat.Refuse(chat.Unavailable, "no answer in time")
+var errTimeout = chat.Refuse(chat.Unavailable, "no answer in time")
 
 // watch begins a watch and returns when its first delivery is over.
 func (rs *rooms[C, E, V]) watch(ctx context.Context, id LogID, from int64, deliver func([]E, V, bool)) (*Watch, error) {
@@ -135,16 +148,16 @@ func (rs *rooms[C, E, V]) stop() {
 	}
 }
 
-// hear passes a notice on to the room it concerns.
-func (rs *rooms[C, E, V]) hear(n Notice) {
+// onNotice passes a notice on to the room it concerns.
+func (rs *rooms[C, E, V]) onNotice(n Notice) {
 	if r := rs.find(n.Log); r != nil {
-		r.hear(n)
+		r.onNotice(n)
 	}
 }
 
 // look makes every open room look into its log.
 func (rs *rooms[C, E, V]) look() {
 	for _, r := range rs.all() {
-		r.hear(Notice{Log: r.id})
+		r.onNotice(Notice{Log: r.id})
 	}
 }

@@ -18,12 +18,12 @@ type entry[E any] struct {
 	event E
 }
 
-// decided is a job with what the ledger made of it.
+// decided is a job with what the aggregate made of it.
 type decided[C, E, V any] struct {
-	job     *job[C, E, V]
-	verdict verdict[E]
-	entries []entry[E]
-	err     error
+	job      *job[C, E, V]
+	decision decision[E]
+	entries  []entry[E]
+	err      error
 }
 
 // step decides a run of commands from the front of jobs, makes what they cause
@@ -34,16 +34,16 @@ func (r *room[C, E, V]) step(jobs []*job[C, E, V]) (int, error) {
 		if err := r.load(); err != nil {
 			return 0, unavailable(err)
 		}
-		expect, before := r.book.last(), r.now
+		expect, before := r.agg.last(), r.now
 		ds := r.decide(jobs)
-		a, err := r.compose(ds, expect, before)
+		a, err := r.buildAppend(ds, expect, before)
 		if err != nil {
-			r.drop()
+			r.discard()
 			r.fail(ds, err)
 			return len(ds), nil
 		}
 		if len(a.Records) == 0 {
-			r.settle(ds, a, nil)
+			r.commit(ds, a, nil)
 			return len(ds), nil
 		}
 		ctx, cancel := r.rs.e.storeContext()
@@ -51,19 +51,19 @@ func (r *room[C, E, V]) step(jobs []*job[C, E, V]) (int, error) {
 		cancel()
 		switch {
 		case err == nil:
-			r.settle(ds, a, tails)
+			r.commit(ds, a, tails)
 			return len(ds), nil
 		case errors.Is(err, ErrConflict):
-			r.drop()
+			r.discard()
 		case errors.Is(err, ErrCapacity):
-			r.drop()
+			r.discard()
 			r.fail(ds, chat.Refuse(chat.Capacity, "the agent has no free slot"))
 			return len(ds), nil
 		default:
-			r.drop()
-			r.doubt, r.failures = true, r.failures+1
+			r.discard()
+			r.outcomeUnknown, r.failures = true, r.failures+1
 			for _, t := range a.Tails {
-				r.tails = append(r.tails, t.Log)
+				r.unknownTails = append(r.unknownTails, t.Log)
 			}
 			err = unavailable(err)
 			r.fail(ds, err)
@@ -77,7 +77,7 @@ func (r *room[C, E, V]) step(jobs []*job[C, E, V]) (int, error) {
 // those before it leave behind. One that takes a claim stays alone: the store
 // may refuse the claim, and the others shall not be refused with it.
 //
-// The book then runs ahead of the log, so whatever is not made durable must be
+// The aggregate then runs ahead of the log, so whatever is not made durable must be
 // followed by drop.
 func (r *room[C, E, V]) decide(jobs []*job[C, E, V]) []decided[C, E, V] {
 	var ds []decided[C, E, V]
@@ -87,29 +87,29 @@ func (r *room[C, E, V]) decide(jobs []*job[C, E, V]) []decided[C, E, V] {
 		}
 		d := decided[C, E, V]{job: j}
 		if d.err = j.ctx.Err(); d.err == nil {
-			d.verdict, d.err = r.book.decide(j.cmd)
+			d.decision, d.err = r.agg.decide(j.cmd)
 		}
-		if len(ds) > 0 && d.verdict.takes() {
+		if len(ds) > 0 && d.decision.takes() {
 			break
 		}
-		if d.err == nil && d.verdict.until.IsZero() {
-			d.entries, d.err = r.enter(d.verdict.events)
+		if d.err == nil && d.decision.until.IsZero() {
+			d.entries, d.err = r.encode(d.decision.events)
 		}
 		for _, en := range d.entries {
-			r.book.apply(en.event)
+			r.agg.apply(en.event)
 		}
 		ds = append(ds, d)
-		if d.verdict.takes() {
+		if d.decision.takes() {
 			break
 		}
 	}
 	return ds
 }
 
-func (r *room[C, E, V]) enter(events []E) ([]entry[E], error) {
+func (r *room[C, E, V]) encode(events []E) ([]entry[E], error) {
 	var entries []entry[E]
 	for _, e := range events {
-		rec, err := r.book.record(e)
+		rec, err := r.agg.record(e)
 		if err != nil {
 			return nil, err
 		}
@@ -118,8 +118,8 @@ func (r *room[C, E, V]) enter(events []E) ([]entry[E], error) {
 	return entries, nil
 }
 
-// compose makes one append of what was decided.
-func (r *room[C, E, V]) compose(ds []decided[C, E, V], expect int64, before V) (Append, error) {
+// buildAppend makes one append of what was decided.
+func (r *room[C, E, V]) buildAppend(ds []decided[C, E, V], expect int64, before V) (Append, error) {
 	a := Append{Log: r.id, Expect: expect}
 	for _, d := range ds {
 		if len(d.entries) == 0 {
@@ -128,8 +128,8 @@ func (r *room[C, E, V]) compose(ds []decided[C, E, V], expect int64, before V) (
 		for _, en := range d.entries {
 			a.Records = append(a.Records, en.rec)
 		}
-		a.Claims = append(a.Claims, d.verdict.claims...)
-		for _, n := range d.verdict.notes {
+		a.Claims = append(a.Claims, d.decision.claims...)
+		for _, n := range d.decision.notes {
 			body, err := n.Event.Encode()
 			if err != nil {
 				return Append{}, fmt.Errorf("engine: a note: %w", err)
@@ -138,11 +138,11 @@ func (r *room[C, E, V]) compose(ds []decided[C, E, V], expect int64, before V) (
 		}
 	}
 	if len(a.Records) > 0 {
-		r.now = r.book.view()
-		if row := r.book.row(r.now); row != nil {
+		r.now = r.agg.view()
+		if row := r.agg.row(r.now); row != nil {
 			// A deadline that only moves on is not worth a row, or a chat with
 			// idle control would have one for every line.
-			old := *r.book.row(before)
+			old := *r.agg.row(before)
 			if expect == 0 || !row.Equal(old) && !row.Postpones(old) {
 				a.Summary = row
 			}
@@ -151,19 +151,19 @@ func (r *room[C, E, V]) compose(ds []decided[C, E, V], expect int64, before V) (
 	return a, nil
 }
 
-// settle shows what has become durable and then answers those who asked for
+// commit shows what has become durable and then answers those who asked for
 // it: whoever watches sees its own event before the answer.
-func (r *room[C, E, V]) settle(ds []decided[C, E, V], a Append, tails []int64) {
+func (r *room[C, E, V]) commit(ds []decided[C, E, V], a Append, tails []int64) {
 	var all []entry[E]
 	for _, d := range ds {
-		r.release(d.entries)
+		r.dropPostponed(d.entries)
 		all = append(all, d.entries...)
-		if v := d.verdict; d.err == nil && !v.until.IsZero() {
-			r.hold(v.key, d.job.cmd, v.until)
+		if v := d.decision; d.err == nil && !v.until.IsZero() {
+			r.postpone(v.key, d.job.cmd, v.until)
 		}
 	}
 	if len(all) > 0 {
-		r.show(all, false)
+		r.notify(all, false)
 		r.announce(a, tails)
 	}
 	for _, d := range ds {
@@ -176,13 +176,13 @@ func (r *room[C, E, V]) answer(d decided[C, E, V]) outcome[E, V] {
 	o := outcome[E, V]{view: r.now, err: d.err}
 	switch {
 	case d.err != nil:
-	case !d.verdict.until.IsZero():
+	case !d.decision.until.IsZero():
 		o.deferred = true
-	case d.verdict.repeat > 0:
+	case d.decision.repeat > 0:
 		o.repeat = true
-		o.events, o.err = r.caused(d.verdict.repeat)
+		o.events, o.err = r.caused(d.decision.repeat)
 	default:
-		o.events = d.verdict.events
+		o.events = d.decision.events
 	}
 	return o
 }
@@ -198,11 +198,11 @@ func (r *room[C, E, V]) caused(first int64) ([]E, error) {
 	}
 	var events []E
 	for _, rec := range recs {
-		e, err := r.book.event(rec)
+		e, err := r.agg.event(rec)
 		if err != nil {
 			return nil, err
 		}
-		if len(events) > 0 && r.book.command(e) != r.book.command(events[0]) {
+		if len(events) > 0 && r.agg.command(e) != r.agg.command(events[0]) {
 			break
 		}
 		events = append(events, e)
@@ -224,25 +224,25 @@ func (r *room[C, E, V]) fail(ds []decided[C, E, V], err error) {
 	}
 }
 
-// hold lets a command wait for its time, in place of one that waits under the
+// postpone lets a command wait for its time, in place of one that waits under the
 // same key.
-func (r *room[C, E, V]) hold(key int, cmd C, until time.Time) {
-	if r.held == nil {
-		r.held = make(map[int]held[C])
+func (r *room[C, E, V]) postpone(key int, cmd C, until time.Time) {
+	if r.postponed == nil {
+		r.postponed = make(map[int]postponed[C])
 	}
-	r.held[key] = held[C]{cmd, until}
+	r.postponed[key] = postponed[C]{cmd, until}
 }
 
-// release drops the commands that events have made pointless.
-func (r *room[C, E, V]) release(entries []entry[E]) {
-	if len(r.held) == 0 {
+// dropPostponed drops the commands that events have made pointless.
+func (r *room[C, E, V]) dropPostponed(entries []entry[E]) {
+	if len(r.postponed) == 0 {
 		return
 	}
 	for _, en := range entries {
-		if key, all := r.book.frees(en.event); all {
-			clear(r.held)
+		if key, all := r.agg.supersedes(en.event); all {
+			clear(r.postponed)
 		} else {
-			delete(r.held, key)
+			delete(r.postponed, key)
 		}
 	}
 }
@@ -258,7 +258,7 @@ func (r *room[C, E, V]) announce(a Append, tails []int64) {
 		for ; i < len(a.Tails) && a.Tails[i].Log == n.Log && (len(n.Records) == 0 || tails[i] == tails[i-1]+1); i++ {
 			n.Records = append(n.Records, Record{Index: tails[i], At: a.Tails[i].At, Body: a.Tails[i].Body})
 		}
-		e.hear(n)
+		e.onNotice(n)
 		e.o.Bus.Publish(n)
 	}
 }

@@ -69,13 +69,14 @@ var (
 // allowed says which packages of ours a package may import, besides those
 // below itself. A package that is not listed may import none of ours.
 func allowed() map[string][]string {
-	const chat, engine = "internal/chat", "internal/engine"
+	const chat, engine, wake = "internal/chat", "internal/engine", "internal/wake"
 	rules := map[string][]string{
 		chat:             {},
-		engine:           {chat},
+		engine:           {chat, wake},
+		wake:             {},
 		"internal/staff": {chat, "internal/audit"},
 		"internal/routing": {
-			chat, engine, "internal/staff",
+			chat, engine, wake, "internal/staff",
 		},
 		"internal/audit":             {chat},
 		"internal/audit/audittest":   {"internal/audit"},
@@ -83,7 +84,7 @@ func allowed() map[string][]string {
 		"internal/engine/enginetest": {chat, engine},
 		"internal/media/mediatest":   {chat, "internal/media"},
 		"internal/staff/stafftest":   {chat, "internal/staff"},
-		"internal/push":              {chat, engine},
+		"internal/push":              {chat, engine, wake},
 		"internal/push/pushtest":     {chat, "internal/push"},
 		"internal/config":            {},
 		"internal/httpx":             {},

@@ -7,6 +7,7 @@ import (
 
 	"github.com/halley-chat/halley/internal/chat"
 	"github.com/halley-chat/halley/internal/engine"
+	"github.com/halley-chat/halley/internal/wake"
 )
 
 // page is how many events are read at a time.
@@ -18,7 +19,7 @@ type follow struct {
 	// Static after construction.
 	p    *Pusher
 	id   chat.ID
-	wake chan struct{} // holds one token: the log may have grown
+	wake wake.Signal // holds one token: the log may have grown
 
 	poked bool // guarded by the pusher's mu: the board has news of the chat
 
@@ -59,7 +60,7 @@ func (f *follow) run(ctx context.Context) {
 		var err error
 		if watch == nil {
 			// From beyond the end: only the growing counts.
-			watch, err = f.p.o.Engine.Watch(ctx, f.id, math.MaxInt64, func(engine.Batch) { signal(f.wake) })
+			watch, err = f.p.o.Engine.Watch(ctx, f.id, math.MaxInt64, func(engine.Batch) { f.wake.Notify() })
 		}
 		over := false
 		if err == nil {

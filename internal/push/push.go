@@ -10,6 +10,7 @@ import (
 
 	"github.com/halley-chat/halley/internal/chat"
 	"github.com/halley-chat/halley/internal/engine"
+	"github.com/halley-chat/halley/internal/wake"
 )
 
 // Script puts the events of one chat into the visitor's words. It is fed all of
@@ -94,7 +95,7 @@ type Pusher struct {
 	o     Options
 	lanes map[Target]*lane
 	stats Stats
-	stir  chan struct{} // holds one token: something is pending
+	stir  wake.Signal // holds one token: something is pending
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -110,7 +111,7 @@ type Pusher struct {
 // New makes a pusher. It does nothing until [Pusher.Run].
 func New(o Options) *Pusher {
 	p := &Pusher{
-		o: o.withDefaults(), lanes: make(map[Target]*lane), stir: make(chan struct{}, 1),
+		o: o.withDefaults(), lanes: make(map[Target]*lane), stir: wake.New(),
 		pending: make(map[chat.ID]chat.Summary), follows: make(map[chat.ID]*follow), cursors: make(map[chat.ID]int64),
 	}
 	for target, sender := range o.Senders {
@@ -202,7 +203,7 @@ func (p *Pusher) hear(s chat.Summary) {
 	}
 	p.mu.Unlock()
 	if concerns {
-		signal(p.stir)
+		p.stir.Notify()
 	}
 }
 
@@ -223,7 +224,7 @@ func (p *Pusher) look(ctx context.Context) bool {
 		switch f := p.follows[id]; {
 		case f != nil:
 			f.poked = true
-			signal(f.wake)
+			f.wake.Notify()
 		case due && (!s.Bound || p.o.Active), noted && !due:
 			p.start(ctx, id)
 		}
@@ -260,7 +261,7 @@ func (p *Pusher) look(ctx context.Context) bool {
 // start begins to follow a chat. It is called with mu held.
 func (p *Pusher) start(ctx context.Context, id chat.ID) {
 	f := &follow{
-		p: p, id: id, done: p.cursors[id], wake: make(chan struct{}, 1),
+		p: p, id: id, done: p.cursors[id], wake: wake.New(),
 		duty: newDuty(p.o.Active), script: p.o.Script(),
 	}
 	p.follows[id] = f
@@ -294,14 +295,6 @@ func (p *Pusher) Following() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return len(p.follows)
-}
-
-// signal puts the one token into a channel that holds one.
-func signal(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
 }
 
 // pause waits, or less if there is a token, and says false if ctx has ended.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/halley-chat/halley/internal/chat"
 	"github.com/halley-chat/halley/internal/engine"
+	"github.com/halley-chat/halley/internal/wake"
 )
 
 // retryAfter is how long the router leaves alone what was refused, unless it
@@ -33,7 +34,7 @@ type Router struct {
 	engine *engine.Engine
 	plans  map[string]Plan
 	log    *slog.Logger
-	wake   chan struct{} // holds one token: something has changed
+	wake   wake.Signal // holds one token: something has changed
 
 	mu sync.Mutex
 
@@ -58,7 +59,7 @@ type Router struct {
 // New makes a router. It knows no members until [Router.SetMembers].
 func New(o Options) *Router {
 	r := &Router{
-		engine: o.Engine, plans: maps.Clone(o.Queues), log: o.Logger, wake: make(chan struct{}, 1),
+		engine: o.Engine, plans: maps.Clone(o.Queues), log: o.Logger, wake: wake.New(),
 		moved: make(map[chat.ID]struct{}), states: make(map[chat.StaffID]chat.AgentState),
 		stirred: make(map[chat.StaffID]struct{}), given: make(map[chat.StaffID]chat.ID),
 		waiting: make(map[chat.ID]chat.Summary), watches: make(map[chat.StaffID]*engine.Watch),
@@ -78,14 +79,7 @@ func (r *Router) SetMembers(members []Member) {
 	r.mu.Lock()
 	r.members = slices.Clone(members)
 	r.mu.Unlock()
-	r.rouse()
-}
-
-func (r *Router) rouse() {
-	select {
-	case r.wake <- struct{}{}:
-	default:
-	}
+	r.wake.Notify()
 }
 
 // Run works until ctx ends and then returns nil. It is called once, after the
@@ -124,7 +118,7 @@ func (r *Router) heard(id chat.ID) {
 	r.mu.Lock()
 	r.moved[id] = struct{}{}
 	r.mu.Unlock()
-	r.rouse()
+	r.wake.Notify()
 }
 
 // follow takes what an agent's log tells. It is called by the agent's room.
@@ -141,7 +135,7 @@ func (r *Router) follow(b engine.AgentBatch) {
 		}
 	}
 	r.mu.Unlock()
-	r.rouse()
+	r.wake.Notify()
 }
 
 // turn does what can be done now, and says when to look again at the latest;

@@ -6,14 +6,14 @@ import (
 	"github.com/halley-chat/halley/internal/chat"
 )
 
-// ledger is one log and its fold, in the words of whoever the log belongs to:
-// C are the commands given to it, E the events in it and V is what others may
-// see of its state. A ledger does no I/O and is owned by one room.
-type ledger[C, E, V any] interface {
+// aggregate is one log and its fold, for one kind of log: C is
+// the type of its commands, E of its events and V of the read-only view of its
+// state. An aggregate does no I/O and is owned by one room.
+type aggregate[C, E, V any] interface {
 	// last is the index of the last event folded in.
 	last() int64
 	// decide says what a command comes to, without changing anything.
-	decide(c C) (verdict[E], error)
+	decide(c C) (decision[E], error)
 	// apply folds the next event in.
 	apply(e E)
 	// view is a copy of what others may see; it is never changed afterwards.
@@ -29,18 +29,18 @@ type ledger[C, E, V any] interface {
 
 	// command is the id of the command behind an event.
 	command(e E) string
-	// frees says which waiting command an event makes pointless: the one
+	// supersedes says which waiting command an event makes pointless: the one
 	// waiting under the key, or all.
-	frees(e E) (key int, all bool)
+	supersedes(e E) (key int, all bool)
 
 	// checkpoint is the state for [Log.SaveCheckpoint], and restore takes it
-	// up again. A ledger without checkpoints answers ok false.
+	// up again. An aggregate without checkpoints answers ok false.
 	checkpoint() (body []byte, ok bool)
 	restore(c Checkpoint) (ok bool)
 }
 
-// verdict is what a ledger makes of one command.
-type verdict[E any] struct {
+// decision is what an aggregate makes of one command.
+type decision[E any] struct {
 	events []E
 	// repeat is the index of the first event of the first time, 0 if the
 	// command is new.
@@ -54,8 +54,8 @@ type verdict[E any] struct {
 	key   int
 }
 
-// takes says whether the verdict takes a claim, which the store may refuse.
-func (v verdict[E]) takes() bool {
+// takes says whether the decision takes a claim, which the store may refuse.
+func (v decision[E]) takes() bool {
 	for _, c := range v.claims {
 		if c.Take {
 			return true
@@ -64,29 +64,29 @@ func (v verdict[E]) takes() bool {
 	return false
 }
 
-// chatLedger is the ledger of a chat.
-type chatLedger struct {
+// chatAggregate is the aggregate of a chat.
+type chatAggregate struct {
 	s     *chat.State
 	rules func(service string) chat.Rules
 	typed map[int]time.Time // when each participant last typed, whatever it said since
 }
 
-func newChatLedger(id chat.ID, rules func(string) chat.Rules) *chatLedger {
-	return &chatLedger{s: chat.NewState(id, chat.DefaultRules()), rules: rules, typed: make(map[int]time.Time)}
+func newChatAggregate(id chat.ID, rules func(string) chat.Rules) *chatAggregate {
+	return &chatAggregate{s: chat.NewState(id, chat.DefaultRules()), rules: rules, typed: make(map[int]time.Time)}
 }
 
-func (l *chatLedger) last() int64 { return l.s.Last }
+func (l *chatAggregate) last() int64 { return l.s.Last }
 
-func (l *chatLedger) decide(c chat.Command) (verdict[chat.Event], error) {
+func (l *chatAggregate) decide(c chat.Command) (decision[chat.Event], error) {
 	if open, ok := c.Do.(chat.Open); ok && l.s.Phase == chat.PhaseNone {
 		// The rules are the service's, and this is where it becomes known.
 		l.s.Rules = l.rules(open.Opening.Service)
 	}
 	d, err := chat.Decide(l.s, c)
 	if err != nil {
-		return verdict[chat.Event]{}, err
+		return decision[chat.Event]{}, err
 	}
-	v := verdict[chat.Event]{events: d.Events, repeat: d.Repeat}
+	v := decision[chat.Event]{events: d.Events, repeat: d.Repeat}
 	if len(d.Events) == 0 {
 		return v, nil
 	}
@@ -107,7 +107,7 @@ func (l *chatLedger) decide(c chat.Command) (verdict[chat.Event], error) {
 	return v, nil
 }
 
-func (l *chatLedger) apply(e chat.Event) {
+func (l *chatAggregate) apply(e chat.Event) {
 	switch f := e.Fact.(type) {
 	case chat.Joined:
 		if f.Opening != nil {
@@ -121,16 +121,16 @@ func (l *chatLedger) apply(e chat.Event) {
 	l.s.Apply(e)
 }
 
-func (l *chatLedger) view() chat.Summary { return l.s.Summary() }
+func (l *chatAggregate) view() chat.Summary { return l.s.Summary() }
 
-func (l *chatLedger) row(v chat.Summary) *chat.Summary { return &v }
+func (l *chatAggregate) row(v chat.Summary) *chat.Summary { return &v }
 
-func (l *chatLedger) record(e chat.Event) (Record, error) {
+func (l *chatAggregate) record(e chat.Event) (Record, error) {
 	body, err := e.Encode()
 	return Record{Index: e.Index, At: e.At, Body: body, Live: e.Preview}, err
 }
 
-func (l *chatLedger) event(rec Record) (chat.Event, error) { return decodeChat(rec) }
+func (l *chatAggregate) event(rec Record) (chat.Event, error) { return decodeChat(rec) }
 
 func decodeChat(rec Record) (chat.Event, error) {
 	e, err := chat.DecodeEvent(rec.Body)
@@ -138,11 +138,11 @@ func decodeChat(rec Record) (chat.Event, error) {
 	return e, err
 }
 
-func (l *chatLedger) stale(e chat.Event, now time.Time) bool { return e.Stale(now) }
+func (l *chatAggregate) stale(e chat.Event, now time.Time) bool { return e.Stale(now) }
 
-func (l *chatLedger) command(e chat.Event) string { return e.Command }
+func (l *chatAggregate) command(e chat.Event) string { return e.Command }
 
-func (l *chatLedger) frees(e chat.Event) (key int, all bool) {
+func (l *chatAggregate) supersedes(e chat.Event) (key int, all bool) {
 	switch f := e.Fact.(type) {
 	case chat.Said:
 		return f.No, false
@@ -156,6 +156,6 @@ func (l *chatLedger) frees(e chat.Event) (key int, all bool) {
 	return 0, false
 }
 
-func (l *chatLedger) checkpoint() ([]byte, bool) { return nil, false }
+func (l *chatAggregate) checkpoint() ([]byte, bool) { return nil, false }
 
-func (l *chatLedger) restore(Checkpoint) bool { return false }
+func (l *chatAggregate) restore(Checkpoint) bool { return false }
