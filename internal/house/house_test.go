@@ -101,7 +101,7 @@ func allowed() map[string][]string {
 		"internal/app":               {"*"},
 	}
 	for _, e := range edges {
-		rules[e] = append([]string{chat, engine, "bayeux", "internal/httpx", "internal/audit"}, middle...)
+		rules[e] = append([]string{chat, engine, wake, "bayeux", "internal/httpx", "internal/audit"}, middle...)
 	}
 	for _, a := range adapters {
 		// An adapter knows the ports that it implements.
