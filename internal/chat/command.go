@@ -93,8 +93,8 @@ type (
 	Notify struct {
 		Text       string
 		Attributes json.RawMessage // a JSON object or nothing
-		// Calm lets the time of idle control count anew.
-		Calm bool
+		// ResetIdle lets the time of idle control count anew.
+		ResetIdle bool
 	}
 	// SetData adds to the chat's data; what is there already stays.
 	SetData struct{ Data map[string]string }

@@ -65,7 +65,7 @@ func (d *decider) do(a Action) error {
 		return Refuse(NotFound, "there is no such chat")
 	case PhaseEnded:
 		switch a := a.(type) {
-		case Tick, Recover, Unbind, Withdraw, Lapse:
+		case Tick, Recover, Unbind, Withdraw, Unsubscribe:
 			return nil
 		case Fetch:
 			_, err := d.fetch(a)
@@ -79,7 +79,7 @@ func (d *decider) do(a Action) error {
 	case Type:
 		return d.typed(a)
 	case Rename, Push, Notify, SetData, MarkRead:
-		return d.aside(a)
+		return d.update(a)
 	case Share, Unshare, Fetch:
 		return d.file(a)
 	case Leave:
@@ -95,8 +95,8 @@ func (d *decider) do(a Action) error {
 		return nil
 	case Subscribe:
 		return d.subscribe(a)
-	case Lapse:
-		return d.lapse(a)
+	case Unsubscribe:
+		return d.unsubscribe(a)
 	case Offer:
 		return d.offer(a)
 	case Accept:
@@ -401,5 +401,5 @@ func (d *decider) recover() {
 	if o := d.s.Offer; o != nil {
 		d.emit(Withdrawn{Agent: o.Agent, Reason: "the server was restarted"})
 	}
-	d.spare()
+	d.graceAfterRestart()
 }

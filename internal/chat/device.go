@@ -60,22 +60,22 @@ type Subscribed struct {
 	Device
 }
 
-// LapseReason says why a subscription ended.
-type LapseReason string
+// UnsubscribeReason says why a subscription ended.
+type UnsubscribeReason string
 
 // The reasons for a subscription's end.
 const (
-	LapsedByChoice LapseReason = ""     // the visitor does not want it any more
-	LapsedInvalid  LapseReason = "dead" // the carrier does not know the device any more
+	UnsubscribedByChoice UnsubscribeReason = ""     // the visitor does not want it any more
+	UnsubscribedInvalid  UnsubscribeReason = "dead" // the carrier does not know the device any more
 )
 
-// Lapsed says that the subscription is over.
-type Lapsed struct {
-	Reason LapseReason `json:"reason,omitempty"`
+// Unsubscribed says that the subscription is over.
+type Unsubscribed struct {
+	Reason UnsubscribeReason `json:"reason,omitempty"`
 }
 
-func (Subscribed) fact() string { return "subscribed" }
-func (Lapsed) fact() string     { return "lapsed" }
+func (Subscribed) fact() string   { return "subscribed" }
+func (Unsubscribed) fact() string { return "lapsed" }
 
 // AwayReason says why a visitor is away.
 type AwayReason string
@@ -89,16 +89,16 @@ const (
 type (
 	// Subscribe asks for the visitor to be told through a device.
 	Subscribe struct{ Device }
-	// Lapse ends the subscription. With a token it does nothing unless that is
+	// Unsubscribe ends the subscription. With a token it does nothing unless that is
 	// the device's: it may have been replaced meanwhile.
-	Lapse struct {
+	Unsubscribe struct {
 		Token  Token
-		Reason LapseReason
+		Reason UnsubscribeReason
 	}
 )
 
-func (Subscribe) action() {}
-func (Lapse) action()     {}
+func (Subscribe) action()   {}
+func (Unsubscribe) action() {}
 
 // subscribe says nothing if nothing changes.
 func (d *decider) subscribe(a Subscribe) error {
@@ -132,10 +132,10 @@ func checkDevice(v Device) error {
 	return nil
 }
 
-// lapse is for the visitor, and for the house when a carrier has refused the
+// unsubscribe is for the visitor, and for the house when a carrier has refused the
 // device for good. A visitor who has left is not told anything any more, so
 // there is nothing for it to end.
-func (d *decider) lapse(a Lapse) error {
+func (d *decider) unsubscribe(a Unsubscribe) error {
 	if d.by.Staff != 0 {
 		return Refuse(Forbidden, "the device is the visitor's")
 	}
@@ -143,7 +143,7 @@ func (d *decider) lapse(a Lapse) error {
 		return nil
 	}
 	if old := d.s.Device; old != nil && (a.Token == "" || a.Token == old.Token) {
-		d.emit(Lapsed{Reason: a.Reason})
+		d.emit(Unsubscribed{Reason: a.Reason})
 	}
 	return nil
 }
@@ -161,8 +161,8 @@ func (s *State) goneAt() time.Time {
 		return s.UnboundSince.Add(max(s.Rules.GoneAfter, s.Rules.GoneSubscribed))
 	}
 	since := s.UnboundSince
-	if s.LapsedAt.After(since) {
-		since = s.LapsedAt
+	if s.UnsubscribedAt.After(since) {
+		since = s.UnsubscribedAt
 	}
 	return since.Add(s.Rules.GoneAfter)
 }

@@ -58,10 +58,10 @@ func TestSubscriptionKeepsTheVisitor(t *testing.T) {
 	if got := give(23*time.Hour, Actor{}, Tick{}); len(got) != 0 {
 		t.Errorf("after 23 h: %v", got)
 	}
-	if got := give(0, Actor{}, Lapse{Token: "t2", Reason: LapsedInvalid}); len(got) != 0 {
+	if got := give(0, Actor{}, Unsubscribe{Token: "t2", Reason: UnsubscribedInvalid}); len(got) != 0 {
 		t.Errorf("another device's end: %v", got)
 	}
-	if got := give(0, Actor{}, Lapse{Token: "t1", Reason: LapsedInvalid}); cmp.Diff([]Fact{Lapsed{LapsedInvalid}}, got) != "" {
+	if got := give(0, Actor{}, Unsubscribe{Token: "t1", Reason: UnsubscribedInvalid}); cmp.Diff([]Fact{Unsubscribed{UnsubscribedInvalid}}, got) != "" {
 		t.Errorf("the device's end: %v", got)
 	}
 	if got := give(44*time.Second, Actor{}, Tick{}); len(got) != 0 {
@@ -92,7 +92,7 @@ func TestSubscribing(t *testing.T) {
 	if got := give(0, TheVisitor(), Subscribe{Device{Carrier: CarrierAPNs, Token: "t2"}}); len(got) != 1 || s.Device.Token != "t2" {
 		t.Errorf("another device: %v", got)
 	}
-	if got := give(0, TheVisitor(), Lapse{}); cmp.Diff([]Fact{Lapsed{}}, got) != "" || s.Summary().Subscribed {
+	if got := give(0, TheVisitor(), Unsubscribe{}); cmp.Diff([]Fact{Unsubscribed{}}, got) != "" || s.Summary().Subscribed {
 		t.Errorf("no device: %v", got)
 	}
 	for name, c := range map[string]struct {
@@ -100,7 +100,7 @@ func TestSubscribing(t *testing.T) {
 		kind Kind
 	}{
 		"an agent's":   {Command{By: Staff(7), Do: Subscribe{Device{Carrier: CarrierFCM, Token: "t1"}}}, Forbidden},
-		"the end by":   {Command{By: Staff(7), Do: Lapse{}}, Forbidden},
+		"the end by":   {Command{By: Staff(7), Do: Unsubscribe{}}, Forbidden},
 		"no token":     {Command{By: TheVisitor(), Do: Subscribe{Device{Carrier: CarrierFCM}}}, Invalid},
 		"no carrier":   {Command{By: TheVisitor(), Do: Subscribe{Device{Token: "t1"}}}, Invalid},
 		"a long token": {Command{By: TheVisitor(), Do: Subscribe{Device{Carrier: CarrierFCM, Token: Token(strings.Repeat("x", MaxToken+1))}}}, TooLong},
@@ -114,17 +114,17 @@ func TestSubscribing(t *testing.T) {
 
 // A visitor who has left is told nothing more, whether the chat goes on or not:
 // it has no subscription to end.
-func TestNothingLapsesForAVisitorWhoHasLeft(t *testing.T) {
+func TestNothingIsUnsubscribedForAVisitorWhoHasLeft(t *testing.T) {
 	s, give := subscriber(t)
 	s.Rules.Abandon = AbandonStays
 	give(0, TheVisitor(), Leave{})
 	if s.Phase != PhaseWaiting {
 		t.Fatalf("the chat is %q", s.Phase)
 	}
-	if got := give(0, TheVisitor(), Lapse{}); len(got) != 0 {
+	if got := give(0, TheVisitor(), Unsubscribe{}); len(got) != 0 {
 		t.Errorf("the visitor's word: %v", got)
 	}
-	if got := give(0, Actor{}, Lapse{Token: "t1", Reason: LapsedInvalid}); len(got) != 1 {
+	if got := give(0, Actor{}, Unsubscribe{Token: "t1", Reason: UnsubscribedInvalid}); len(got) != 1 {
 		t.Errorf("the carrier's word: %v", got)
 	}
 }
@@ -165,7 +165,7 @@ func TestHeard(t *testing.T) {
 	if got := give(time.Hour, Actor{}, Recover{}); cmp.Diff([]Fact{Unbound{Channel: "c2", Heard: last.Add(-Unheard)}}, got) != "" {
 		t.Errorf("a restart: %v", got)
 	}
-	give(0, TheVisitor(), Lapse{})
+	give(0, TheVisitor(), Unsubscribe{})
 	give(0, TheVisitor(), Bind{Channel: "c3"})
 	if got := give(time.Minute, TheVisitor(), Unbind{Channel: "c3", Heard: last}); cmp.Diff([]Fact{Unbound{Channel: "c3"}}, got) != "" {
 		t.Errorf("without a device: %v", got)
@@ -175,7 +175,7 @@ func TestHeard(t *testing.T) {
 // The visitor sees nothing of its device, and nobody sees the token.
 func TestTokenIsNotPrinted(t *testing.T) {
 	v := Device{Carrier: CarrierFCM, Token: "s3cret"}
-	for _, f := range []Fact{Subscribed{v}, Lapsed{}, Away{Reason: AwayBackground}} {
+	for _, f := range []Fact{Subscribed{v}, Unsubscribed{}, Away{Reason: AwayBackground}} {
 		if (Event{Fact: f}).VisibleToVisitor() {
 			t.Errorf("%T is shown", f)
 		}

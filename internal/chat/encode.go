@@ -68,7 +68,7 @@ var chatFacts = register(
 	Joined{}, Left{}, Said{}, Typed{}, Queued{}, Offered{}, Accepted{}, Declined{},
 	Missed{}, Withdrawn{}, Bound{}, Unbound{}, Away{}, Finished{},
 	Renamed{}, Pushed{}, Noticed{}, DataSet{}, Seen{},
-	Subscribed{}, Lapsed{},
+	Subscribed{}, Unsubscribed{},
 	IdleWarned{}, IdleReset{}, IdleClosed{}, SurveyOffered{}, Held{},
 	Shared{}, Unshared{}, Fetched{},
 )

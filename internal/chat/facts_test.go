@@ -96,7 +96,7 @@ var chatDraws = map[string]func(*rapid.T) Fact{
 		}}
 	},
 	"lapsed": func(t *rapid.T) Fact {
-		return Lapsed{rapid.SampledFrom([]LapseReason{LapsedByChoice, LapsedInvalid}).Draw(t, "reason")}
+		return Unsubscribed{rapid.SampledFrom([]UnsubscribeReason{UnsubscribedByChoice, UnsubscribedInvalid}).Draw(t, "reason")}
 	},
 	"shared": func(t *rapid.T) Fact {
 		return Shared{
@@ -263,8 +263,8 @@ func TestRecordFormat(t *testing.T) {
 		Event{Fact: Away{Reason: AwayBackground, From: 7}},
 		Event{Fact: Subscribed{Device{Carrier: CarrierFCM, Token: "a:b_c", Provider: "app", Language: "de", Debug: true, Payload: true}}},
 		Event{Fact: Subscribed{Device{Carrier: CarrierAPNs, Token: "00ff"}}},
-		Event{Fact: Lapsed{}},
-		Event{Fact: Lapsed{Reason: LapsedInvalid}},
+		Event{Fact: Unsubscribed{}},
+		Event{Fact: Unsubscribed{Reason: UnsubscribedInvalid}},
 		Event{Fact: Joined{No: 1, Role: RoleVisitor, Name: "Ada", Opening: &Opening{Service: "s", Queue: "q", Async: true, KeyEpoch: 1}}},
 		Event{Fact: Joined{No: 2, Role: RoleHouse, Name: "System"}},
 		Event{Command: "s7:1", Fact: Left{No: 3, Until: until}},

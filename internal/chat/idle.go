@@ -200,9 +200,9 @@ func (d *decider) idle() (ended bool) {
 	return false
 }
 
-// spare lets the time count anew if a server that starts would otherwise warn
+// graceAfterRestart lets the time count anew if a server that starts would otherwise warn
 // or close at once.
-func (d *decider) spare() {
+func (d *decider) graceAfterRestart() {
 	if due := d.s.idleDue(); !due.IsZero() && due.Before(d.at.Add(d.s.Rules.GoneAfter)) {
 		d.emit(IdleReset{})
 	}

@@ -70,7 +70,7 @@ func TestWhatCountsAsActivity(t *testing.T) {
 		"a visitor's line":    {Command{By: v, Do: Say{Text: "x"}}, true, true},
 		"an agent's line":     {Command{By: a, Do: Say{Text: "x"}}, true, true},
 		"an address":          {Command{By: a, Do: Push{URL: "https://example.org/"}}, true, true},
-		"a cancelling notice": {Command{By: v, Do: Notify{Calm: true}}, true, true},
+		"a cancelling notice": {Command{By: v, Do: Notify{ResetIdle: true}}, true, true},
 		"a notice":            {Command{By: v, Do: Notify{Text: "n"}}, false, true},
 		"typing":              {Command{By: v, Do: Type{On: true}}, false, true},
 		"a line for staff":    {Command{By: a, Do: Say{Text: "x", Audience: AudienceStaff}}, false, false},

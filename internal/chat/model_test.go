@@ -110,7 +110,7 @@ func drawAction(t *rapid.T, s *State, now time.Time) Action {
 			Only: rapid.SliceOfN(rapid.IntRange(0, 5), 0, 2).Draw(t, "only"),
 		}
 	case 32:
-		return Notify{Text: "n", Calm: rapid.Bool().Draw(t, "calm")}
+		return Notify{Text: "n", ResetIdle: rapid.Bool().Draw(t, "calm")}
 	case 33, 34, 35:
 		return drawFileAction(t, s)
 	case 22:
@@ -126,7 +126,7 @@ func drawAction(t *rapid.T, s *State, now time.Time) Action {
 	case 27:
 		return Subscribe{drawDevice(t)}
 	case 28:
-		return Lapse{Token: rapid.SampledFrom([]Token{"", "t1", "t2"}).Draw(t, "token"), Reason: LapsedInvalid}
+		return Unsubscribe{Token: rapid.SampledFrom([]Token{"", "t1", "t2"}).Draw(t, "token"), Reason: UnsubscribedInvalid}
 	case 29:
 		return Unbind{
 			Channel: channel, Background: true, From: rapid.Int64Range(-1, 30).Draw(t, "from"),

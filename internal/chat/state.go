@@ -84,9 +84,9 @@ type State struct {
 	UnboundSince time.Time
 	IsAway       bool
 
-	Device   *Device   // through which the visitor can be told; nil if there is none
-	LapsedAt time.Time // when the latest subscription ended; zero if none did
-	LastAt   time.Time // of the last event
+	Device         *Device   // through which the visitor can be told; nil if there is none
+	UnsubscribedAt time.Time // when the latest subscription ended; zero if none did
+	LastAt         time.Time // of the last event
 
 	silence  silence
 	answered bool             // an agent has written a line for the visitor
@@ -231,8 +231,8 @@ func (s *State) Apply(e Event) {
 		s.IsAway = true
 	case Subscribed:
 		s.Device = &f.Device
-	case Lapsed:
-		s.Device, s.LapsedAt = nil, e.At
+	case Unsubscribed:
+		s.Device, s.UnsubscribedAt = nil, e.At
 	case Shared, Unshared, Fetched:
 		s.applyFile(f)
 	case Finished:

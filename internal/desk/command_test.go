@@ -161,7 +161,7 @@ func TestRender(t *testing.T) {
 		chat.Finished{Reason: chat.EndedGone},
 		chat.Away{Reason: chat.AwayBackground, From: 3},
 		chat.Subscribed{Device: chat.Device{Carrier: chat.CarrierFCM, Token: "t"}},
-		chat.Lapsed{},
+		chat.Unsubscribed{},
 	} {
 		if shape := v.feed(chat.Event{Index: int64(i + 1), At: at, Fact: f}); shape != nil {
 			got = append(got, shape)

@@ -262,7 +262,7 @@ func (c *call) customNotice(ctx context.Context) error {
 		return err
 	}
 	return c.command(ctx, id, chat.Notify{
-		Text: c.request.text("message"), Attributes: json.RawMessage(attributes), Calm: c.request.calms(),
+		Text: c.request.text("message"), Attributes: json.RawMessage(attributes), ResetIdle: c.request.calms(),
 	}, false)
 }
 

@@ -88,7 +88,7 @@ func (e *Edge) subscription(data map[string]string) chat.Action {
 	case !asked:
 		return nil
 	case device == nil:
-		return chat.Lapse{}
+		return chat.Unsubscribe{}
 	}
 	if device = e.reachable(device); device == nil {
 		return nil

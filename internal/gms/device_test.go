@@ -139,7 +139,7 @@ func TestRESTPushSubscription(t *testing.T) {
 			t.Errorf("userData %v", data)
 		}
 		p.do("updateData", "userData[GCTI_Chat_PushSubscribe]", "false")
-		if n := len(facts[chat.Lapsed](h, p.chat)); n != 1 || len(facts[chat.DataSet](h, p.chat)) != 0 {
+		if n := len(facts[chat.Unsubscribed](h, p.chat)); n != 1 || len(facts[chat.DataSet](h, p.chat)) != 0 {
 			t.Errorf("%d ends of the subscription", n)
 		}
 		// A visitor who polls and is told besides may stay silent for a day.

@@ -39,12 +39,12 @@ func TestSenseOfSendingAgain(t *testing.T) {
 		"the chat ended":           {false, "", everybody, []step{{20, chat.Finished{}}}, pointless, whyOver},
 		"the visitor left":         {false, "", everybody, []step{{20, chat.Left{No: chat.VisitorNo}}}, pointless, whyOver},
 		"an agent left":            {false, "", everybody, []step{{20, chat.Left{No: 2}}}, sendable, ""},
-		"the device is gone":       {false, "", everybody, []step{{20, chat.Lapsed{}}}, pointless, whyNoDevice},
+		"the device is gone":       {false, "", everybody, []step{{20, chat.Unsubscribed{}}}, pointless, whyNoDevice},
 		"another one was named":    {false, "", everybody, []step{{20, chat.Subscribed{Device: other}}}, pointless, whyOther},
 		"… before it was given up": {false, "", everybody, []step{{9, chat.Subscribed{Device: other}}}, sendable, ""},
 		"… of another carrier":     {false, chat.CarrierHook, everybody, nil, pointless, whyOther},
 		"the same one was named":   {false, "", everybody, []step{{20, chat.Subscribed{Device: chat.Device{Carrier: one.Carrier, Token: one.Token, Language: "de"}}}}, sendable, ""},
-		"… after it was gone":      {false, "", everybody, []step{{20, chat.Lapsed{}}, {21, chat.Subscribed{Device: one}}}, pointless, whyOther},
+		"… after it was gone":      {false, "", everybody, []step{{20, chat.Unsubscribed{}}, {21, chat.Subscribed{Device: one}}}, pointless, whyOther},
 		"there is no carrier":      {false, "", func(chat.Device) bool { return false }, nil, pointless, whyNotSetUp},
 		"the visitor is back":      {false, "", everybody, []step{{20, chat.Bound{Channel: "d"}}}, pointless, whyListens},
 		"it was back":              {false, "", everybody, []step{{20, chat.Bound{Channel: "d"}}, {30, chat.Unbound{}}}, pointless, whyHeard},
@@ -84,7 +84,7 @@ func TestSendingAgainMakesSense(t *testing.T) {
 			fact := rapid.SampledFrom([]chat.Fact{
 				chat.Subscribed{Device: device},
 				chat.Subscribed{Device: device},
-				chat.Lapsed{},
+				chat.Unsubscribed{},
 				chat.Bound{Channel: "c"},
 				chat.Unbound{},
 				chat.Unbound{Heard: at.Add(-30 * time.Second)},
@@ -111,7 +111,7 @@ func TestSendingAgainMakesSense(t *testing.T) {
 			case chat.Subscribed:
 				now = &f.Device
 				renamed = renamed || e.At.After(l.At)
-			case chat.Lapsed:
+			case chat.Unsubscribed:
 				now = nil
 			case chat.Bound:
 				bound, hopeful = true, false

@@ -54,7 +54,7 @@ func (d *duty) open() bool { return d.device != nil && (!d.bound && !d.hopeful |
 // fold folds the next event in.
 func (d *duty) fold(e chat.Event) {
 	if d.ended {
-		if _, lapsed := e.Fact.(chat.Lapsed); lapsed {
+		if _, lapsed := e.Fact.(chat.Unsubscribed); lapsed {
 			d.device = nil
 		}
 		return
@@ -85,7 +85,7 @@ func (d *duty) fold(e chat.Event) {
 			d.named = e.At
 		}
 		d.device = &f.Device
-	case chat.Lapsed:
+	case chat.Unsubscribed:
 		d.device = nil
 	case chat.Left:
 		if f.No == chat.VisitorNo {

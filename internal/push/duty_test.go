@@ -58,7 +58,7 @@ func TestDuty(t *testing.T) {
 			{0, opened}, {0, phone}, {100, said}, {390, said}, {500, chat.Bound{Channel: "d"}}, {610, chat.Unbound{Heard: at(500)}}, {620, chat.Away{}},
 		}, true, 4},
 		"is told of twice":   {false, []step{{0, opened}, {0, phone}, {1, chat.Unbound{}}, {2, said}, {3, chat.Unbound{Heard: at(1)}}}, true, 3},
-		"wants it no more":   {false, []step{{0, opened}, {0, phone}, {1, chat.Unbound{}}, {2, chat.Lapsed{}}}, false, 3},
+		"wants it no more":   {false, []step{{0, opened}, {0, phone}, {1, chat.Unbound{}}, {2, chat.Unsubscribed{}}}, false, 3},
 		"ends":               {false, []step{{0, opened}, {0, phone}, {1, chat.Unbound{}}, {2, said}, {3, chat.Finished{}}}, true, 3},
 		"is told in any way": {true, []step{{0, opened}, {0, said}, {0, phone}, {1, chat.Unbound{Heard: at(0)}}, {2, chat.Bound{}}}, true, 4},
 	} {

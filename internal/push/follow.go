@@ -263,7 +263,7 @@ func (f *follow) lapse(ctx context.Context, e chat.Event, device chat.Device, fa
 // unsubscribe ends the subscription of a device, and says whether the visitor
 // has named another one meanwhile.
 func (f *follow) unsubscribe(ctx context.Context, device chat.Device) (elsewhere bool, err error) {
-	res, err := f.p.o.Engine.Do(ctx, f.id, chat.Command{Do: chat.Lapse{Token: device.Token, Reason: chat.LapsedInvalid}})
+	res, err := f.p.o.Engine.Do(ctx, f.id, chat.Command{Do: chat.Unsubscribe{Token: device.Token, Reason: chat.UnsubscribedInvalid}})
 	switch {
 	case err != nil:
 		return false, err

@@ -232,7 +232,7 @@ func TestAgainMakesNoSense(t *testing.T) {
 		then   func(h *house, id chat.ID)
 	}{
 		"the chat is over":               {phone, func(h *house, id chat.ID) { h.do(id, anna, chat.End{}) }},
-		"there is no device any more":    {phone, func(h *house, id chat.ID) { h.do(id, visitor, chat.Lapse{}) }},
+		"there is no device any more":    {phone, func(h *house, id chat.ID) { h.do(id, visitor, chat.Unsubscribe{}) }},
 		"another device was named since": {phone, func(h *house, id chat.ID) { h.do(id, visitor, chat.Subscribe{Device: newPhone}) }},
 		"not configured":                 {strange, func(*house, chat.ID) {}},
 		"the visitor listens":            {phone, func(h *house, id chat.ID) { h.do(id, visitor, chat.Bind{Channel: "c2"}) }},

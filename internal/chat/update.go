@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// aside decides what a participant does besides writing.
-func (d *decider) aside(a Action) error {
+// update decides what a participant does besides writing.
+func (d *decider) update(a Action) error {
 	p, err := d.speaker()
 	if err != nil {
 		return err
@@ -62,7 +62,7 @@ func (d *decider) notify(p Participant, a Notify) error {
 		return err
 	}
 	d.emit(Noticed{No: p.No, Text: d.s.Rules.Mask.Text(a.Text), Attributes: attributes})
-	if a.Calm && d.s.idle().Alert > 0 {
+	if a.ResetIdle && d.s.idle().Alert > 0 {
 		d.emit(IdleReset{})
 	}
 	return nil

@@ -34,7 +34,7 @@ func TestCancellingTheIdleTimerWakesNobody(t *testing.T) {
 	due(t, s, noon.Add(10*time.Second)) // it is away
 	alert := noon.Add(24 * time.Hour)
 	due(t, s, alert)
-	wantFacts(t, mustDecide(t, s, Command{At: alert, By: TheVisitor(), Do: Notify{Text: "n", Calm: true}}),
+	wantFacts(t, mustDecide(t, s, Command{At: alert, By: TheVisitor(), Do: Notify{Text: "n", ResetIdle: true}}),
 		Noticed{No: VisitorNo, Text: "n"}, IdleReset{})
 	if s.Phase != PhaseHeld {
 		t.Errorf("the chat is %q", s.Phase)
