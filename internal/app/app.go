@@ -16,6 +16,7 @@ import (
 	"github.com/halley-chat/halley/internal/desk"
 	"github.com/halley-chat/halley/internal/engine"
 	"github.com/halley-chat/halley/internal/gms"
+	"github.com/halley-chat/halley/internal/httpx"
 	"github.com/halley-chat/halley/internal/media"
 	"github.com/halley-chat/halley/internal/push"
 	"github.com/halley-chat/halley/internal/routing"
@@ -31,7 +32,10 @@ type Options struct {
 	Demo       bool
 	DemoPublic bool
 	Version    string
-	Logger     *slog.Logger
+	// Progress bounds slow clients; the zero value means
+	// [httpx.DefaultProgress].
+	Progress httpx.Progress
+	Logger   *slog.Logger
 	// Say gets what a person at the terminal should read; nil means nobody.
 	Say io.Writer
 }
@@ -67,6 +71,9 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	}
 	if o.Say == nil {
 		o.Say = io.Discard
+	}
+	if o.Progress == (httpx.Progress{}) {
+		o.Progress = httpx.DefaultProgress()
 	}
 	if o.Demo && !o.DemoPublic {
 		if err := checkLoopback(o.Config.Listen); err != nil {
@@ -154,7 +161,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	})
 	a.desk.Mount(a.deskLine)
 	a.web = &http.Server{
-		Handler:           trusted.Wrap(a.routes()),
+		Handler:           o.Progress.Wrap(trusted.Wrap(a.routes())),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    32 << 10,
