@@ -48,8 +48,8 @@ type App struct {
 	store     *sqlite.Store
 	policies  map[string]*media.Policy // which files a service takes; only those that do
 	fileDir   *media.Dir               // nil if no service takes files or ever did
-	shelf     *media.Shelf             // the same
-	deskShelf *media.Shelf             // another over the same files, so that visitors cannot keep agents out
+	files     *media.Service           // the same
+	deskFiles *media.Service           // another over the same files, so that visitors cannot keep agents out
 	engine    *engine.Engine
 	directory *staff.Directory
 	router    *routing.Router
@@ -144,8 +144,8 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		return nil, err
 	}
 	a.router = routing.New(routing.Options{Engine: a.engine, Queues: plans(o.Config), Logger: a.log})
-	a.gms = gms.New(gms.Options{Engine: a.engine, Keys: keys, Services: offered, SecureCookies: o.Config.SecureCookies, Carries: a.push.Carries, Files: a.shelf, Logger: a.log})
-	a.desk = desk.New(desk.Options{Engine: a.engine, Staff: a.directory, SecureCookie: o.Config.SecureCookies, Files: a.deskShelf, Policies: a.policies, Logger: a.log})
+	a.gms = gms.New(gms.Options{Engine: a.engine, Keys: keys, Services: offered, SecureCookies: o.Config.SecureCookies, Carries: a.push.Carries, Files: a.files, Logger: a.log})
+	a.desk = desk.New(desk.Options{Engine: a.engine, Staff: a.directory, SecureCookie: o.Config.SecureCookies, Files: a.deskFiles, Policies: a.policies, Logger: a.log})
 	a.deskLine = bayeux.New(bayeux.Options{
 		Timeout: 20 * time.Second, MaxInterval: 30 * time.Second,
 		CookieName: "HALLEY_DESK_LINE", CookiePath: "/desk/", CookieSecure: o.Config.SecureCookies,

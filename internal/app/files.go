@@ -75,7 +75,7 @@ func (a *App) openFiles() (err error) {
 	if a.fileDir, err = media.OpenDir(dir); err != nil {
 		return err
 	}
-	a.shelf, a.deskShelf = media.NewShelf(a.fileDir, a.log), media.NewShelf(a.fileDir, a.log)
+	a.files, a.deskFiles = media.NewService(a.fileDir, a.log), media.NewService(a.fileDir, a.log)
 	return nil
 }
 

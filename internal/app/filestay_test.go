@@ -48,12 +48,12 @@ func TestFilesOutliveTheirService(t *testing.T) {
 		_ = a.listener.Close()
 	}
 	a := open("[services.customer-support]")
-	if a.shelf != nil {
-		t.Error("there is a shelf although there never was a file")
+	if a.files != nil {
+		t.Error("there is a directory of files although there never was a file")
 	}
 	shut(a)
 	a = open("[services.customer-support.files]")
-	d, err := a.shelf.Receive(t.Context(), "a.txt", strings.NewReader("hello"), 5)
+	d, err := a.files.Receive(t.Context(), "a.txt", strings.NewReader("hello"), 5)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,10 +65,10 @@ func TestFilesOutliveTheirService(t *testing.T) {
 	shut(a)
 	a = open("[services.customer-support]")
 	defer shut(a)
-	if a.shelf == nil {
+	if a.files == nil {
 		t.Fatal("the files are out of reach")
 	}
-	f, err := a.shelf.Open(t.Context(), ref)
+	f, err := a.files.Open(t.Context(), ref)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +155,7 @@ func TestVisitorsDoNotKeepAgentsOut(t *testing.T) {
 	r.offered(id)
 	r.do(id, anna, chat.Accept{})
 	for {
-		d, err := r.shelf.Receive(t.Context(), "a.txt", strings.NewReader("x"), 1)
+		d, err := r.files.Receive(t.Context(), "a.txt", strings.NewReader("x"), 1)
 		if err != nil {
 			break // no more fit
 		}

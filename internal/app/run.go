@@ -48,8 +48,8 @@ func (a *App) Run(ctx context.Context) error {
 		}
 		return nil
 	})
-	if a.shelf != nil {
-		start("files", func(ctx context.Context) error { return a.shelf.Run(ctx, a.gms.KnowsFile) })
+	if a.files != nil {
+		start("files", func(ctx context.Context) error { return a.files.Run(ctx, a.gms.KnowsFile) })
 	}
 	if a.o.Demo {
 		start("scripted agent", a.runEcho)

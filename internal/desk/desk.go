@@ -23,7 +23,7 @@ type Options struct {
 	SecureCookie bool
 	// Files keeps what is shared in chats, and Policies say by service what
 	// may be; without them there are no files.
-	Files    *media.Shelf
+	Files    *media.Service
 	Policies map[string]*media.Policy
 	Logger   *slog.Logger // nil means [slog.Default]
 }
@@ -35,7 +35,7 @@ type Desk struct {
 	engine   *engine.Engine
 	staff    *staff.Directory
 	secure   bool
-	files    *media.Shelf             // nil if there are none
+	files    *media.Service             // nil if there are none
 	policies map[string]*media.Policy // by service
 	log      *slog.Logger
 	waiting  waitingList

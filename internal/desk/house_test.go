@@ -62,7 +62,7 @@ func inHouse(t *testing.T, test func(h *house)) {
 				t.Fatal(err)
 			}
 		}
-		h.desk = New(Options{Engine: h.engine, Staff: h.staff, Logger: quiet, Files: media.NewShelf(h.files, quiet), Policies: filePolicies})
+		h.desk = New(Options{Engine: h.engine, Staff: h.staff, Logger: quiet, Files: media.NewService(h.files, quiet), Policies: filePolicies})
 		ctx, cancel := context.WithCancel(context.Background())
 		var work sync.WaitGroup
 		work.Go(func() { _ = h.desk.Run(ctx) })

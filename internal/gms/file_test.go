@@ -216,7 +216,7 @@ func TestFilesFromTheAgent(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		d, err := h.shelf.Receive(t.Context(), "offer.txt", strings.NewReader("an offer"), 100)
+		d, err := h.uploads.Receive(t.Context(), "offer.txt", strings.NewReader("an offer"), 100)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -318,7 +318,7 @@ func TestFileRefusals(t *testing.T) {
 		if code, advice := refusalOf(full.rest("file", note("x"))); code != 201 || advice != "2" {
 			t.Errorf("too many files: %v %q", code, advice)
 		}
-		if st := h.shelf.Stats(); st.ScanFailed.Load() != 1 || st.Infected.Load() != 1 || h.edge.Stats().WrongKeys.Load() == 0 {
+		if st := h.uploads.Stats(); st.ScanFailed.Load() != 1 || st.Infected.Load() != 1 || h.edge.Stats().WrongKeys.Load() == 0 {
 			t.Errorf("counted were %d failures, %d harmful files", st.ScanFailed.Load(), st.Infected.Load())
 		}
 	})

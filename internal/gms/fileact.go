@@ -186,7 +186,7 @@ func (c *filing) remove(ctx context.Context, sum chat.Summary, _ *media.Policy) 
 	return nil
 }
 
-// KnowsFile says whether a chat's log knows a file, for [media.Shelf.Sweep].
+// KnowsFile says whether a chat's log knows a file, for [media.Service.Sweep].
 func (e *Edge) KnowsFile(ctx context.Context, ref media.Ref) (bool, error) {
 	sum, ok, err := e.o.Engine.Summary(ctx, ref.Chat)
 	if err != nil || !ok {

@@ -95,7 +95,7 @@ func TestFilesWhenTheStoreIsDown(t *testing.T) {
 			t.Errorf("the visitor sees %v", got)
 		}
 		time.Sleep(2 * time.Hour)
-		if err := h.shelf.Sweep(t.Context(), h.edge.KnowsFile); err != nil {
+		if err := h.uploads.Sweep(t.Context(), h.edge.KnowsFile); err != nil {
 			t.Fatal(err)
 		}
 		if got := h.files.Files(); len(got) != 1 || string(got[0].File) != id {

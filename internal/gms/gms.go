@@ -51,7 +51,7 @@ type Options struct {
 	// cannot is not taken; nil means that none can.
 	Carries func(chat.Device) bool
 	// Files keeps what visitors share; nil means that no service takes files.
-	Files  *media.Shelf
+	Files  *media.Service
 	Logger *slog.Logger
 }
 

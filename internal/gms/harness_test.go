@@ -26,15 +26,15 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // house is the edge over a real engine on an in-memory store and network. It
 // works inside a bubble.
 type house struct {
-	t      testing.TB
-	log    *enginetest.Log
-	files  *mediatest.Store
-	shelf  *media.Shelf
-	engine *engine.Engine
-	edge   *Edge
-	net    *bayeuxtest.Network
-	stop   []func()
-	more   map[string]Service // besides those that every house has
+	t       testing.TB
+	log     *enginetest.Log
+	files   *mediatest.Store
+	uploads *media.Service
+	engine  *engine.Engine
+	edge    *Edge
+	net     *bayeuxtest.Network
+	stop    []func()
+	more    map[string]Service // besides those that every house has
 }
 
 func open(t testing.TB) *house { t.Helper(); return openWith(t, nil) }
@@ -69,8 +69,8 @@ func (h *house) start() {
 	}
 	maps.Copy(services, h.more)
 	carries := func(v chat.Device) bool { return v.Carrier != chat.CarrierAPNs && v.Provider != "other" }
-	h.shelf = media.NewShelf(h.files, quiet)
-	h.edge = New(Options{Engine: h.engine, Keys: keys, Logger: quiet, Carries: carries, Files: h.shelf, Services: services})
+	h.uploads = media.NewService(h.files, quiet)
+	h.edge = New(Options{Engine: h.engine, Keys: keys, Logger: quiet, Carries: carries, Files: h.uploads, Services: services})
 	h.net = bayeuxtest.NewNetwork()
 	stopServing := h.net.Serve(h.edge)
 	h.stop = []func(){stopServing, func() {

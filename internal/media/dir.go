@@ -24,8 +24,8 @@ type Dir struct{ root *os.Root }
 // staging is the directory of the files that are on their way in.
 const staging = "new"
 
-// shelfName is how many digits the directories have in which those of chats lie.
-const shelfName = 2
+// prefixLen is how many digits the directories have in which those of chats lie.
+const prefixLen = 2
 
 const (
 	dirMode  = 0o700
@@ -59,15 +59,15 @@ func OpenDir(name string) (*Dir, error) {
 // Close lets go of the directory.
 func (d *Dir) Close() error { return d.root.Close() }
 
-func place(ref Ref) (shelf, box, name string, err error) {
+func paths(ref Ref) (prefixDir, chatDir, name string, err error) {
 	id, err := chat.ParseFileID(string(ref.File))
 	if err != nil {
 		return "", "", "", fmt.Errorf("%w: %q is no id", ErrNoFile, ref.File)
 	}
 	c := ref.Chat.String()
-	shelf = c[len(c)-shelfName:]
-	box = path.Join(shelf, c)
-	return shelf, box, path.Join(box, string(id)), nil
+	prefixDir = c[len(c)-prefixLen:]
+	chatDir = path.Join(prefixDir, c)
+	return prefixDir, chatDir, path.Join(chatDir, string(id)), nil
 }
 
 // Stage is [Store].
@@ -82,7 +82,7 @@ func (d *Dir) Stage(context.Context) (Staged, error) {
 
 // Open is [Store].
 func (d *Dir) Open(_ context.Context, ref Ref) (io.ReadCloser, error) {
-	_, _, name, err := place(ref)
+	_, _, name, err := paths(ref)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +98,7 @@ func (d *Dir) Open(_ context.Context, ref Ref) (io.ReadCloser, error) {
 
 // Remove is [Store]. The chat's directory goes with its last file.
 func (d *Dir) Remove(_ context.Context, ref Ref) error {
-	_, box, name, err := place(ref)
+	_, chatDir, name, err := paths(ref)
 	if errors.Is(err, ErrNoFile) {
 		return nil
 	}
@@ -108,30 +108,30 @@ func (d *Dir) Remove(_ context.Context, ref Ref) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("media: remove a file: %w", err)
 	}
-	_ = d.root.Remove(box) // there may be other files in it
+	_ = d.root.Remove(chatDir) // there may be other files in it
 	return nil
 }
 
-// Each is [Store]. What is no file of a chat is passed over.
-func (d *Dir) Each(ctx context.Context, before time.Time, visit func(Ref) error) error {
-	shelves, err := d.list(".")
+// Walk is [Store]. What is no file of a chat is passed over.
+func (d *Dir) Walk(ctx context.Context, before time.Time, visit func(Ref) error) error {
+	prefixes, err := d.list(".")
 	if err != nil {
 		return err
 	}
-	for _, shelf := range shelves {
-		if !shelf.IsDir() || len(shelf.Name()) != shelfName {
+	for _, prefixDir := range prefixes {
+		if !prefixDir.IsDir() || len(prefixDir.Name()) != prefixLen {
 			continue // staging among them
 		}
-		boxes, err := d.list(shelf.Name())
+		chatDirs, err := d.list(prefixDir.Name())
 		if err != nil {
 			return err
 		}
-		for _, box := range boxes {
-			id, err := chat.ParseID(box.Name())
-			if err != nil || !box.IsDir() {
+		for _, chatDir := range chatDirs {
+			id, err := chat.ParseID(chatDir.Name())
+			if err != nil || !chatDir.IsDir() {
 				continue
 			}
-			if err := d.eachIn(ctx, path.Join(shelf.Name(), box.Name()), id, before, visit); err != nil {
+			if err := d.walkChat(ctx, path.Join(prefixDir.Name(), chatDir.Name()), id, before, visit); err != nil {
 				return err
 			}
 		}
@@ -139,8 +139,8 @@ func (d *Dir) Each(ctx context.Context, before time.Time, visit func(Ref) error)
 	return nil
 }
 
-func (d *Dir) eachIn(ctx context.Context, box string, id chat.ID, before time.Time, visit func(Ref) error) error {
-	files, err := d.list(box)
+func (d *Dir) walkChat(ctx context.Context, chatDir string, id chat.ID, before time.Time, visit func(Ref) error) error {
+	files, err := d.list(chatDir)
 	if err != nil {
 		return err
 	}
@@ -211,7 +211,7 @@ func (s *stagedFile) Reader() (io.ReadCloser, error) { return s.d.root.Open(s.na
 func (s *stagedFile) Path() string { return filepath.Join(s.d.root.Name(), filepath.FromSlash(s.name)) }
 
 func (s *stagedFile) Keep(_ context.Context, ref Ref) error {
-	shelf, box, name, err := place(ref)
+	prefixDir, chatDir, name, err := paths(ref)
 	if err != nil {
 		return err
 	}
@@ -222,7 +222,7 @@ func (s *stagedFile) Keep(_ context.Context, ref Ref) error {
 	// directory with it: before this one goes in, and while MkdirAll looks at
 	// what it has found there.
 	for range 100 {
-		if err = s.d.root.MkdirAll(box, dirMode); errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) {
+		if err = s.d.root.MkdirAll(chatDir, dirMode); errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
@@ -237,7 +237,7 @@ func (s *stagedFile) Keep(_ context.Context, ref Ref) error {
 	}
 	if err == nil {
 		s.over = true
-		err = errors.Join(s.f.Close(), s.d.sync(box), s.d.sync(shelf), s.d.sync("."))
+		err = errors.Join(s.f.Close(), s.d.sync(chatDir), s.d.sync(prefixDir), s.d.sync("."))
 	}
 	if err != nil {
 		return fmt.Errorf("media: keep a file: %w", err)

@@ -115,7 +115,7 @@ func TestOtherDirectoriesArePassedOver(t *testing.T) {
 	if err := errors.Join(os.MkdirAll(other, 0o700), os.WriteFile(filepath.Join(other, "0000000000000001"), nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	err := d.Each(t.Context(), time.Now().Add(time.Hour), func(r media.Ref) error {
+	err := d.Walk(t.Context(), time.Now().Add(time.Hour), func(r media.Ref) error {
 		t.Errorf("%v was visited", r)
 		return nil
 	})

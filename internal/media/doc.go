@@ -6,5 +6,5 @@
 // Where the bytes lie is behind a port, [Store]; [Dir] is a directory. A file
 // is durable in its store before the chat's log says that it was shared, so a
 // crash leaves a file that no log knows, and never the other way round;
-// [Shelf.Sweep] removes such files after a while.
+// [Service.Sweep] removes such files after a while.
 package media

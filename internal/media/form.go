@@ -26,7 +26,7 @@ type Form struct {
 	Values url.Values // what is no file
 	// File is the file; nil if there was none. Whoever gets the form discards
 	// the file in the end.
-	File *Draft
+	File *Upload
 }
 
 // The refusals of forms.
@@ -50,7 +50,7 @@ func Multipart(contentType string) (boundary string, ok bool) {
 // the fields that came before the file and says how long that may be; if it
 // fails the file is not read. ReadForm reads no more than it has to: what is too
 // long is refused without being read to its end.
-func (s *Shelf) ReadForm(ctx context.Context, body io.Reader, boundary string, admit func(url.Values) (limit int64, err error)) (f *Form, err error) {
+func (s *Service) ReadForm(ctx context.Context, body io.Reader, boundary string, admit func(url.Values) (limit int64, err error)) (f *Form, err error) {
 	in := &allowance{r: body, left: maxFields}
 	f = &Form{Values: make(url.Values)}
 	defer func() {

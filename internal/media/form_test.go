@@ -26,7 +26,7 @@ func admit(limit int64) func(url.Values) (int64, error) {
 
 // Fields come before the file and after it, with and without types.
 func TestForm(t *testing.T) {
-	s := media.NewShelf(mediatest.NewStore(), quiet)
+	s := media.NewService(mediatest.NewStore(), quiet)
 	var before url.Values
 	body := part(`name="operation"`, "fileUpload") + part(`name="file"; filename="bill.png"`, png) + part(`name="secureKey"`, "K") +
 		part(`name="other"; filename="x"`, "passed over") + part(`name="userData[file-description]"`, "the bill") + end
@@ -49,7 +49,7 @@ func TestForm(t *testing.T) {
 
 func TestFormRefusals(t *testing.T) {
 	store := mediatest.NewStore()
-	s := media.NewShelf(store, quiet)
+	s := media.NewService(store, quiet)
 	file := part(`name="file"; filename="a"`, "hello")
 	for name, c := range map[string]struct {
 		body string
@@ -87,7 +87,7 @@ func TestFormRefusals(t *testing.T) {
 // they are cut off.
 func TestFormIsAStream(t *testing.T) {
 	const size = 50 << 20
-	s := media.NewShelf(openDir(t, t.TempDir()), quiet)
+	s := media.NewService(openDir(t, t.TempDir()), quiet)
 	upload := func(limit int64) (f *media.Form, read int64, err error) {
 		var n counter
 		head := part(`name="file"; filename="a.txt"`, "")
@@ -126,7 +126,7 @@ func FuzzForm(f *testing.F) {
 		f.Add([]byte(body), int64(100))
 	}
 	store := mediatest.NewStore()
-	s := media.NewShelf(store, quiet)
+	s := media.NewService(store, quiet)
 	f.Fuzz(func(t *testing.T, body []byte, limit int64) {
 		limit = min(max(limit, 0), 1<<20)
 		form, err := s.ReadForm(t.Context(), bytes.NewReader(body), "b", admit(limit))

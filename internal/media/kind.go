@@ -71,7 +71,7 @@ func begins(magic ...string) func([]byte) bool {
 	}
 }
 
-// brand knows the family of MP4 files, "" any of it, by what the first box
+// brand knows the family of MP4 files, "" any of it, by what the first chatDir
 // says.
 func brand(names ...string) func([]byte) bool {
 	return func(head []byte) bool {
@@ -119,10 +119,10 @@ func firstEntry(head []byte) (name string, rest []byte) {
 	return string(head[fixed : fixed+n]), head[min(fixed+n+extra, len(head)):]
 }
 
-// known finds out what a file is: of the sort that its name says, if that is
+// classify finds out what a file is: of the sort that its name says, if that is
 // allowed and its content agrees. A name without an extension gets the one
 // that the content says.
-func known(allowed []string, name string, head []byte) (newName, mime string, err error) {
+func classify(allowed []string, name string, head []byte) (newName, mime string, err error) {
 	refuse := chat.Refuse(chat.WrongType, "files of this type are not taken")
 	ext := strings.ToLower(strings.TrimPrefix(path.Ext(name), "."))
 	if ext == "" {

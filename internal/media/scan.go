@@ -33,8 +33,8 @@ const pathMark = "{file}"
 // the program could not find out. Its output is thrown away.
 type Command struct{ Args []string }
 
-// lingers is how long a program that was ended may hold its pipes open.
-const lingers = time.Second
+// waitDelay is how long a program that was ended may hold its pipes open.
+const waitDelay = time.Second
 
 // Scan is [Scanner].
 func (c Command) Scan(ctx context.Context, file Staged, _ int64) error {
@@ -51,7 +51,7 @@ func (c Command) Scan(ctx context.Context, file Staged, _ int64) error {
 	}
 	defer func() { _ = in.Close() }() // it was only read
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
-	cmd.Stdin, cmd.WaitDelay = in, lingers
+	cmd.Stdin, cmd.WaitDelay = in, waitDelay
 	// The server's own environment may hold what is no business of it.
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C"}
 	err = cmd.Run()

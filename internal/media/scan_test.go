@@ -15,7 +15,7 @@ import (
 // The address of a scanner may hold what opens its door, and is not logged.
 func TestAScannersAddressIsNotLogged(t *testing.T) {
 	var out bytes.Buffer
-	s := media.NewShelf(mediatest.NewStore(), slog.New(slog.NewTextHandler(&out, nil)))
+	s := media.NewService(mediatest.NewStore(), slog.New(slog.NewTextHandler(&out, nil)))
 	srv := httptest.NewServer(nil)
 	srv.Close() // nobody is there
 	h := media.NewHook(srv.URL + "/scan?token=open-sesame")

@@ -24,10 +24,10 @@ type Store interface {
 	Open(ctx context.Context, ref Ref) (io.ReadCloser, error)
 	// Remove removes a kept file. It is no error if there is none.
 	Remove(ctx context.Context, ref Ref) error
-	// Each calls visit for every file that was kept before a moment, in any
+	// Walk calls visit for every file that was kept before a moment, in any
 	// order, until visit fails; it returns that error. visit may remove the
 	// file.
-	Each(ctx context.Context, before time.Time, visit func(Ref) error) error
+	Walk(ctx context.Context, before time.Time, visit func(Ref) error) error
 }
 
 // Staged is a file on its way into a [Store]. It belongs to one goroutine,

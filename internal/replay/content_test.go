@@ -16,7 +16,7 @@ import (
 // What stands in for a file is taken for one of its sort, and what stands in
 // for one of a sort that the tape does not name is taken for none.
 func TestStandInsLookLikeTheirFiles(t *testing.T) {
-	shelf := media.NewShelf(mediatest.NewStore(), slog.New(slog.DiscardHandler))
+	shelf := media.NewService(mediatest.NewStore(), slog.New(slog.DiscardHandler))
 	var id chat.ID
 	policy := media.Policy{FileRules: chat.FileRules{MaxFileSize: 1 << 20}, Types: media.Kinds()}
 	check := func(name string, size int64) (string, error) {

@@ -89,8 +89,8 @@ func (s *Store) Remove(_ context.Context, ref media.Ref) error {
 	return nil
 }
 
-// Each is [media.Store].
-func (s *Store) Each(ctx context.Context, before time.Time, visit func(media.Ref) error) error {
+// Walk is [media.Store].
+func (s *Store) Walk(ctx context.Context, before time.Time, visit func(media.Ref) error) error {
 	s.mu.Lock()
 	files, fault := maps.Clone(s.files), s.fault
 	s.mu.Unlock()

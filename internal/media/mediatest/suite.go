@@ -19,7 +19,7 @@ import (
 // Suite is what every store promises. open makes an empty one.
 func Suite(t *testing.T, open func(*testing.T) media.Store) {
 	for name, test := range map[string]func(*testing.T, media.Store){
-		"KeepAndOpen": keepAndOpen, "Discard": discard, "Taken": taken, "Remove": remove, "Each": each,
+		"KeepAndOpen": keepAndOpen, "Discard": discard, "Taken": taken, "Remove": remove, "Walk": each,
 		"Names": names, "AtOnce": atOnce,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
@@ -75,7 +75,7 @@ func missing(t *testing.T, s media.Store, r media.Ref) {
 func all(t *testing.T, s media.Store, before time.Time) []string {
 	t.Helper()
 	list := []string{}
-	err := s.Each(t.Context(), before, func(r media.Ref) error {
+	err := s.Walk(t.Context(), before, func(r media.Ref) error {
 		list = append(list, fmt.Sprint(r))
 		return nil
 	})
@@ -181,7 +181,7 @@ func each(t *testing.T, s media.Store) {
 	}
 	stop := errors.New("stop")
 	seen := 0
-	err := s.Each(t.Context(), time.Now().Add(time.Minute), func(r media.Ref) error {
+	err := s.Walk(t.Context(), time.Now().Add(time.Minute), func(r media.Ref) error {
 		seen++
 		return errors.Join(s.Remove(t.Context(), r), stop)
 	})

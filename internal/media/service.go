@@ -38,8 +38,8 @@ type Stats struct {
 	Orphans    atomic.Int64 // kept files that no log knew, and which were removed
 }
 
-// Shelf takes files in and hands them out. It is safe for concurrent use.
-type Shelf struct {
+// Service takes files in and hands them out. It is safe for concurrent use.
+type Service struct {
 	// Static after construction.
 	store Store
 	log   *slog.Logger
@@ -50,24 +50,24 @@ type Shelf struct {
 // maxUnderWay is how many files may be on their way in at once.
 const maxUnderWay = 64
 
-// NewShelf makes a shelf over a store.
-func NewShelf(store Store, log *slog.Logger) *Shelf {
+// NewService makes a service over a store.
+func NewService(store Store, log *slog.Logger) *Service {
 	if log == nil {
 		log = slog.Default()
 	}
-	return &Shelf{store: store, log: log, slots: make(chan struct{}, maxUnderWay)}
+	return &Service{store: store, log: log, slots: make(chan struct{}, maxUnderWay)}
 }
 
-// Stats are the shelf's counters.
-func (s *Shelf) Stats() *Stats { return &s.stats }
+// Stats are the service's counters.
+func (s *Service) Stats() *Stats { return &s.stats }
 
-// Draft is a file that has come in and is not kept yet. It belongs to one
+// Upload is a file that has arrived and is not kept yet. It belongs to one
 // goroutine, which ends it with Discard, also after Keep.
-type Draft struct {
-	shelf  *Shelf
-	staged Staged
-	head   []byte
-	over   bool
+type Upload struct {
+	service *Service
+	staged  Staged
+	head    []byte
+	done    bool // kept or discarded
 
 	// Name is what the sender calls the file, made harmless.
 	Name string
@@ -82,21 +82,21 @@ var ErrBusy = chat.Refuse(chat.Unavailable, "too many files are on their way in"
 
 // Receive takes in the bytes of a file. One of more than limit bytes is refused
 // with [chat.TooLarge] as soon as that is known, and not read any further.
-func (s *Shelf) Receive(ctx context.Context, name string, r io.Reader, limit int64) (*Draft, error) {
+func (s *Service) Receive(ctx context.Context, name string, r io.Reader, limit int64) (*Upload, error) {
 	select {
 	case s.slots <- struct{}{}:
 	default:
 		return nil, ErrBusy
 	}
-	d := &Draft{shelf: s, Name: cleanName(name)}
+	u := &Upload{service: s, Name: cleanName(name)}
 	var err error
-	if d.staged, err = s.store.Stage(ctx); err == nil {
-		err = d.fill(r, limit)
+	if u.staged, err = s.store.Stage(ctx); err == nil {
+		err = u.fill(r, limit)
 	}
 	if err != nil {
-		return nil, errors.Join(err, d.Discard())
+		return nil, errors.Join(err, u.Discard())
 	}
-	return d, nil
+	return u, nil
 }
 
 // source tells errors of the sender from those of the store.
@@ -113,11 +113,11 @@ func (s *source) Read(b []byte) (int, error) {
 	return n, err
 }
 
-func (d *Draft) fill(r io.Reader, limit int64) error {
+func (u *Upload) fill(r io.Reader, limit int64) error {
 	in := &source{Reader: io.LimitReader(r, limit+1)}
 	head := make([]byte, headSize)
 	n, err := io.ReadFull(in, head)
-	d.head = head[:n]
+	u.head = head[:n]
 	if err == nil || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		err = nil
 		if in.err != nil {
@@ -125,22 +125,22 @@ func (d *Draft) fill(r io.Reader, limit int64) error {
 		}
 	}
 	if err == nil {
-		_, err = d.staged.Write(d.head)
+		_, err = u.staged.Write(u.head)
 	}
-	d.Size = int64(n)
+	u.Size = int64(n)
 	if err == nil && n == headSize {
 		var more int64
-		more, err = io.Copy(onlyWriter{d.staged}, in)
-		d.Size += more
+		more, err = io.Copy(onlyWriter{u.staged}, in)
+		u.Size += more
 	}
 	switch {
 	case in.err != nil:
 		return in.err
 	case err != nil:
 		return fmt.Errorf("media: take a file in: %w", err)
-	case d.Size > limit:
+	case u.Size > limit:
 		return chat.RefuseOver(chat.TooLarge, "the file is too large", limit)
-	case d.Size == 0:
+	case u.Size == 0:
 		return chat.Refuse(chat.Invalid, "the file is empty")
 	}
 	return nil
@@ -152,35 +152,35 @@ type onlyWriter struct{ io.Writer }
 // Check looks at what the file is and lets the scanner look at it. Refusals are
 // of the kinds [chat.WrongType], [ErrHarmful] among them, [chat.TooLarge] and
 // [chat.Unavailable], which is [ErrUnscanned].
-func (d *Draft) Check(ctx context.Context, p Policy, id chat.ID) error {
-	if d.Size > p.MaxFileSize {
+func (u *Upload) Check(ctx context.Context, p Policy, id chat.ID) error {
+	if u.Size > p.MaxFileSize {
 		return chat.RefuseOver(chat.TooLarge, "the file is too large", p.MaxFileSize)
 	}
-	name, mime, err := known(p.Types, d.Name, d.head)
+	name, mime, err := classify(p.Types, u.Name, u.head)
 	if err != nil {
-		d.shelf.stats.WrongTypes.Add(1)
+		u.service.stats.WrongTypes.Add(1)
 		return err
 	}
-	d.Name, d.Type = name, mime
+	u.Name, u.Type = name, mime
 	if p.Scanner == nil {
 		return nil
 	}
 	within, cancel := context.WithTimeout(ctx, p.ScanWithin)
 	defer cancel()
-	err = p.Scanner.Scan(within, d.staged, d.Size)
+	err = p.Scanner.Scan(within, u.staged, u.Size)
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, ErrInfected):
-		d.shelf.stats.Infected.Add(1)
-		d.shelf.log.Warn("media: the scanner refused a file", "chat", id.String())
+		u.service.stats.Infected.Add(1)
+		u.service.log.Warn("media: the scanner refused a file", "chat", id.String())
 		return ErrHarmful
 	case ctx.Err() != nil:
 		return ErrUnscanned // whoever sent the file has gone
 	default:
 		// A file that nobody has looked at is not taken.
-		d.shelf.stats.ScanFailed.Add(1)
-		d.shelf.log.Error("media: the scanner failed", "chat", id.String(), "err", err)
+		u.service.stats.ScanFailed.Add(1)
+		u.service.log.Error("media: the scanner failed", "chat", id.String(), "err", err)
 		return ErrUnscanned
 	}
 }
@@ -192,37 +192,37 @@ var (
 )
 
 // Keep makes the file durable and gives it an id in its chat.
-func (d *Draft) Keep(ctx context.Context, id chat.ID) (Ref, error) {
+func (u *Upload) Keep(ctx context.Context, id chat.ID) (Ref, error) {
 	var random [8]byte
 	_, _ = rand.Read(random[:]) // it never fails
 	ref := Ref{id, chat.NewFileID(binary.BigEndian.Uint64(random[:]))}
-	if err := d.staged.Keep(ctx, ref); err != nil {
+	if err := u.staged.Keep(ctx, ref); err != nil {
 		return Ref{}, err
 	}
-	d.shelf.stats.Taken.Add(1)
+	u.service.stats.Taken.Add(1)
 	return ref, nil
 }
 
 // Discard forgets the file unless it was kept. It may be called twice.
-func (d *Draft) Discard() error {
-	if d.over {
+func (u *Upload) Discard() error {
+	if u.done {
 		return nil
 	}
-	d.over = true
-	<-d.shelf.slots
-	if d.staged == nil {
+	u.done = true
+	<-u.service.slots
+	if u.staged == nil {
 		return nil
 	}
-	return d.staged.Discard()
+	return u.staged.Discard()
 }
 
 // Open opens a kept file; [ErrNoFile] if there is none.
-func (s *Shelf) Open(ctx context.Context, ref Ref) (io.ReadCloser, error) {
+func (s *Service) Open(ctx context.Context, ref Ref) (io.ReadCloser, error) {
 	return s.store.Open(ctx, ref)
 }
 
-// Remove removes a kept file. What fails is done by the next [Shelf.Sweep].
-func (s *Shelf) Remove(ctx context.Context, ref Ref) error { return s.store.Remove(ctx, ref) }
+// Remove removes a kept file. What fails is done by the next [Service.Sweep].
+func (s *Service) Remove(ctx context.Context, ref Ref) error { return s.store.Remove(ctx, ref) }
 
 // orphanAge is how old a file is before it is missed in its chat's log.
 const orphanAge = time.Hour
@@ -230,8 +230,8 @@ const orphanAge = time.Hour
 // Sweep removes files of more than an hour that known does not know: those
 // whose sharing was refused or never became durable, and those that were
 // deleted while the server ended. It stops at the first error.
-func (s *Shelf) Sweep(ctx context.Context, known func(context.Context, Ref) (bool, error)) error {
-	return s.store.Each(ctx, time.Now().Add(-orphanAge), func(ref Ref) error {
+func (s *Service) Sweep(ctx context.Context, known func(context.Context, Ref) (bool, error)) error {
+	return s.store.Walk(ctx, time.Now().Add(-orphanAge), func(ref Ref) error {
 		there, err := known(ctx, ref)
 		if err != nil || there {
 			return err
@@ -246,7 +246,7 @@ func (s *Shelf) Sweep(ctx context.Context, known func(context.Context, Ref) (boo
 }
 
 // Run sweeps at once and then every hour, until ctx ends. It returns nil.
-func (s *Shelf) Run(ctx context.Context, known func(context.Context, Ref) (bool, error)) error {
+func (s *Service) Run(ctx context.Context, known func(context.Context, Ref) (bool, error)) error {
 	for {
 		if err := s.Sweep(ctx, known); err != nil && ctx.Err() == nil {
 			s.log.Warn("media: looking for files that no log knows failed", "err", err)

@@ -46,7 +46,7 @@ func policy(types ...string) media.Policy {
 	}
 }
 
-func receive(t *testing.T, s *media.Shelf, name, body string) *media.Draft {
+func receive(t *testing.T, s *media.Service, name, body string) *media.Upload {
 	t.Helper()
 	d, err := s.Receive(t.Context(), name, strings.NewReader(body), 1<<20)
 	if err != nil {
@@ -63,7 +63,7 @@ func receive(t *testing.T, s *media.Shelf, name, body string) *media.Draft {
 // The content decides, and the name must agree.
 func TestContentDecides(t *testing.T) {
 	store := mediatest.NewStore()
-	s := media.NewShelf(store, quiet)
+	s := media.NewService(store, quiet)
 	for _, c := range []struct {
 		name, body, allowed string
 		want, mime          string // nothing if it is refused
@@ -122,7 +122,7 @@ func TestKinds(t *testing.T) {
 		"\x00\x00\x00\x18ftypheic rest", `{\rtf1 rest`, "ID3 rest", "RIFF\x00\x00\x00\x00WAVE rest", "\x00\x00\x00\x14ftypqt  rest",
 		strings.Replace(odt, "opendocument.text", "opendocument.spreadsheet", 1), strings.Replace(odt, "opendocument.text", "opendocument.presentation", 1),
 	}
-	s := media.NewShelf(mediatest.NewStore(), quiet)
+	s := media.NewService(mediatest.NewStore(), quiet)
 	for _, ext := range media.Kinds() {
 		if !slices.ContainsFunc(heads, func(head string) bool {
 			d := receive(t, s, "a."+ext, head)
@@ -135,7 +135,7 @@ func TestKinds(t *testing.T) {
 }
 
 func TestNamesAreMadeHarmless(t *testing.T) {
-	s := media.NewShelf(mediatest.NewStore(), quiet)
+	s := media.NewService(mediatest.NewStore(), quiet)
 	for name, want := range map[string]string{
 		"bill.png": "bill.png", "../../etc/passwd.png": "passwd.png", `C:\Users\x\bill.png`: "bill.png", "": "file", "..": "file", "/": "file",
 		"a\r\nSet-Cookie: x.png": "aSet-Cookie_ x.png", "a\u202egnp.exe": "agnp.exe", "a\x00b.png": "ab.png", "\xff.png": "_.png", ".htaccess": "htaccess",
@@ -162,7 +162,7 @@ func (c *counter) Read(b []byte) (int, error) {
 // What is too long is cut off as soon as that is known, and nothing stays.
 func TestTooLongIsCutOff(t *testing.T) {
 	root := filepath.Join(t.TempDir(), "files")
-	s := media.NewShelf(openDir(t, root), quiet)
+	s := media.NewService(openDir(t, root), quiet)
 	const limit = 100_000
 	for _, size := range []int64{1, 4095, 4096, 4097, limit - 1, limit} {
 		d, err := s.Receive(t.Context(), "a.txt", io.LimitReader(&counter{}, size), limit)
@@ -199,19 +199,19 @@ func (errReader) Read([]byte) (int, error) { return 0, errBroken }
 
 // Only so many files are on their way in at once, and none is forgotten.
 func TestNotTooManyAtOnce(t *testing.T) {
-	s := media.NewShelf(mediatest.NewStore(), quiet)
-	var drafts []*media.Draft
+	s := media.NewService(mediatest.NewStore(), quiet)
+	var uploads []*media.Upload
 	for {
 		d, err := s.Receive(t.Context(), "a", strings.NewReader("x"), 1)
 		if err != nil {
-			if chat.KindOf(err) != chat.Unavailable || len(drafts) != 64 {
-				t.Fatalf("after %d: %v", len(drafts), err)
+			if chat.KindOf(err) != chat.Unavailable || len(uploads) != 64 {
+				t.Fatalf("after %d: %v", len(uploads), err)
 			}
 			break
 		}
-		drafts = append(drafts, d)
+		uploads = append(uploads, d)
 	}
-	for _, d := range drafts {
+	for _, d := range uploads {
 		_, _ = d.Discard(), d.Discard()
 	}
 	receive(t, s, "a", "x")
@@ -228,7 +228,7 @@ func program(t *testing.T, lines string) []string {
 
 // A program looks at the file; whatever goes wrong about it refuses the file.
 func TestScanByCommand(t *testing.T) {
-	s := media.NewShelf(openDir(t, filepath.Join(t.TempDir(), "files")), quiet)
+	s := media.NewService(openDir(t, filepath.Join(t.TempDir(), "files")), quiet)
 	infected := `grep -q EICAR && exit 1; exit 0`
 	for _, c := range []struct {
 		name string
@@ -269,7 +269,7 @@ func TestScanByCommand(t *testing.T) {
 }
 
 func TestScanByHook(t *testing.T) {
-	s := media.NewShelf(mediatest.NewStore(), quiet)
+	s := media.NewService(mediatest.NewStore(), quiet)
 	hang := make(chan struct{})
 	sent := make(chan string, 1)
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -313,7 +313,7 @@ func TestScanByHook(t *testing.T) {
 func TestSweep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := mediatest.NewStore()
-		s := media.NewShelf(store, quiet)
+		s := media.NewService(store, quiet)
 		var refs []media.Ref
 		keep := func() {
 			d := receive(t, s, "a", "x")
@@ -368,7 +368,7 @@ func TestSweep(t *testing.T) {
 // stays known.
 func TestTheStoreFails(t *testing.T) {
 	store := mediatest.NewStore()
-	s := media.NewShelf(store, quiet)
+	s := media.NewService(store, quiet)
 	d := receive(t, s, "a", "x")
 	full := errors.New("no space")
 	store.Fail(full)
