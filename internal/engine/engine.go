@@ -84,7 +84,7 @@ func (e *Engine) Start(ctx context.Context) error {
 	defer close(e.ready)
 	mark := e.board.mark()
 	err := e.o.Log.Live(ctx, func(s chat.Summary) bool {
-		e.recovery.add(s.Chat)
+		e.recovery.add(s.Chat) // which also lists it, if its summary cannot be read
 		e.board.list(s, mark)
 		return true
 	})

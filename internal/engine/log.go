@@ -108,7 +108,9 @@ type Log interface {
 	Last(ctx context.Context, log LogID) (int64, error)
 
 	// Live calls yield with the summary of every chat that has not ended, in
-	// any order, until yield returns false.
+	// any order, until yield returns false. A chat whose summary cannot be
+	// read is given with nothing but its id and [chat.PhaseNone]: its log says
+	// the same.
 	Live(ctx context.Context, yield func(chat.Summary) bool) error
 
 	// Summary is the summary row of one chat, ended ones included; ok is false

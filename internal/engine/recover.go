@@ -121,7 +121,9 @@ func (e *Engine) resync(ctx context.Context) error {
 	listed := make(map[chat.ID]bool)
 	err := e.o.Log.Live(ctx, func(s chat.Summary) bool {
 		listed[s.Chat] = true
-		e.board.list(s, mark)
+		if s.Phase != chat.PhaseNone { // the store cannot read its summary; what is known here is better
+			e.board.list(s, mark)
+		}
 		return true
 	})
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"github.com/halley-chat/halley/internal/engine"
 )
@@ -46,7 +47,12 @@ func (s *Store) Append(ctx context.Context, a engine.Append) ([]int64, error) {
 		}
 		it.summary = &sum
 	}
-	if err := s.submit(ctx, it); err != nil {
+	start := time.Now()
+	err := s.submit(ctx, it)
+	if o := s.opts.Observer; o != nil {
+		o.Appended(time.Since(start), err)
+	}
+	if err != nil {
 		return nil, err
 	}
 	return it.tails, nil

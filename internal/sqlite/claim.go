@@ -28,10 +28,15 @@ type claims struct {
 }
 
 // load replaces what is known by what the database says.
-func (k *claims) load(c *conn) error {
+func (k *claims) load(c *conn, d *damage) error {
 	held := make(map[chat.StaffID]map[chat.ID]bool)
 	err := c.query("SELECT agent, chat FROM claim", nil, func(v []driver.Value) error {
-		set(held, slot{chat.StaffID(v[0].(int64)), chat.ID(v[1].(int64))}, true)
+		n, err := integers(v)
+		if err != nil {
+			d.report("a row of claim", err)
+			return nil
+		}
+		set(held, slot{chat.StaffID(n[0]), chat.ID(n[1])}, true)
 		return nil
 	})
 	if err != nil {

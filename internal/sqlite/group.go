@@ -31,6 +31,7 @@ type group struct {
 type content struct {
 	ts   int64
 	body []byte
+	sum  int64
 }
 
 func newGroup(p *positions, m *rowManifest, k *claims) *group {
@@ -95,7 +96,8 @@ func (g *group) put(log engine.LogID, at time.Time, body []byte) int64 {
 	index := g.heads[log] + 1
 	g.heads[log] = index
 	g.entries = append(g.entries, entry{id: g.positions.next + int64(len(g.entries)), log: log, index: index})
-	g.contents = append(g.contents, content{ts: at.UnixMilli(), body: body})
+	ts := at.UnixMilli()
+	g.contents = append(g.contents, content{ts: ts, body: body, sum: recordSum(log, index, ts, body)})
 	return index
 }
 

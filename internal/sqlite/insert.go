@@ -13,8 +13,8 @@ var batches = [...]int{64, 8, 1}
 var inserts = func() (queries [2][len(batches)]string) {
 	for table := range queries {
 		for i, n := range batches {
-			values := strings.TrimSuffix(strings.Repeat("(?, ?, ?, ?, ?, ?), ", n), ", ")
-			queries[table][i] = fmt.Sprintf("INSERT INTO log%d (id, kind, log, idx, ts, body) VALUES %s", table, values)
+			values := strings.TrimSuffix(strings.Repeat("(?, ?, ?, ?, ?, ?, ?), ", n), ", ")
+			queries[table][i] = fmt.Sprintf("INSERT INTO log%d (id, kind, log, idx, ts, body, sum) VALUES %s", table, values)
 		}
 	}
 	return queries
@@ -22,12 +22,12 @@ var inserts = func() (queries [2][len(batches)]string) {
 
 // insert puts rows into a log table.
 func (c *conn) insert(table int, entries []entry, contents []content) error {
-	const columns = 6
+	const columns = 7
 	var args [columns * 64]driver.NamedValue
 	for i, n := range batches {
 		for len(entries) >= n {
 			for k, e := range entries[:n] {
-				for j, v := range [columns]driver.Value{e.id, int64(e.log.Kind), e.log.ID, e.index, contents[k].ts, contents[k].body} {
+				for j, v := range [columns]driver.Value{e.id, int64(e.log.Kind), e.log.ID, e.index, contents[k].ts, contents[k].body, contents[k].sum} {
 					args[k*columns+j] = driver.NamedValue{Ordinal: k*columns + j + 1, Value: v}
 				}
 			}

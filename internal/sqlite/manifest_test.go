@@ -1,6 +1,8 @@
 package sqlite
 
 import (
+	"bytes"
+	"errors"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -28,7 +30,7 @@ func TestManifestFindsTheSame(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer c.close()
-		p, r, err := load(c, s.opts)
+		p, r, err := load(c, s.opts, s.damage)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -118,27 +120,38 @@ func oldestRow(p *positions) int64 {
 	return least
 }
 
-// TestManifestBody reads back what was written down, and refuses what is cut.
+// TestManifestBody reads back what was written, also by a version without
+// checksums, and refuses what is damaged.
 func TestManifestBody(t *testing.T) {
 	want := []entry{
 		{id: 70, log: engine.ChatLog(1<<62 + 5), index: 1},
 		{id: 71, log: engine.AgentLog(1), index: 1 << 40},
 		{id: 72, log: engine.ChatLog(3), index: 300},
 	}
-	body := encodeEntries([]byte{plainEntries}, want)
-	read := func(body []byte) (got []entry, err error) {
-		err = decodeEntries(body, 70, 3, func(e entry) { got = append(got, e) })
+	body := encodeEntries(70, want[:1], want[1:])
+	plain := append([]byte{plainEntries}, body[entriesHead:]...)
+	read := func(body []byte, first int64) (got []entry, err error) {
+		err = decodeEntries(body, first, 3, func(e entry) { got = append(got, e) })
 		return got, err
 	}
-	if got, err := read(body); err != nil || !slices.Equal(got, want) {
-		t.Errorf("read back %v (%v), want %v", got, err, want)
-	}
-	for n := range body {
-		if got, err := read(body[:n]); err == nil {
-			t.Errorf("%d of %d bytes give %v and no error", n, len(body), got)
+	for name, body := range map[string][]byte{"with a checksum": body, "without": plain} {
+		if got, err := read(body, 70); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s: got %v, %v, want %v", name, got, err, want)
+		}
+		for n := range body {
+			if got, err := read(body[:n], 70); !errors.Is(err, ErrDamaged) {
+				t.Errorf("%s: the first %d of %d bytes: got %v, %v, want ErrDamaged", name, n, len(body), got, err)
+			}
 		}
 	}
-	if _, err := read(append([]byte{plainEntries + 1}, body[1:]...)); err == nil {
-		t.Error("an unknown format is read without an error")
+	for i := range body {
+		flipped := bytes.Clone(body)
+		flipped[i] ^= 4
+		if got, err := read(flipped, 70); !errors.Is(err, ErrDamaged) {
+			t.Errorf("a bit of byte %d is flipped: got %v, %v, want ErrDamaged", i, got, err)
+		}
+	}
+	if got, err := read(body, 71); !errors.Is(err, ErrDamaged) {
+		t.Errorf("the body of other rows: got %v, %v, want ErrDamaged", got, err)
 	}
 }

@@ -181,23 +181,49 @@ func (p *packer) prepare(ctx context.Context, log engine.LogID) (packed, error) 
 	}
 	if from > 0 && last <= wholeRecords && log.Kind == engine.ChatKind {
 		sum, known, err := p.s.Summary(ctx, chat.ID(log.ID))
-		if err != nil {
+		if err != nil && !errors.Is(err, ErrDamaged) {
 			return packed{}, err
 		}
 		one.whole = known && sum.Phase == chat.PhaseEnded
 	}
 	if one.whole {
-		from = 0
+		if one.chunks, err = p.compress(ctx, log, 0, last); !errors.Is(err, ErrDamaged) {
+			return one, err
+		}
+		one.whole = false // the chunks that are there stay as they are
 	}
+	if one.chunks, err = p.compress(ctx, log, from, last); errors.Is(err, ErrDamaged) {
+		one.chunks, err = p.compressDamaged(ctx, log, from, last)
+	}
+	return one, err
+}
+
+// compress makes chunks of the records after from, up to last.
+func (p *packer) compress(ctx context.Context, log engine.LogID, from, last int64) (chunks []chunk, err error) {
 	for from < last {
 		records, err := p.s.Read(ctx, log, from+1, int(min(last-from, wholeRecords)))
 		if err != nil {
-			return packed{}, err
+			return nil, err
 		}
-		one.chunks = append(one.chunks, p.s.codec.pack(records)...)
+		chunks = append(chunks, p.s.codec.pack(log, records)...)
 		from += int64(len(records))
 	}
-	return one, nil
+	return chunks, nil
+}
+
+// compressDamaged does the same for records of which some cannot be read. They
+// must be packed too: one that stays would keep its table from being emptied.
+func (p *packer) compressDamaged(ctx context.Context, log engine.LogID, from, last int64) (chunks []chunk, err error) {
+	for from < last {
+		to := min(from+wholeRecords, last)
+		records, err := p.s.salvage(ctx, log, from+1, to)
+		if err != nil {
+			return nil, err
+		}
+		chunks = append(chunks, p.s.codec.packSalvaged(log, records)...)
+		from = to
+	}
+	return chunks, nil
 }
 
 // put writes chunks into the transaction that is open.

@@ -8,7 +8,7 @@ import (
 )
 
 // position says where the records of one log stand in the log tables: record
-// first+i in row rows[i]. Earlier records are packed. A record that is packed
+// first+i in row rows[i], which is 0 if that row was lost. Earlier records are packed. A record that is packed
 // may still be listed here; the listed ones always include the last one, or
 // else the log has no position at all.
 type position struct {
@@ -44,6 +44,7 @@ type entry struct {
 	id    int64
 	log   engine.LogID
 	index int64
+	bad   bool // the row is damaged; it may not be what it says it is
 }
 
 // add notes rows that have been committed, in the order of their ids. It

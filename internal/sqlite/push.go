@@ -16,17 +16,18 @@ import (
 // to devices ([push.Store]).
 type Pushes struct {
 	// Static after construction.
-	pool  *sql.DB
-	write func(ctx context.Context, work func(*conn) error, after func()) error
+	pool   *sql.DB
+	write  func(ctx context.Context, work func(*conn) error, after func()) error
+	damage *damage
 }
 
 var _ push.Store = Pushes{}
 
 // Pushes is how far events have been pushed.
-func (s *Store) Pushes() Pushes { return Pushes{s.pool, s.write} }
+func (s *Store) Pushes() Pushes { return Pushes{s.pool, s.write, s.damage} }
 
 // Pushes is how far events have been pushed, as a running server keeps it.
-func (a *Shared) Pushes() Pushes { return Pushes{a.pool, a.writeShared} }
+func (a *Shared) Pushes() Pushes { return Pushes{a.pool, a.writeShared, a.accounts.damage} }
 
 func pushError(err error) error {
 	if err == nil {
@@ -58,7 +59,8 @@ func (p Pushes) Cursors(ctx context.Context) (_ map[chat.ID]int64, err error) {
 	for rows.Next() {
 		var id, done int64
 		if err := rows.Scan(&id, &done); err != nil {
-			return nil, pushError(err)
+			p.damage.report(fmt.Sprintf("push cursor of chat %v", chat.ID(id)), err)
+			continue
 		}
 		all[chat.ID(id)] = done
 	}
@@ -107,7 +109,8 @@ func (p Pushes) dead(ctx context.Context, end string, args ...any) (list []push.
 		var d push.Dead
 		var id, at, asked int64
 		if err := rows.Scan(&d.ID, &id, &d.Index, &d.Type, &d.Carrier, &d.Reason, &d.Attempts, &at, &asked); err != nil {
-			return nil, pushError(err)
+			p.damage.report(fmt.Sprintf("dead letter %d", d.ID), err)
+			continue
 		}
 		d.Chat, d.At = chat.ID(id), time.UnixMilli(at).UTC()
 		if asked != 0 {

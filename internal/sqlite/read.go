@@ -57,15 +57,15 @@ func openReads(ctx context.Context, path string) (*sql.DB, *readStmts, error) {
 	for table := range r.rows {
 		for i, n := range rowBatches {
 			marks := strings.TrimSuffix(strings.Repeat("?, ", n), ", ")
-			r.rows[table][i] = prepare(fmt.Sprintf("SELECT idx, ts, body FROM log%d WHERE id IN (%s) ORDER BY id", table, marks))
+			r.rows[table][i] = prepare(fmt.Sprintf("SELECT idx, ts, body, sum FROM log%d WHERE id IN (%s) ORDER BY id", table, marks))
 		}
 	}
 	r.chunks = prepare(`SELECT idx, n, body FROM chunk WHERE kind = ?1 AND log = ?2
 		AND idx >= coalesce((SELECT max(idx) FROM chunk WHERE kind = ?1 AND log = ?2 AND idx <= ?3), 0) ORDER BY idx`)
 	r.packedLast = prepare("SELECT idx + n - 1 FROM chunk WHERE kind = ? AND log = ? ORDER BY idx DESC LIMIT 1")
-	r.checkpoint = prepare("SELECT idx, body FROM checkpoint WHERE kind = ? AND log = ?")
-	r.summary = prepare("SELECT body FROM chat WHERE id = ?")
-	r.live = prepare("SELECT id, body FROM chat WHERE live = 1 AND id > ? ORDER BY id LIMIT ?")
+	r.checkpoint = prepare("SELECT idx, body, sum FROM checkpoint WHERE kind = ? AND log = ?")
+	r.summary = prepare("SELECT " + summaryColumns + " FROM chat WHERE id = ?")
+	r.live = prepare("SELECT " + summaryColumns + " FROM chat WHERE live = 1 AND id > ? ORDER BY id LIMIT ?")
 	if err := errors.Join(errs...); err != nil {
 		return nil, nil, errors.Join(err, r.close(), pool.Close())
 	}
@@ -108,7 +108,8 @@ func (s *Store) packedLast(ctx context.Context, log engine.LogID) (n int64, err 
 // emptied under its hands. Each time takes a whole rotation.
 const readAttempts = 5
 
-// Read is [engine.Log].
+// Read is [engine.Log]. Its error wraps [ErrDamaged] if one of the records is
+// damaged or missing.
 func (s *Store) Read(ctx context.Context, log engine.LogID, from int64, limit int) ([]engine.Record, error) {
 	if err := s.usable(ctx); err != nil {
 		return nil, err
@@ -119,14 +120,19 @@ func (s *Store) Read(ctx context.Context, log engine.LogID, from int64, limit in
 	from = max(from, 1)
 	for range readAttempts {
 		records, whole, err := s.readOnce(ctx, log, from, limit)
-		if err != nil {
+		switch {
+		case errors.Is(err, ErrDamaged):
+			s.damage.report(logName(log), err)
+			return nil, s.readError(ctx, fmt.Errorf("%s: %w", logName(log), err))
+		case err != nil:
 			return nil, s.readError(ctx, err)
-		}
-		if whole {
+		case whole:
 			return records, nil
 		}
 	}
-	return nil, fmt.Errorf("sqlite: records of log %d/%d are missing", log.Kind, log.ID)
+	err := fmt.Errorf("%w: records from %d on are missing", ErrDamaged, from)
+	s.damage.report(logName(log), err)
+	return nil, s.readError(ctx, fmt.Errorf("%s: %w", logName(log), err))
 }
 
 // readOnce looks at the position first and at the database after it. What the
@@ -146,7 +152,7 @@ func (s *Store) readOnce(ctx context.Context, log engine.LogID, from int64, limi
 	if skip := next - at.first; len(records) < limit && skip < int64(len(at.rows)) {
 		at.first, at.rows = next, at.rows[skip:]
 		at.rows = at.rows[:min(len(at.rows), limit-len(records))]
-		return s.readRows(ctx, at, records)
+		return s.readRows(ctx, log, at, records)
 	}
 	return records, true, nil
 }
@@ -161,35 +167,40 @@ func (s *Store) readChunks(ctx context.Context, log engine.LogID, from int64, li
 	for len(records) < limit && rows.Next() {
 		var c chunk
 		if err := rows.Scan(&c.first, &c.n, &c.body); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%w: a chunk: %w", ErrDamaged, err)
 		}
 		next := from + int64(len(records))
 		if c.first+c.n <= next {
 			continue
 		}
-		unpacked, err := s.codec.unpack(c)
+		unpacked, err := s.codec.unpack(log, c)
 		if err != nil {
-			return nil, fmt.Errorf("log %d/%d from %d: %w", log.Kind, log.ID, c.first, err)
+			return nil, fmt.Errorf("records from %d on: %w", c.first, err)
 		}
 		if c.first > next {
-			return nil, fmt.Errorf("log %d/%d: no record %d is packed, but %d is", log.Kind, log.ID, next, c.first)
+			return nil, fmt.Errorf("%w: no record %d is packed, but %d is", ErrDamaged, next, c.first)
 		}
 		unpacked = unpacked[next-c.first:]
-		records = append(records, unpacked[:min(len(unpacked), limit-len(records))]...)
+		for _, r := range unpacked[:min(len(unpacked), limit-len(records))] {
+			if !r.good(log) {
+				return nil, fmt.Errorf("%w: record %d", ErrDamaged, r.Index)
+			}
+			records = append(records, r.Record)
+		}
 	}
 	return records, rows.Err()
 }
 
-// readRows appends the records of a rowRange. whole is false if one of its
-// rows is gone.
-func (s *Store) readRows(ctx context.Context, at rowRange, records []engine.Record) (_ []engine.Record, whole bool, err error) {
+// readRows appends the records of a range. whole is false if one of its rows is
+// gone.
+func (s *Store) readRows(ctx context.Context, log engine.LogID, at rowRange, records []engine.Record) (_ []engine.Record, whole bool, err error) {
 	next := at.first
 	for ids := at.rows; len(ids) > 0; {
 		table, n := at.table(ids[0]), 1
 		for n < len(ids) && n < rowBatches[len(rowBatches)-1] && at.table(ids[n]) == table {
 			n++
 		}
-		if records, err = s.lookUp(ctx, table, ids[:n], records); err != nil {
+		if records, err = s.lookUp(ctx, log, table, ids[:n], records); err != nil {
 			return nil, false, err
 		}
 		ids = ids[n:]
@@ -203,8 +214,8 @@ func (s *Store) readRows(ctx context.Context, at rowRange, records []engine.Reco
 	return records, next == at.first+int64(len(at.rows)), nil
 }
 
-// lookUp appends the records that stand in some rows of a table.
-func (s *Store) lookUp(ctx context.Context, table int, ids []int64, records []engine.Record) ([]engine.Record, error) {
+// lookUp appends the records of a log that stand in some rows of a table.
+func (s *Store) lookUp(ctx context.Context, log engine.LogID, table int, ids []int64, records []engine.Record) ([]engine.Record, error) {
 	size := 0
 	for rowBatches[size] < len(ids) {
 		size++
@@ -219,13 +230,46 @@ func (s *Store) lookUp(ctx context.Context, table int, ids []int64, records []en
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var r engine.Record
+		r := stored{sum: noSum}
 		var ms int64
-		if err := rows.Scan(&r.Index, &ms, &r.Body); err != nil {
-			return nil, err
+		var sum sql.NullInt64
+		if err := rows.Scan(&r.Index, &ms, &r.Body, &sum); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 		}
-		r.At = time.UnixMilli(ms).UTC()
-		records = append(records, r)
+		if r.At = time.UnixMilli(ms).UTC(); sum.Valid {
+			r.sum = sum.Int64
+		}
+		if !r.good(log) {
+			return nil, fmt.Errorf("%w: the checksum of record %d differs", ErrDamaged, r.Index)
+		}
+		records = append(records, r.Record)
 	}
 	return records, rows.Err()
+}
+
+// salvage lists the records from one index to another as they stand in the log
+// tables, damaged or not. Those that are missing or have no time and body are
+// given without, and with a checksum that matches nothing.
+func (s *Store) salvage(ctx context.Context, log engine.LogID, from, to int64) ([]stored, error) {
+	list := make([]stored, 0, to-from+1)
+	at := s.positions.from(log, from, int(to-from+1))
+	for index := from; index <= to; index++ {
+		r := stored{engine.Record{Index: index}, lostSum}
+		if i := index - at.first; at.known && i >= 0 && i < int64(len(at.rows)) {
+			row := at.rows[i]
+			var ts, body, sum any
+			query := fmt.Sprintf("SELECT ts, body, sum FROM log%d WHERE id = ?", at.table(row))
+			err := s.pool.QueryRowContext(ctx, query, row).Scan(&ts, &body, &sum)
+			if err != nil && !errors.Is(err, sql.ErrNoRows) {
+				return nil, err
+			}
+			ms, isTime := ts.(int64)
+			b, isBody := body.([]byte)
+			if known, isSum := storedSum(sum); isTime && isBody && isSum {
+				r = stored{engine.Record{Index: index, At: time.UnixMilli(ms).UTC(), Body: b}, known}
+			}
+		}
+		list = append(list, r)
+	}
+	return list, nil
 }

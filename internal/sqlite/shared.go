@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"sync"
 	"time"
@@ -55,7 +56,7 @@ func OpenShared(ctx context.Context, dir string) (*Shared, error) {
 		return nil, errors.Join(fmt.Errorf("sqlite: open %s: %w", path, err), c.close())
 	}
 	a := &Shared{pool: pool, conn: c}
-	a.accounts = accounts{pool: pool, write: a.writeShared}
+	a.accounts = accounts{pool: pool, write: a.writeShared, damage: &damage{log: slog.Default()}}
 	a.closeOnce = sync.OnceValue(func() error {
 		a.mu.Lock()
 		defer a.mu.Unlock()

@@ -14,8 +14,9 @@ import (
 // accounts is [staff.Store] over whoever reads and whoever writes.
 type accounts struct {
 	// Static after construction.
-	pool  *sql.DB
-	write func(ctx context.Context, work func(*conn) error, after func()) error
+	pool   *sql.DB
+	write  func(ctx context.Context, work func(*conn) error, after func()) error
+	damage *damage
 }
 
 var _ staff.Store = accounts{}
@@ -97,7 +98,8 @@ func (k accounts) AccountByLogin(ctx context.Context, login string) (staff.Accou
 	return scanAccount(k.pool.QueryRowContext(ctx, selectAccount+"WHERE login = ?", login))
 }
 
-// Accounts is [staff.Store].
+// Accounts is [staff.Store]. A row that is damaged is reported and left out, so
+// that it shuts nobody else out.
 func (k accounts) Accounts(ctx context.Context) (all []staff.Account, err error) {
 	rows, err := k.pool.QueryContext(ctx, selectAccount+"ORDER BY id")
 	if err != nil {
@@ -105,8 +107,13 @@ func (k accounts) Accounts(ctx context.Context) (all []staff.Account, err error)
 	}
 	defer rows.Close()
 	for rows.Next() {
+		var id any
 		a, err := scanAccount(rows)
 		if err != nil {
+			if rows.Scan(&id, new(any), new(any), new(any), new(any), new(any), new(any)) == nil {
+				k.damage.report(fmt.Sprintf("account %v", id), err)
+				continue
+			}
 			return nil, err
 		}
 		all = append(all, a)

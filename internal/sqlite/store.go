@@ -27,6 +27,8 @@ type Options struct {
 	// Logger hears of packing that failed, which nobody waits for;
 	// [slog.Default] if it is nil.
 	Logger *slog.Logger
+	// Observer hears of appends and commits; nobody does if it is nil.
+	Observer Observer
 
 	// For the package's own tests: fault is called at every step that a crash
 	// could separate from the next, and its error is the step's; opened is
@@ -67,6 +69,8 @@ type Store struct {
 	stop      chan struct{} // closed when the store is being closed
 	stopped   chan struct{} // closed when the writer has ended
 	packer    *packer
+	damage    *damage    // guards itself
+	counters  counters   // guards itself
 	positions *positions // guards itself
 	claims    claims     // guards itself
 	closeOnce func() error
@@ -98,7 +102,7 @@ func Open(ctx context.Context, dir string, opts Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		path: path, opts: opts, lock: lock,
+		path: path, opts: opts, lock: lock, damage: &damage{log: opts.Logger},
 		queue: make(chan *item, queueLength), stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	if err := s.start(ctx); err != nil {
@@ -159,12 +163,12 @@ func (s *Store) start(ctx context.Context) (err error) {
 	if err := s.opts.prepare(c); err != nil {
 		return err
 	}
-	positions, manifest, err := load(c, s.opts)
+	positions, manifest, err := load(c, s.opts, s.damage)
 	if err != nil {
 		return err
 	}
 	s.positions = positions
-	if err := s.claims.load(c); err != nil {
+	if err := s.claims.load(c, s.damage); err != nil {
 		return err
 	}
 	if s.codec, err = newCodec(); err != nil {
@@ -173,7 +177,7 @@ func (s *Store) start(ctx context.Context) (err error) {
 	if s.pool, s.stmts, err = openReads(ctx, s.path); err != nil {
 		return err
 	}
-	s.accounts = accounts{pool: s.pool, write: s.write}
+	s.accounts = accounts{pool: s.pool, write: s.write, damage: s.damage}
 	s.packer = newPacker(s)
 	w := &writer{s: s, conn: c, group: newGroup(positions, manifest, &s.claims)}
 

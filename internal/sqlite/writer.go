@@ -106,7 +106,14 @@ func (w *writer) commit() {
 		return
 	}
 	var due []engine.LogID
-	if err := w.try(); err != nil {
+	start := time.Now()
+	err := w.try()
+	w.s.counters.groups.Add(1)
+	if o := w.s.opts.Observer; o != nil {
+		o.Committed(len(w.items), time.Since(start), err)
+	}
+	if err != nil {
+		w.s.counters.failures.Add(1)
 		err = fmt.Errorf("sqlite: write: %w", errors.Join(err, w.disconnect()))
 		for _, it := range w.items {
 			it.tails, it.err = nil, err
@@ -167,18 +174,20 @@ func (w *writer) connect() error {
 	err = w.s.opts.prepare(c)
 	var entries []entry
 	if err == nil {
-		entries, err = scan(c, w.s.positions.table(), w.s.positions.next)
+		entries, err = scan(c, w.s.positions.table(), w.s.positions.next, w.s.damage)
+	}
+	if err == nil {
+		err = w.s.positions.restore(c, entries, w.s.damage)
 	}
 	if err == nil {
 		err = w.group.manifest.resume(c, entries)
 	}
 	if err == nil {
-		err = w.s.claims.load(c)
+		err = w.s.claims.load(c, w.s.damage)
 	}
 	if err != nil {
 		return errors.Join(err, c.close())
 	}
-	w.s.positions.add(entries)
 	w.conn = c
 	return nil
 }
