@@ -91,8 +91,9 @@ var agentFacts = register(PresenceChanged{}, OfferMade{}, OfferClosed{}, Assigne
 // Encode is the event's body as it is stored.
 func (e AgentEvent) Encode() ([]byte, error) { return encodeFact(e.Fact, e.Command) }
 
-// DecodeAgentEvent reads what [AgentEvent.Encode] wrote. It fails on a body
-// that is not a record of an agent's log.
+// DecodeAgentEvent reads what [AgentEvent.Encode] wrote, here or in a newer
+// version: a fact that is not known is an [UnknownFact]. It fails on a body that
+// is not a record.
 func DecodeAgentEvent(body []byte) (AgentEvent, error) {
 	f, command, err := agentFacts.decode(body)
 	if err != nil {
@@ -114,6 +115,11 @@ type AgentState struct {
 	Chats     []ID        `json:"chats"`          // chats the agent is in, oldest first
 	Command   string      `json:"cmd,omitempty"`  // the latest command's id
 	CommandAt int64       `json:"cmdx,omitempty"` // and the index of its event
+
+	// Newer says that the log holds a fact that this version does not know and
+	// has skipped. The state is then no checkpoint of the log: a newer version
+	// would miss the fact.
+	Newer bool `json:"-"`
 }
 
 // NewAgentState is the state of an agent to whom nothing has happened.
@@ -137,6 +143,8 @@ func (s *AgentState) Apply(e AgentEvent) {
 			s.Chats = append(slices.Clone(s.Chats), f.Chat)
 		}
 		s.Idle = e.At
+	case UnknownFact:
+		s.Newer = true
 	case Freed:
 		s.Chats = slices.DeleteFunc(slices.Clone(s.Chats), func(id ID) bool { return id == f.Chat })
 		s.Idle = e.At

@@ -73,6 +73,9 @@ func (d *decider) do(a Action) error {
 		}
 		return Refuse(Ended, "the chat has ended")
 	}
+	if d.s.newer {
+		return d.newer(a)
+	}
 	switch a := a.(type) {
 	case Say:
 		return d.say(a)
@@ -117,6 +120,22 @@ func (d *decider) do(a Action) error {
 	default:
 		return Refuse(Unknown, "this cannot be asked of a chat")
 	}
+}
+
+// newer decides for a chat whose log holds what only a newer version knows: the
+// state may be wrong, so nothing is decided by it. A visitor can still listen,
+// for that needs no more than the binding, and the server's own commands wait.
+func (d *decider) newer(a Action) error {
+	switch a := a.(type) {
+	case Bind:
+		return d.bind(a)
+	case Unbind:
+		d.unbind(a)
+		return nil
+	case Tick, Recover, Withdraw, Unsubscribe:
+		return nil
+	}
+	return Refuse(Newer, "a newer version of the server has written to this chat; it can only be read here")
 }
 
 func (d *decider) open(a Open) error {

@@ -3,6 +3,7 @@ package chat
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 )
@@ -17,7 +18,22 @@ type stored struct {
 
 type named interface{ fact() string }
 
+// UnknownFact is a fact of a kind that this version does not know: a newer one
+// has written it, of a chat or of an agent. It is kept as it is, the fold skips
+// it, and nobody is shown it. A chat whose log holds one can be read, but takes no
+// commands that depend on its state; see [Newer].
+type UnknownFact struct {
+	Kind string
+	Body json.RawMessage // never changed once read
+}
+
+func (f UnknownFact) fact() string { return f.Kind }
+func (UnknownFact) agentFact()     {}
+
 func encodeFact(f named, command string) ([]byte, error) {
+	if u, ok := f.(UnknownFact); ok {
+		return marshal(stored{Kind: u.Kind, Command: command, Fact: u.Body})
+	}
 	body, err := marshal(f)
 	if err != nil {
 		return nil, fmt.Errorf("chat: encode %s: %w", f.fact(), err)
@@ -53,9 +69,12 @@ func (r registry) decode(body []byte) (fact any, command string, err error) {
 	if err := json.Unmarshal(body, &s); err != nil {
 		return nil, "", fmt.Errorf("chat: decode a record: %w", err)
 	}
+	if s.Kind == "" || len(s.Fact) == 0 {
+		return nil, "", errors.New("chat: decode a record: it has no fact")
+	}
 	t, ok := r[s.Kind]
 	if !ok {
-		return nil, "", fmt.Errorf("chat: decode a record: no fact is called %q", s.Kind)
+		return UnknownFact{s.Kind, s.Fact}, s.Command, nil
 	}
 	v := reflect.New(t)
 	if err := json.Unmarshal(s.Fact, v.Interface()); err != nil {
@@ -77,8 +96,8 @@ var chatFacts = register(
 // it, the preview is not stored.
 func (e Event) Encode() ([]byte, error) { return encodeFact(e.Fact, e.Command) }
 
-// DecodeEvent reads what [Event.Encode] wrote. It fails on a body that is not
-// a record of a chat's log.
+// DecodeEvent reads what [Event.Encode] wrote, here or in a newer version: a fact
+// that is not known is an [UnknownFact]. It fails on a body that is not a record.
 func DecodeEvent(body []byte) (Event, error) {
 	f, command, err := chatFacts.decode(body)
 	if err != nil {

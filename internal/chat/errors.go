@@ -26,6 +26,7 @@ const (
 	TooLarge                    // a file, or all together, is over its limit
 	WrongType                   // a file is of a type that is not taken
 	TooOften                    // a file has been loaded as often as it may be
+	Newer                       // a newer version has written to the chat: this one can only read it
 )
 
 var kindNames = [...]string{
@@ -33,6 +34,7 @@ var kindNames = [...]string{
 	Conflict: "conflict", Capacity: "capacity", TooLong: "too long", Unavailable: "unavailable",
 	Closed: "closed", NotOffered: "not offered", Unknown: "unknown operation",
 	TooMany: "too many files", TooLarge: "file too large", WrongType: "wrong type of file", TooOften: "loaded too often",
+	Newer: "written by a newer version",
 }
 
 // String is the kind's name in English, for logs.

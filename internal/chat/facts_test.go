@@ -201,16 +201,72 @@ func TestPreviewIsNotStored(t *testing.T) {
 
 func TestForeignRecords(t *testing.T) {
 	for _, body := range []string{
-		"", "{", "null", "[]", `{"k":"sung","f":{}}`, `{"k":"said"}`, `{"k":"said","f":[]}`, `{"k":"said","f":{"no":"one"}}`, `{"k":"freed","f":{}}`,
+		"", "{", "null", "[]", `{"k":"sung"}`, `{"f":{}}`, `{"k":"said"}`, `{"k":"said","f":[]}`, `{"k":"said","f":{"no":"one"}}`,
 	} {
 		if e, err := DecodeEvent([]byte(body)); err == nil {
 			t.Errorf("%q was read as %+v", body, e)
 		}
 	}
-	for _, body := range []string{"", `{"k":"said","f":{}}`, `{"k":"freed","f":{"chat":"no id"}}`} {
+	for _, body := range []string{"", `{"k":"sung"}`, `{"k":"freed","f":{"chat":"no id"}}`} {
 		if e, err := DecodeAgentEvent([]byte(body)); err == nil {
 			t.Errorf("%q was read as %+v", body, e)
 		}
+	}
+}
+
+// What a newer version wrote comes back as it was.
+func TestUnknownFactsComeBack(t *testing.T) {
+	const body = `{"k":"transferred","c":"s7:1","f":{"to":8,"note":"<&>","more":[1.50,null]}}`
+	e, err := DecodeEvent([]byte(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f, ok := e.Fact.(UnknownFact); !ok || f.Kind != "transferred" || e.Command != "s7:1" || e.VisibleToVisitor() {
+		t.Errorf("got %+v, visible to the visitor: %v, want an unknown fact that is not", e, e.VisibleToVisitor())
+	}
+	if again, err := e.Encode(); err != nil || string(again) != body {
+		t.Errorf("a chat's event was written again as\n%s, %v, want\n%s", again, err, body)
+	}
+	own, err := DecodeAgentEvent([]byte(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := own.Encode(); err != nil || string(again) != body {
+		t.Errorf("an agent's event was written again as\n%s, %v, want\n%s", again, err, body)
+	}
+}
+
+// A chat to which a newer version has written takes no command that depends on
+// what this version does not know; listening goes on, and nothing falls due.
+func TestNewerChat(t *testing.T) {
+	s := talk(t)
+	s.Apply(Event{Index: s.Last + 1, At: s.LastAt, Fact: UnknownFact{Kind: "transferred", Body: json.RawMessage(`{}`)}})
+	if due := s.Deadline(); !due.IsZero() {
+		t.Errorf("got the deadline %v, want none", due)
+	}
+	visitor, agent := TheVisitor(), Staff(7)
+	for _, c := range []struct {
+		name string
+		by   Actor
+		do   Action
+		want Kind
+		adds int
+	}{
+		{"say", visitor, Say{Text: "hello"}, Newer, 0},
+		{"end", agent, End{}, Newer, 0},
+		{"share", visitor, Share{}, Newer, 0},
+		{"offer", Actor{}, Offer{Agent: 8}, Newer, 0},
+		{"bind", visitor, Bind{Channel: "c9"}, 0, 1},
+		{"tick", Actor{}, Tick{}, 0, 0},
+		{"recover", Actor{}, Recover{}, 0, 0},
+		{"withdraw", Actor{}, Withdraw{Agent: 8}, 0, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d, err := Decide(s, Command{At: s.LastAt.Add(time.Hour), By: c.by, Do: c.do})
+			if KindOf(err) != c.want || len(d.Events) != c.adds {
+				t.Errorf("got %d events, %v, want %d and the kind %v", len(d.Events), err, c.adds, c.want)
+			}
+		})
 	}
 }
 

@@ -89,6 +89,7 @@ type State struct {
 	LastAt         time.Time // of the last event
 
 	silence  silence
+	newer    bool             // the log holds a fact that this version does not know
 	answered bool             // an agent has written a line for the visitor
 	left     time.Time        // when the visitor left; zero if it has not
 	seen     map[int]int64    // how far each participant has read
@@ -143,9 +144,10 @@ func (s *State) Agents() []StaffID {
 func (s *State) TypingOf(no int) Typing { return s.typing[no] }
 
 // Deadline is the next moment at which a [Tick] may cause something; zero if
-// there is none. It is a lower bound: a tick at that moment decides again.
+// there is none. It is a lower bound: a tick at that moment decides again. A chat
+// to which a newer version has written has none here.
 func (s *State) Deadline() time.Time {
-	if s.Phase == PhaseNone || s.Phase == PhaseEnded {
+	if s.Phase == PhaseNone || s.Phase == PhaseEnded || s.newer {
 		return time.Time{}
 	}
 	var due time.Time
@@ -240,6 +242,8 @@ func (s *State) Apply(e Event) {
 		for i := range s.Participants {
 			s.Participants[i].Present = false
 		}
+	case UnknownFact:
+		s.newer = true
 	}
 	s.listen(e)
 	s.remember(e)

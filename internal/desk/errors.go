@@ -33,6 +33,7 @@ var codes = map[chat.Kind]string{
 	chat.TooLarge:    "too-large",
 	chat.WrongType:   "wrong-type",
 	chat.TooOften:    "too-many",
+	chat.Newer:       "read-only",
 }
 
 // explain turns an error into a refusal. told is false if the error says more

@@ -49,14 +49,27 @@ func (l *agentAggregate) command(e chat.AgentEvent) string { return e.Command }
 
 func (l *agentAggregate) supersedes(chat.AgentEvent) (int, bool) { return 0, false }
 
+// checkpointVersion is that of the fold. A checkpoint of any other version is
+// not taken up: what another fold had made of the log is not known here.
+const checkpointVersion = 1
+
+type agentCheckpoint struct {
+	Version int `json:"v"`
+	*chat.AgentState
+}
+
 func (l *agentAggregate) checkpoint() ([]byte, bool) {
-	body, err := json.Marshal(l.s)
+	if l.s.Newer {
+		return nil, false
+	}
+	body, err := json.Marshal(agentCheckpoint{checkpointVersion, l.s})
 	return body, err == nil
 }
 
 func (l *agentAggregate) restore(c Checkpoint) bool {
 	s := chat.NewAgentState(l.s.ID)
-	if err := json.Unmarshal(c.Body, s); err != nil || s.ID != l.s.ID || s.Last != c.Index {
+	found := agentCheckpoint{AgentState: s}
+	if err := json.Unmarshal(c.Body, &found); err != nil || found.Version != checkpointVersion || s.ID != l.s.ID || s.Last != c.Index {
 		return false
 	}
 	l.s = s

@@ -56,13 +56,15 @@ type verdict struct {
 // A kind that is not listed is answered as "cannot be carried out".
 var verdicts = map[chat.Kind]verdict{
 	chat.Unavailable: {status: statusTemporary, failure: failure{codeRefused, "The chat server is not available at the moment. Please try again."}},
-	chat.Ended:       {status: statusPermanent, failure: failure{codeRefused, "This chat has ended."}, ended: true},
-	chat.NotFound:    {status: statusPermanent, failure: failure{codeRefused, "There is no such chat, or it is over."}, ended: true},
-	chat.Forbidden:   {status: statusPermanent, failure: failure{codeRefused, "There is no such chat, or it is over."}, ended: true},
-	chat.TooLong:     {status: statusPermanent, failure: failure{codeTooLong, "The message is too long."}, http: http.StatusBadRequest},
-	chat.Invalid:     {status: statusPermanent, failure: failure{codeRefused, "The request is not complete or not valid."}, http: http.StatusBadRequest},
-	chat.Unknown:     {status: statusPermanent, failure: failure{codeRefused, "This operation is not known."}, http: http.StatusNotFound},
-	chat.Closed:      {status: statusPermanent, failure: failure{codeNoNewChat, "A new chat cannot be started now. Please try again later."}, ended: true},
+	// Another node, or this one after its upgrade, may know what was written.
+	chat.Newer:     {status: statusTemporary, failure: failure{codeRefused, "The chat server is not available at the moment. Please try again."}},
+	chat.Ended:     {status: statusPermanent, failure: failure{codeRefused, "This chat has ended."}, ended: true},
+	chat.NotFound:  {status: statusPermanent, failure: failure{codeRefused, "There is no such chat, or it is over."}, ended: true},
+	chat.Forbidden: {status: statusPermanent, failure: failure{codeRefused, "There is no such chat, or it is over."}, ended: true},
+	chat.TooLong:   {status: statusPermanent, failure: failure{codeTooLong, "The message is too long."}, http: http.StatusBadRequest},
+	chat.Invalid:   {status: statusPermanent, failure: failure{codeRefused, "The request is not complete or not valid."}, http: http.StatusBadRequest},
+	chat.Unknown:   {status: statusPermanent, failure: failure{codeRefused, "This operation is not known."}, http: http.StatusNotFound},
+	chat.Closed:    {status: statusPermanent, failure: failure{codeNoNewChat, "A new chat cannot be started now. Please try again later."}, ended: true},
 	// The advice of these two is the number that was exceeded; see verdictOf.
 	chat.TooMany:   {status: statusPermanent, failure: failure{codeTooMany, ""}, http: http.StatusBadRequest},
 	chat.TooLarge:  {status: statusPermanent, failure: failure{codeTooLarge, ""}, http: http.StatusBadRequest},
