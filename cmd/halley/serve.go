@@ -17,6 +17,7 @@ type serveCommand struct {
 	Config     string        `help:"Configuration file (TOML)." placeholder:"FILE" type:"existingfile"`
 	Demo       bool          `help:"Serve the demo: two services, three people and a scripted agent."`
 	DemoOffer  time.Duration `help:"How long an agent of the demo has to answer an offer." default:"20s"`
+	NewSecret  bool          `help:"Make a new secret if the one of existing chats is missing; the keys that their visitors hold are void then."`
 	DemoPublic bool          `help:"Let the demo, whose passwords are public, listen on other than loopback addresses."`
 }
 
@@ -38,7 +39,7 @@ func (c serveCommand) Run(ctx context.Context, log *slog.Logger) error {
 		settings.Data = c.Data
 	}
 	a, err := app.New(ctx, app.Options{
-		Config: settings, Demo: c.Demo, DemoPublic: c.DemoPublic, Version: version, Logger: log, Say: os.Stdout,
+		Config: settings, Demo: c.Demo, DemoPublic: c.DemoPublic, NewSecret: c.NewSecret, Version: version, Logger: log, Say: os.Stdout,
 	})
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return nil // told to stop before it had begun

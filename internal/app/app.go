@@ -31,7 +31,10 @@ type Options struct {
 	// lets it listen on other than loopback addresses.
 	Demo       bool
 	DemoPublic bool
-	Version    string
+	// NewSecret lets a server whose secret is missing beside its chats make
+	// another one.
+	NewSecret bool
+	Version   string
 	// Progress bounds slow clients; the zero value means
 	// [httpx.DefaultProgress].
 	Progress httpx.Progress
@@ -107,7 +110,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 			err = errors.Join(err, a.closeFiles())
 		}
 	}()
-	key, err := secret(o.Config.Data)
+	key, err := a.secret(ctx, o.NewSecret)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -15,14 +16,37 @@ import (
 // cluster have the same one.
 const secretFile = "secret"
 
-// secret reads the server's secret, or makes one in a file that only the
-// owner can read.
-func secret(dir string) ([]byte, error) {
-	path := filepath.Join(dir, secretFile)
-	b, err := os.ReadFile(path)
+// errNoSecret says that a data directory has chats and no secret.
+var errNoSecret = errors.New("the file secret is missing, and without it the keys that visitors hold do not open their chats")
+
+// secret reads the server's secret. If there is none it makes one, in a file
+// that only the owner can read, unless there are chats already whose keys came
+// from another one; fresh says that those are to be given up. A secret that
+// everybody can read is refused.
+func (a *App) secret(ctx context.Context, fresh bool) ([]byte, error) {
+	path := filepath.Join(a.o.Config.Data, secretFile)
+	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
+		switch known, err := a.store.HasChats(ctx); {
+		case err != nil:
+			return nil, err
+		case known && !fresh:
+			return nil, fmt.Errorf("%s has chats, but %w: restore it from a backup, or serve once with --new-secret", a.o.Config.Data, errNoSecret)
+		case known:
+			a.log.Warn("a new secret is made: visitors' keys that were given out before are void")
+		}
 		return makeSecret(path)
 	}
+	if err != nil {
+		return nil, fmt.Errorf("read the server's secret: %w", err)
+	}
+	switch mode := info.Mode().Perm(); {
+	case mode&0o007 != 0:
+		return nil, fmt.Errorf("%s can be read or changed by everybody on this machine (mode %04o): chmod 600 it, or make a new one", path, mode)
+	case mode&0o070 != 0:
+		a.log.Warn("the file secret can be read or changed by its group", "mode", fmt.Sprintf("%04o", mode))
+	}
+	b, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read the server's secret: %w", err)
 	}

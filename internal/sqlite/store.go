@@ -193,6 +193,15 @@ func (s *Store) start(ctx context.Context) (err error) {
 	return nil
 }
 
+// HasChats says whether any chat was ever stored.
+func (s *Store) HasChats(ctx context.Context) (bool, error) {
+	var some bool
+	if err := s.pool.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM chat)").Scan(&some); err != nil {
+		return false, s.readError(ctx, err)
+	}
+	return some, nil
+}
+
 // Close lets the group that is being written end, fails what still waits with
 // [engine.ErrClosed], and releases the data directory. It may be called more
 // than once.
