@@ -170,7 +170,7 @@ func TestAdviceSpeaksTheVisitorsLanguage(t *testing.T) {
 		w.key = v.key
 		w.do("requestNotifications", nil)
 		check("after a restart", w.do("sendMessage", map[string]any{"message": ""})[0], invalid["de"])
-		p := &poster{h: h, service: "support", key: v.key, chat: v.chat}
+		p := &restClient{h: h, service: "support", key: v.key, chat: v.chat}
 		check("over REST", p.do("send", "message", ""), invalid["de"])
 		w.do("disconnect", nil)
 		check("after the end", w.do("sendMessage", map[string]any{"message": "x"})[0], translate("This chat has ended.", "de"))
@@ -178,10 +178,10 @@ func TestAdviceSpeaksTheVisitorsLanguage(t *testing.T) {
 		// A service speaks what it offers.
 		p = h.polling("dutch")
 		check("the service's first language", p.do("send", "message", ""), invalid["nl"])
-		p = h.poster("dutch")
+		p = h.restClient("dutch")
 		p.do("", "nickname", "x", "userData[GCTI_LanguageCode]", "de")
 		check("another that it offers", p.do("send", "message", ""), invalid["de"])
-		p = h.poster("dutch")
+		p = h.restClient("dutch")
 		p.do("", "nickname", "x", "userData[GCTI_LanguageCode]", "pl")
 		check("one that it does not offer", p.do("send", "message", ""), invalid["nl"])
 	})

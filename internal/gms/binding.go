@@ -29,13 +29,13 @@ type binding struct {
 
 	leaving bool // guarded by the edge's mu: it has ended, and its chat is being told
 
-	next atomic.Int64 // the nextPosition told last
-	back atomic.Int64 // what the client said in its goodbye; see parting
+	next           atomic.Int64 // the nextPosition told last
+	backgroundFrom atomic.Int64 // what the client said in its goodbye; see closingUnbind
 
 	// Owned by the chat's room, which delivers.
-	cast  cast
-	from  int64 // the position asked for
-	first bool  // the replay is still to come
+	people participants
+	from   int64 // the position asked for
+	first  bool  // the replay is still to come
 }
 
 // bind makes a binding to a chat, or to one that does not exist yet (0), and
@@ -44,7 +44,7 @@ type binding struct {
 // that its log need not say anything; but not the name of a binding that has
 // ended, since the chat may still be told that it has.
 func (e *Edge) bind(s *bayeux.Session, channel string, id chat.ID) *binding {
-	b := &binding{edge: e, session: s, channel: channel, name: e.node + rand.Text()[:16], cast: make(cast)}
+	b := &binding{edge: e, session: s, channel: channel, name: e.node + rand.Text()[:16], people: make(participants)}
 	old, _ := s.Value().(*binding)
 	again := old != nil && id != 0 && old.follows(id)
 	if again {
@@ -60,7 +60,7 @@ func (e *Edge) bind(s *bayeux.Session, channel string, id chat.ID) *binding {
 	} else {
 		s.OnClose(func(r bayeux.Reason) {
 			if last, ok := s.Value().(*binding); ok {
-				last.endBy(r != bayeux.ServerClosed, last.parting(r))
+				last.endBy(r != bayeux.ServerClosed, last.closingUnbind(r))
 			}
 		})
 	}
@@ -166,7 +166,7 @@ func (b *binding) deliver(batch engine.Batch) {
 	if b.first {
 		from, b.first = b.from, false
 	}
-	r := b.edge.notification(sum, b.cast, batch.Events, from)
+	r := b.edge.notification(sum, b.people, batch.Events, from)
 	if batch.Replay {
 		r.countdown(sum)
 	}
@@ -191,7 +191,7 @@ func (b *binding) repeat(id chat.ID, events []chat.Event) {
 	if !ok {
 		return
 	}
-	c := cast{chat.VisitorNo: party{Nickname: sum.Name, ParticipantID: chat.VisitorNo, Type: partyTypes[chat.RoleVisitor]}}
+	c := participants{chat.VisitorNo: party{Nickname: sum.Name, ParticipantID: chat.VisitorNo, Type: partyTypes[chat.RoleVisitor]}}
 	r := b.edge.notification(sum, c, events, 1)
 	r.NextPosition = events[len(events)-1].Index + 1
 	send(b.session, b.channel, r)

@@ -10,33 +10,41 @@ import (
 	"github.com/halley-chat/halley/internal/chat"
 )
 
-// face is the side of the API from which an operation is asked for: it says who
-// asks, and knows where the outcome goes. A face serves one call.
-type face interface {
+// transport is the side of the API on which an operation came: who asks, and
+// where the outcome goes. A transport serves one call.
+type transport interface {
+	caller
+	responder
+}
+
+// caller says who asks, for what, and from where.
+type caller interface {
 	// service is the chat service that the call names.
 	service() string
 	// allowed says whether the page behind the call may use a service.
 	allowed(Service) bool
-	// missing is what a transcriptPosition stands for that is missing, 0 or
-	// unreadable: 1, which means all events, or 0, which means none.
-	missing() int64
-	// own is the chat that an empty key means; 0 if there is none.
-	own() (chat.ID, error)
-	// fits says whether the call can mean the chat that its key opens.
-	fits(chat.ID) bool
-	// told is the nextPosition that the caller was told last; 0 if that is not
-	// known.
-	told(chat.ID) int64
-
-	// carries says whether a service may be used over the call's transport.
+	// carries says whether a service may be used over this transport.
 	carries(Service) bool
 	// address is the network address that the call came from, without a port;
 	// "" if it is not known.
 	address() string
+	// sessionChat is the chat that an empty key means; 0 if there is none.
+	sessionChat() (chat.ID, error)
+	// matches says whether the call can mean the chat that its key opens.
+	matches(chat.ID) bool
+	// defaultPosition is what a transcriptPosition stands for that is missing, 0
+	// or unreadable: 1, which means all events, or 0, which means none.
+	defaultPosition() int64
+	// lastPosition is the nextPosition that the caller was sent last; 0 if that
+	// is not known.
+	lastPosition(chat.ID) int64
+}
+
+// responder carries the outcome of an operation to the caller.
+type responder interface {
 	// rejoin answers a requestChat with a chat that is there already, if the
 	// service wants that and there is one.
 	rejoin(context.Context, *call, Service) (bool, error)
-
 	// open opens a chat and answers with its first events.
 	open(context.Context, *call, chat.Open) error
 	// read answers with a chat's events from a position on.
@@ -50,13 +58,13 @@ type face interface {
 
 // call is one operation being carried out, by one goroutine.
 type call struct {
-	edge    *Edge
-	face    face
-	request request
-	chat    chat.ID // 0 until it is known
-	name    string  // of the operation
-	of      string  // the service of the chat, once that is known
-	reads   string  // the visitor's language tag, once the chat is known
+	edge      *Edge
+	transport transport
+	request   request
+	chat      chat.ID // 0 until it is known
+	name      string  // of the operation
+	of        string  // the service of the chat, once that is known
+	reads     string  // the visitor's language tag, once the chat is known
 }
 
 // operation is something that can be asked for.
@@ -113,28 +121,28 @@ func (c *call) refuse(err error) {
 	}
 	c.edge.stats.Refused.Add(1)
 	r := response{StatusCode: v.status, ChatEnded: v.ended, Alias: alias, Messages: []message{}, NextPosition: 1}
-	if v.status == statusPermanent && !v.mute {
+	if v.status == statusPermanent && !v.noErrors {
 		r.Errors = []failure{{v.Code, translate(v.Advice, c.language())}}
 	}
 	if c.chat != 0 {
 		r.ChatID, r.UserID = c.chat.String(), userID(c.chat, chat.VisitorNo)
-		r.NextPosition = max(c.face.told(c.chat), 1)
+		r.NextPosition = max(c.transport.lastPosition(c.chat), 1)
 	}
-	c.face.answer(r, v)
+	c.transport.answer(r, v)
 }
 
 // requestChat opens a chat.
 func (c *call) requestChat(ctx context.Context) error {
-	service, ok := c.edge.o.Services[c.face.service()]
+	service, ok := c.edge.o.Services[c.transport.service()]
 	switch {
 	case !ok:
 		return errNoService
-	case !c.face.allowed(service):
+	case !c.transport.allowed(service):
 		return errOrigin
-	case !c.face.carries(service):
+	case !c.transport.carries(service):
 		return errTransport
 	}
-	if done, err := c.face.rejoin(ctx, c, service); done || err != nil {
+	if done, err := c.transport.rejoin(ctx, c, service); done || err != nil {
 		return err
 	}
 	if c.edge.draining.Load() {
@@ -144,14 +152,14 @@ func (c *call) requestChat(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	open.Opening.Service, open.Opening.Queue = c.face.service(), service.queue(c.request.text("endpoint"))
+	open.Opening.Service, open.Opening.Queue = c.transport.service(), service.queue(c.request.text("endpoint"))
 	open.Opening.Language = languageTag(open.Opening.Data)
 	open.Opening.Async = service.Async && asksAsync(open.Opening.Data)
 	open.Device = c.edge.reachable(open.Device)
 	if err := service.mayOpen(open, c.request, time.Now()); err != nil {
 		return err
 	}
-	return c.charged(ctx, service, open)
+	return c.openRateLimited(ctx, service, open)
 }
 
 // owner finds the chat of an operation by its key, or by what an empty key
@@ -161,7 +169,7 @@ func (c *call) owner(ctx context.Context) (chat.Summary, error) {
 	key := c.request.text("secureKey")
 	var who identity
 	if key == "" {
-		id, err := c.face.own()
+		id, err := c.transport.sessionChat()
 		if err != nil {
 			return chat.Summary{}, err
 		}
@@ -171,7 +179,7 @@ func (c *call) owner(ctx context.Context) (chat.Summary, error) {
 		who.chat = id
 	} else {
 		var ok bool
-		if who, ok = c.edge.o.Keys.open(key); !ok || who.party != chat.VisitorNo || !c.face.fits(who.chat) {
+		if who, ok = c.edge.o.Keys.open(key); !ok || who.party != chat.VisitorNo || !c.transport.matches(who.chat) {
 			c.edge.stats.WrongKeys.Add(1)
 			return chat.Summary{}, none
 		}
@@ -188,7 +196,7 @@ func (c *call) owner(ctx context.Context) (chat.Summary, error) {
 		c.edge.stats.WrongKeys.Add(1)
 		return chat.Summary{}, none
 	}
-	return sum, c.admit(sum)
+	return sum, c.authorize(sum)
 }
 
 // refresh answers with a chat's events from a position on. Of an ended chat it
@@ -198,13 +206,13 @@ func (c *call) refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !sum.Open() && time.Since(over(sum)) > c.edge.o.ReadableFor {
+	if !sum.Open() && time.Since(endedAt(sum)) > c.edge.o.ReadableFor {
 		return chat.Refuse(chat.NotFound, "the chat is over for too long")
 	}
 	if err := c.resubscribe(ctx, sum); err != nil {
 		return err
 	}
-	return c.face.read(ctx, c, sum, c.request.position(c.face.missing()))
+	return c.transport.read(ctx, c, sum, c.request.position(c.transport.defaultPosition()))
 }
 
 // command gives the visitor's chat a command.
@@ -213,10 +221,10 @@ func (c *call) command(ctx context.Context, id string, do chat.Action, quiet boo
 	if err != nil {
 		return err
 	}
-	if do, err = c.pass(do); err != nil {
+	if do, err = c.filter(do); err != nil {
 		return err
 	}
-	return c.face.command(ctx, c, sum, chat.Command{ID: id, By: chat.TheVisitor(), Do: do}, quiet)
+	return c.transport.command(ctx, c, sum, chat.Command{ID: id, By: chat.TheVisitor(), Do: do}, quiet)
 }
 
 func (c *call) sendMessage(ctx context.Context) error {
@@ -262,7 +270,7 @@ func (c *call) customNotice(ctx context.Context) error {
 		return err
 	}
 	return c.command(ctx, id, chat.Notify{
-		Text: c.request.text("message"), Attributes: json.RawMessage(attributes), ResetIdle: c.request.calms(),
+		Text: c.request.text("message"), Attributes: json.RawMessage(attributes), ResetIdle: c.request.cancelsIdleTimer(),
 	}, false)
 }
 

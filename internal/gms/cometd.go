@@ -9,7 +9,7 @@ import (
 	"github.com/halley-chat/halley/internal/chat"
 )
 
-// cometd is the face of a Bayeux session: outcomes are notifications, and what
+// cometd is the transport of a Bayeux session: outcomes are notifications, and what
 // happens later goes to the session that is bound.
 type cometd struct {
 	edge    *Edge
@@ -26,7 +26,7 @@ func (e *Edge) handle(ctx context.Context, s *bayeux.Session, m *bayeux.Message)
 	ctx, cancel := context.WithTimeout(ctx, e.o.Patience)
 	defer cancel()
 	f := &cometd{edge: e, session: s, channel: strings.TrimSuffix(strings.TrimSpace(m.Channel), "/")}
-	c := &call{edge: e, face: f, request: r}
+	c := &call{edge: e, transport: f, request: r}
 	c.do(ctx, r.text("operation"))
 	return nil
 }
@@ -37,9 +37,15 @@ func (f *cometd) allowed(s Service) bool {
 	return s.allows(f.session.Origin(), f.session.SameOrigin())
 }
 
-func (f *cometd) missing() int64 { return 1 }
+func (f *cometd) carries(s Service) bool {
+	return s.CallbackPolling || f.session.Transport() != callbackPolling
+}
 
-func (f *cometd) own() (chat.ID, error) {
+func (f *cometd) address() string { return f.session.Address() }
+
+func (f *cometd) defaultPosition() int64 { return 1 }
+
+func (f *cometd) sessionChat() (chat.ID, error) {
 	b, ok := f.session.Value().(*binding)
 	if !ok {
 		return 0, nil
@@ -47,9 +53,9 @@ func (f *cometd) own() (chat.ID, error) {
 	return b.chatID(), nil
 }
 
-func (f *cometd) fits(chat.ID) bool { return true }
+func (f *cometd) matches(chat.ID) bool { return true }
 
-func (f *cometd) told(id chat.ID) int64 {
+func (f *cometd) lastPosition(id chat.ID) int64 {
 	b, ok := f.session.Value().(*binding)
 	if !ok || b.chatID() != id {
 		return 0
@@ -59,12 +65,65 @@ func (f *cometd) told(id chat.ID) int64 {
 
 func (f *cometd) answer(r response, _ verdict) { send(f.session, f.channel, r) }
 
+// rejoin answers a requestChat with the one live chat that the visitor's
+// browser has in the service, from its beginning, if the service wants that:
+// some clients ask for a new chat whenever their session has gone. Who may be
+// given a chat in this way is who may be told its key in a handshake. The line
+// that the request brings is said there; of the rest, only a device is taken.
+func (f *cometd) rejoin(ctx context.Context, c *call, s Service) (bool, error) {
+	if !s.OneChatPerBrowser || !s.trusts(f.session.Origin(), f.session.SameOrigin()) {
+		return false, nil
+	}
+	var mine []chat.Summary
+	for _, sum := range f.edge.o.Engine.Board().ByBrowser(f.browser(f.service())) {
+		if sum.Service == f.service() {
+			mine = append(mine, sum)
+		}
+	}
+	if len(mine) != 1 {
+		return false, nil
+	}
+	c.chat = mine[0].Chat
+	if err := c.authorize(mine[0]); err != nil {
+		return true, err
+	}
+	text := c.request.text("text")
+	if err := s.checkFirstLine(text); err != nil {
+		return true, err
+	}
+	err := c.resubscribe(ctx, mine[0])
+	if err == nil {
+		err = c.sayLine(ctx, s, text)
+	}
+	if err == nil {
+		err = f.follow(ctx, mine[0], 1)
+	}
+	if chat.KindOf(err) == chat.Ended {
+		c.chat, c.of, c.reads = 0, "", ""
+		return false, nil // it has ended in this moment
+	}
+	return true, err
+}
+
+// browser is what the log of a service's chat says of the visitor's browser.
+// It is nothing if the page behind the call is not one that may be told the key
+// of such a chat: any page that may use some service, and over callback-polling
+// any page at all, can have the browser's cookie sent along, and none shall put
+// its chat beside the visitor's own or in its place.
+func (f *cometd) browser(service string) string {
+	s := f.edge.o.Services[service]
+	if f.session.Transport() == callbackPolling || !s.trusts(f.session.Origin(), f.session.SameOrigin()) {
+		return ""
+	}
+	return BrowserDigest(f.session.Browser())
+}
+
 // open binds the session to the new chat.
 func (f *cometd) open(ctx context.Context, c *call, open chat.Open) error {
 	b := f.edge.bind(f.session, f.channel, 0)
 	open.Opening.Channel, open.Opening.Browser = b.name, f.browser(open.Opening.Service)
 	id, _, err := f.edge.o.Engine.Open(ctx, chat.Command{
-		ID: f.edge.line(f.edge.o.Services[open.Opening.Service], open.Text), By: chat.TheVisitor(), Do: open,
+		ID: f.edge.firstLineID(f.edge.o.Services[open.Opening.Service], open.Text), By: chat.TheVisitor(), Do: open,
 	})
 	if err != nil {
 		b.drop()
@@ -122,7 +181,7 @@ func (f *cometd) command(ctx context.Context, _ *call, sum chat.Summary, cmd cha
 		b.repeat(sum.Chat, res.Events)
 	case quiet && res.Summary.Open():
 		// Of one that has ended in the same moment the session is told the end.
-		r := f.edge.notification(res.Summary, make(cast), nil, 1)
+		r := f.edge.notification(res.Summary, make(participants), nil, 1)
 		r.NextPosition = max(b.next.Load(), 1)
 		send(f.session, f.channel, r)
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 // Whatever is published to a service is answered with response objects and
-// never with a panic. A stranger learns no key that it did not bring, nobody
+// never with a panic. A other learns no key that it did not bring, nobody
 // learns that of another chat, and a refused operation leaves no trace.
 func FuzzCometD(f *testing.F) {
 	for _, c := range []struct {
@@ -112,7 +112,7 @@ func FuzzCometD(f *testing.F) {
 				}
 				done, refused = done || r.StatusCode == 0, refused || r.StatusCode != 0
 				if r.SecureKey != "" && r.ChatID != mine.chat {
-					(&poster{h: h, service: "support", key: r.SecureKey, chat: r.ChatID}).do("disconnect")
+					(&restClient{h: h, service: "support", key: r.SecureKey, chat: r.ChatID}).do("disconnect")
 				}
 			}
 		}

@@ -2,10 +2,7 @@ package gms
 
 import (
 	"context"
-	"encoding/json"
-	"time"
 
-	"github.com/halley-chat/halley/bayeux"
 	"github.com/halley-chat/halley/internal/chat"
 )
 
@@ -121,7 +118,7 @@ func (c *call) updateDevice(ctx context.Context, do chat.Action, data map[string
 		}
 		do = chat.SetData{Data: data}
 	}
-	return c.face.command(ctx, c, sum, chat.Command{By: chat.TheVisitor(), Do: do}, true)
+	return c.transport.command(ctx, c, sum, chat.Command{By: chat.TheVisitor(), Do: do}, true)
 }
 
 func (c *call) subscribe(ctx context.Context, sum chat.Summary, do chat.Action) error {
@@ -130,80 +127,4 @@ func (c *call) subscribe(ctx context.Context, sum chat.Summary, do chat.Action) 
 		return nil // what is left to read can be read
 	}
 	return err
-}
-
-// The values of [binding.back] that are no position.
-const (
-	stays     = 0  // the client has not said goodbye to go to the background
-	somewhere = -1 // it has, without a position that makes sense
-)
-
-// goodbye sees what clients send before it is acted upon. An app that goes to
-// the background says goodbye with the position from which on it wants to be
-// told; the session's end follows.
-func (e *Edge) goodbye(_ context.Context, s *bayeux.Session, m *bayeux.Message) error {
-	if s == nil || m.Channel != "/meta/disconnect" {
-		return nil
-	}
-	position := m.ExtField("transcriptPosition")
-	b, ok := s.Value().(*binding)
-	if position == nil || !ok {
-		return nil
-	}
-	from := request{"transcriptPosition": position}.position(somewhere)
-	b.back.Store(from)
-	return nil
-}
-
-// parting is what the chat is told of a session's end.
-func (b *binding) parting(r bayeux.Reason) chat.Unbind {
-	back := b.back.Load()
-	switch {
-	case r == bayeux.Disconnected && back != stays:
-		return chat.Unbind{Background: true, From: max(back, 0)}
-	case r == bayeux.Disconnected:
-		return chat.Unbind{}
-	default:
-		return chat.Unbind{Heard: unheard()}
-	}
-}
-
-// unheard is when the client of a session that has expired was surely there.
-// What was sent since then may be lost.
-func unheard() time.Time { return time.Now().Add(-connectTimeout - maxInterval) }
-
-// Script renders the events of one chat in the visitor's words, for whoever
-// brings them there by another way than this edge. It is fed the events in
-// order and belongs to one goroutine.
-type Script struct{ cast cast }
-
-// NewScript makes a script for a chat, which begins with the chat's first
-// event.
-func NewScript() *Script { return &Script{make(cast)} }
-
-// See learns from an event who takes part, and who goes by another name.
-func (s *Script) See(e chat.Event) { s.cast.see(e) }
-
-// Render is an event's type, the number of the participant behind it and the
-// event itself; ok is false for one that the visitor may not see.
-func (s *Script) Render(e chat.Event) (kind string, by int, event json.RawMessage, ok bool) {
-	m, ok := s.cast.render(e)
-	if !ok {
-		return "", 0, nil, false
-	}
-	event, err := json.Marshal(m)
-	if err != nil {
-		return "", 0, nil, false // as in response.encode, which cannot happen
-	}
-	return m.Type, m.From.ParticipantID, event, true
-}
-
-// ForPeople says whether events of a type are meant for people. Those that are
-// not have no place on the screen of a phone.
-func (s *Script) ForPeople(kind string) bool {
-	switch kind {
-	case "CustomNotice", "Notice", "FileDeleted":
-		return false
-	}
-	return true
 }

@@ -16,7 +16,7 @@ import (
 )
 
 // facts are those of a kind in a chat's log.
-func facts[F chat.Fact](h *house, id string) []F {
+func facts[F chat.Fact](h *fixture, id string) []F {
 	h.t.Helper()
 	var list []F
 	for _, e := range h.events(id) {
@@ -126,7 +126,7 @@ func TestPushIsNotThere(t *testing.T) {
 func TestRESTPushSubscription(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t)
-		p := h.poster("support")
+		p := h.restClient("support")
 		p.do("", "nickname", "Vera", "userData[GCTI_Chat_PushSubscribe]", "true", "userData[GCTI_GMS_PushDeviceId]", "hook-1",
 			"userData[GCTI_GMS_PushDeviceType]", "customhttp", "userData[GCTI_GMS_PushIncludePayload]", "true",
 			"userData[GCTI_GMS_PushProvider]", "app", "userData[GCTI_GMS_NodeGroup]", "n", "userData[GCTI_GMS_NotifyRequestor]", "r",

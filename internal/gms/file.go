@@ -25,28 +25,28 @@ const (
 	uploadWithin = 2 * time.Minute
 	// downloadWithin is how long a file may take to leave.
 	downloadWithin = 10 * time.Minute
-	// maxStrangers is how many files may be on their way in at once before their
+	// maxUnauthenticated is how many files may be on their way in at once before their
 	// key has come.
-	maxStrangers = 16
+	maxUnauthenticated = 16
 	// maxTail is how much may follow the end of a form, in bytes.
 	maxTail = 4 << 10
 )
 
-// filing is one call about a file, carried out by one goroutine.
-type filing struct {
+// fileCall is one call about a file, carried out by one goroutine.
+type fileCall struct {
 	call
-	rest *rest
-	ntf  bool   // at NotifyPath
-	op   string // under the names of NotifyPath; empty until it is known
-	file string // the file's id, as it came
-	form *media.Form
-	own  chat.ID // the chat, once the key has been looked at
+	rest  *rest
+	ntf   bool   // at NotifyPath
+	op    string // under the names of NotifyPath; empty until it is known
+	file  string // the file's id, as it came
+	form  *media.Form
+	owned chat.ID // the chat, once the key has been looked at
 	// What is given back in the end: the file is one of those that came before
 	// their key, it is one of the chat's that are on their way in, and the
 	// visitor who polls is there because of this call.
-	strange bool
-	entered chat.ID
-	present *poller
+	unauthenticated bool
+	uploadOf        chat.ID
+	poller          *poller
 }
 
 const (
@@ -56,19 +56,19 @@ const (
 	opDelete   = "fileDelete"
 )
 
-// filings are the operations about files.
-var filings = map[string]func(*filing, context.Context, chat.Summary, *media.Policy) error{
-	opLimits:         (*filing).limits,
-	"fileGetsLimits": (*filing).limits, // one client writes it so
-	opUpload:         (*filing).upload,
-	opDownload:       (*filing).download,
-	opDelete:         (*filing).remove,
+// fileOperations are the operations about files.
+var fileOperations = map[string]func(*fileCall, context.Context, chat.Summary, *media.Policy) error{
+	opLimits:         (*fileCall).limits,
+	"fileGetsLimits": (*fileCall).limits, // one client writes it so
+	opUpload:         (*fileCall).upload,
+	opDownload:       (*fileCall).download,
+	opDelete:         (*fileCall).remove,
 }
 
 // serveFile serves the paths of files over REST; path is what follows the
 // chat's id.
 func (f *rest) serveFile(path []string) {
-	c := f.filing()
+	c := f.fileCall()
 	switch {
 	case len(path) == 1:
 		c.op = opUpload
@@ -99,7 +99,7 @@ func (f *rest) serveFile(path []string) {
 func (e *Edge) Notify() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		f := &rest{edge: e, w: w, r: r, origin: r.Header.Get("Origin"), any: true}
-		c := f.filing()
+		c := f.fileCall()
 		c.ntf = true
 		switch {
 		case r.Method != http.MethodPost:
@@ -115,12 +115,12 @@ func (e *Edge) Notify() http.Handler {
 	})
 }
 
-// filing is a call about a file. Whatever it is refused for, its client looks
+// fileCall is a call about a file. Whatever it is refused for, its client looks
 // for errors, with a status of 400 or another of the fours.
-func (f *rest) filing() *filing {
-	c := &filing{call: call{edge: f.edge, face: f}, rest: f}
+func (f *rest) fileCall() *fileCall {
+	c := &fileCall{call: call{edge: f.edge, transport: f}, rest: f}
 	f.finish = func(r *response, v *verdict) {
-		if r.StatusCode == statusOK || v.mute {
+		if r.StatusCode == statusOK || v.noErrors {
 			return
 		}
 		r.StatusCode, r.Errors = statusPermanent, []failure{{v.Code, translate(v.Advice, c.language())}}
@@ -131,8 +131,8 @@ func (f *rest) filing() *filing {
 	return c
 }
 
-func (c *filing) serve() {
-	defer c.leave()
+func (c *fileCall) serve() {
+	defer c.release()
 	err := c.receive()
 	if err == nil {
 		err = c.carryOut()
@@ -150,7 +150,7 @@ func (c *filing) serve() {
 }
 
 // receive reads the call's fields, and its file if there is one.
-func (c *filing) receive() error {
+func (c *fileCall) receive() error {
 	r := c.rest.r
 	deadline := http.NewResponseController(c.rest.w).SetReadDeadline
 	body := r.Body
@@ -170,7 +170,7 @@ func (c *filing) receive() error {
 		return errForm
 	}
 	c.form, err = c.edge.o.Files.ReadForm(r.Context(), r.Body, boundary, func(before url.Values) (int64, error) {
-		return c.admit(before, query)
+		return c.limitUpload(before, query)
 	})
 	if err == nil {
 		c.request, err = readFields(c.form.Values, query)
@@ -197,10 +197,10 @@ func readFields(values, query url.Values) (request, error) {
 	return f.request()
 }
 
-// admit says how long the file may be, as far as that is known by what came
+// limitUpload says how long the file may be, as far as that is known by what came
 // before it. If the key did, the chat is asked, so that what would be refused in
 // the end is not read at all.
-func (c *filing) admit(before, query url.Values) (int64, error) {
+func (c *fileCall) limitUpload(before, query url.Values) (int64, error) {
 	var err error
 	if c.request, err = readFields(before, query); err != nil {
 		return 0, err
@@ -210,8 +210,8 @@ func (c *filing) admit(before, query url.Values) (int64, error) {
 	}
 	if c.request.text(keyField) == "" {
 		select {
-		case c.edge.strangers <- struct{}{}:
-			c.strange = true
+		case c.edge.unauthenticated <- struct{}{}:
+			c.unauthenticated = true
 		default:
 			return 0, media.ErrBusy
 		}
@@ -235,15 +235,15 @@ func (c *filing) admit(before, query url.Values) (int64, error) {
 	if err := fileRefusal(policy.Admit(chat.UseOf(sum.Files, true), true, len(sum.Agents) > 0, 0)); err != nil {
 		return 0, err
 	}
-	if err := c.enter(sum.Chat); err != nil {
+	if err := c.acquireUpload(sum.Chat); err != nil {
 		return 0, err
 	}
-	return policy.MaxFileSize, c.stay(ctx, sum)
+	return policy.MaxFileSize, c.keepAlive(ctx, sum)
 }
 
 // operation is what is asked for. A form with a file and no operation is an
 // upload.
-func (c *filing) operation(file bool) string {
+func (c *fileCall) operation(file bool) string {
 	op := c.op
 	if c.ntf {
 		if op = c.request.text("operation"); op == "" && file {
@@ -253,17 +253,17 @@ func (c *filing) operation(file bool) string {
 	return op
 }
 
-// owned finds the chat of the call, as it is now. The key is looked at once, and
+// current finds the chat of the call, as it is now. The key is looked at once, and
 // the call counts once.
-func (c *filing) owned(ctx context.Context) (chat.Summary, error) {
-	if c.own == 0 {
+func (c *fileCall) current(ctx context.Context) (chat.Summary, error) {
+	if c.owned == 0 {
 		sum, err := c.owner(ctx)
 		if err == nil {
-			c.own = sum.Chat
+			c.owned = sum.Chat
 		}
 		return sum, err
 	}
-	sum, ok, err := c.edge.o.Engine.Summary(ctx, c.own)
+	sum, ok, err := c.edge.o.Engine.Summary(ctx, c.owned)
 	if err == nil && !ok {
 		err = chat.Refuse(chat.NotFound, "there is no such chat")
 	}
@@ -272,8 +272,8 @@ func (c *filing) owned(ctx context.Context) (chat.Summary, error) {
 
 // policy finds the chat of the call, and what its service has to say about
 // files.
-func (c *filing) policy(ctx context.Context) (chat.Summary, *media.Policy, error) {
-	sum, err := c.owned(ctx)
+func (c *fileCall) policy(ctx context.Context) (chat.Summary, *media.Policy, error) {
+	sum, err := c.current(ctx)
 	if err != nil {
 		return sum, nil, err
 	}
@@ -283,14 +283,14 @@ func (c *filing) policy(ctx context.Context) (chat.Summary, *media.Policy, error
 		return sum, nil, errOrigin
 	case service.Files == nil:
 		return sum, nil, errNoOperation
-	case !sum.Open() && time.Since(over(sum)) > c.edge.o.ReadableFor:
+	case !sum.Open() && time.Since(endedAt(sum)) > c.edge.o.ReadableFor:
 		return sum, nil, chat.Refuse(chat.NotFound, "the chat is over for too long")
 	}
 	return sum, service.Files, nil
 }
 
-func (c *filing) carryOut() error {
-	do, ok := filings[c.operation(c.form != nil && c.form.File != nil)]
+func (c *fileCall) carryOut() error {
+	do, ok := fileOperations[c.operation(c.form != nil && c.form.File != nil)]
 	if !ok {
 		return errNoOperation
 	}
@@ -303,7 +303,7 @@ func (c *filing) carryOut() error {
 	if c.ntf {
 		c.file = c.request.text("fileId")
 	}
-	if err := c.stay(ctx, sum); err != nil {
+	if err := c.keepAlive(ctx, sum); err != nil {
 		return err
 	}
 	return do(c, ctx, sum, policy)

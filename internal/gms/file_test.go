@@ -37,7 +37,7 @@ func eventsOf(n bayeuxtest.Frame, kind string) (list []map[string]any) {
 func TestFilesOverREST(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t)
-		f, p := h.filing("files")
+		f, p := h.fileClient("files")
 		n := f.rest("file", note("hello"), field{name: "userData[file-description]", value: "a note"})
 		id := fileID(t, n)
 		if f.status != 200 || n["chatId"] != p.chat || n["secureKey"] != p.key || len(n["messages"].([]any)) != 0 {
@@ -91,7 +91,7 @@ func TestFilesOverREST(t *testing.T) {
 func TestFileLimits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t)
-		f, _ := h.filing("files")
+		f, _ := h.fileClient("files")
 		id := fileID(t, f.rest("file", note("hello")))
 		f.rest("file/" + id + "/download")
 		form := url.Values{"secureKey": {f.key}, "operation": {"fileGetLimits"}}.Encode()
@@ -144,7 +144,7 @@ func TestFilesOverCometD(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t)
 		v := h.chatting("files")
-		f := &filer{h: h, service: "files", key: v.key, chat: v.chat}
+		f := &fileClient{h: h, service: "files", key: v.key, chat: v.chat}
 		notified := func(kind string, r *http.Request) bayeuxtest.Frame {
 			t.Helper()
 			var note bayeuxtest.Frame
@@ -182,7 +182,7 @@ func TestFilesOverCometD(t *testing.T) {
 func TestFilesBesideCometD(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t)
-		f, p := h.filing("files")
+		f, p := h.fileClient("files")
 		read := p.do("refresh", "transcriptPosition", "1")["nextPosition"]
 		v := h.visitor("files", nil)
 		v.key = p.key
@@ -202,7 +202,7 @@ func TestFilesFromTheAgent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t)
 		v := h.chatting("manned")
-		f := &filer{h: h, service: "manned", key: v.key, chat: v.chat}
+		f := &fileClient{h: h, service: "manned", key: v.key, chat: v.chat}
 		n := f.ntf("", note("too early"))
 		if code, advice := refusalOf(n); f.status != 400 || code != 249 || !strings.Contains(advice, "joined") || n["chatEnded"] != false {
 			t.Errorf("nobody is there: %v", n)
@@ -245,12 +245,12 @@ func TestFilesFromTheAgent(t *testing.T) {
 func TestFileRefusals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t)
-		other, _ := h.filing("files")
+		other, _ := h.fileClient("files")
 		theirs := fileID(t, other.rest("file", note("theirs")))
-		plain, _ := h.filing("support")
-		full, _ := h.filing("files")
+		plain, _ := h.fileClient("support")
+		full, _ := h.fileClient("files")
 		mine := fileID(t, full.rest("file", note(strings.Repeat("x", 900))))
-		f, _ := h.filing("files")
+		f, _ := h.fileClient("files")
 		logs := func() string {
 			return fmt.Sprint(len(h.events(f.chat)), len(h.events(other.chat)), len(h.events(plain.chat)), len(h.events(full.chat)), len(h.files.Files()))
 		}
@@ -275,7 +275,7 @@ func TestFileRefusals(t *testing.T) {
 			"of another type":             {uploadForm(f.path("file"), f.ids(field{"file", "%PDF-1.4", "a.pdf"})...), 400, 203, ""},
 			"named otherwise":             {uploadForm(f.path("file"), f.ids(field{"file", "<html>", "a.png"})...), 400, 203, ""},
 			"harmful":                     {uploadForm(f.path("file"), f.ids(note("HARMFUL"))...), 400, 203, errHarmful.Advice},
-			"the scanner hangs":           {uploadForm(f.path("file"), f.ids(note("HANG"))...), 400, 249, errUnlooked.Advice},
+			"the scanner hangs":           {uploadForm(f.path("file"), f.ids(note("HANG"))...), 400, 249, errNotScanned.Advice},
 			"an empty file":               {uploadForm(f.path("file"), f.ids(note(""))...), 400, 249, ""},
 			"no file":                     {uploadForm(f.path("file"), f.ids()...), 400, 249, ""},
 			"no file, a form":             {formRequest(f.path("file"), "secureKey="+f.key), 400, 249, ""},
@@ -351,7 +351,7 @@ func (e *endless) Read(b []byte) (int, error) {
 func TestFileIsCutOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t)
-		f, _ := h.filing("files")
+		f, _ := h.fileClient("files")
 		for _, path := range []string{f.path("file"), NotifyPath} {
 			head := "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\n"
 			e := &endless{left: 50 << 20}
@@ -370,7 +370,7 @@ func TestFileIsCutOff(t *testing.T) {
 func TestFilesAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t)
-		f, _ := h.filing("files")
+		f, _ := h.fileClient("files")
 		var work sync.WaitGroup
 		var taken, refused atomic.Int64
 		for range 6 {
@@ -399,7 +399,7 @@ func TestFilesAtOnce(t *testing.T) {
 func TestFilesCountOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := openWith(t, map[string]Service{"files": {Queue: "files", OperationsPerSecond: 1, Files: filePolicies["files"]}})
-		f, _ := h.filing("files")
+		f, _ := h.fileClient("files")
 		for range 2 {
 			fileID(t, f.rest("file", note("hello")))
 		}
@@ -419,9 +419,9 @@ func TestFilesCountOnce(t *testing.T) {
 func TestFilesSpeakTheVisitorsLanguage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t)
-		p := h.poster("files")
+		p := h.restClient("files")
 		p.do("", "nickname", "Vera", "userData[GCTI_LanguageCode]", "de")
-		f := &filer{h: h, service: "files", key: p.key, chat: p.chat}
+		f := &fileClient{h: h, service: "files", key: p.key, chat: p.chat}
 		if _, advice := refusalOf(f.rest("file", field{"file", "MZ", "a.exe"})); advice != translate("Files of this type are not accepted.", "de") {
 			t.Error(advice)
 		}
@@ -436,25 +436,25 @@ func TestFilesSpeakTheVisitorsLanguage(t *testing.T) {
 func TestStrangersDoNotBlockFiles(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t)
-		f, _ := h.filing("files")
+		f, _ := h.fileClient("files")
 		head := "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\n"
-		stranger := func(body io.Reader) *http.Request {
+		other := func(body io.Reader) *http.Request {
 			r := httptest.NewRequest("POST", NotifyPath, io.MultiReader(strings.NewReader(head), body))
 			r.Header.Set("Content-Type", "multipart/form-data; boundary=b")
 			return r
 		}
 		var work sync.WaitGroup
 		var open []io.Closer
-		for range maxStrangers {
+		for range maxUnauthenticated {
 			r, w := io.Pipe()
 			open = append(open, w)
-			work.Go(func() { h.edge.Notify().ServeHTTP(httptest.NewRecorder(), stranger(r)) })
+			work.Go(func() { h.edge.Notify().ServeHTTP(httptest.NewRecorder(), other(r)) })
 		}
 		synctest.Wait()
-		if n := f.send(stranger(strings.NewReader("x\r\n--b--"))); n["errors"] == nil {
-			t.Errorf("one more stranger: %v", n)
+		if n := f.send(other(strings.NewReader("x\r\n--b--"))); n["errors"] == nil {
+			t.Errorf("one more other: %v", n)
 		} else if code, advice := refusalOf(n); code != 249 || advice != verdicts[chat.Unavailable].Advice {
-			t.Errorf("one more stranger: %v %q", code, advice)
+			t.Errorf("one more other: %v %q", code, advice)
 		}
 		fileID(t, f.ntf("", note("hello")))
 		for _, w := range open {

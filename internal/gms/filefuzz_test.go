@@ -32,7 +32,7 @@ func FuzzFiles(f *testing.F) {
 	h := open(f)
 	f.Fuzz(func(t *testing.T, path, query, kind, body string) {
 		h.t = t
-		c, p := h.filing("files")
+		c, p := h.fileClient("files")
 		defer p.do("disconnect")
 		id := fileID(t, c.rest("file", note("hello")))
 		before, kept := len(h.events(c.chat)), len(h.files.Files())

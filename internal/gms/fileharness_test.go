@@ -49,7 +49,7 @@ var filePolicies = map[string]*media.Policy{
 		FileRules: chat.FileRules{MaxFiles: 2, MaxFileSize: 2000, MaxTotalSize: 3000, MaxFetches: 2, NeedAgent: true},
 		Types:     []string{"txt"}, Deletion: "odd",
 	},
-	// In no house by itself.
+	// In no fixture by itself.
 	"large": {
 		FileRules: chat.FileRules{MaxFiles: 9, MaxFileSize: 1 << 20, MaxTotalSize: 9 << 20, MaxFetches: 9},
 		Types:     []string{"txt"}, Deletion: "odd", Scanner: scanner{}, ScanWithin: time.Minute,
@@ -57,16 +57,16 @@ var filePolicies = map[string]*media.Policy{
 }
 
 func fileRules(service string) chat.Rules {
-	r := livelyRules(service)
+	r := allFeaturesRules(service)
 	if p := filePolicies[service]; p != nil {
 		r.Files = p.FileRules
 	}
 	return r
 }
 
-// filer sends forms about the files of one chat.
-type filer struct {
-	h         *house
+// fileClient sends forms about the files of one chat.
+type fileClient struct {
+	h         *fixture
 	service   string
 	key, chat string
 	// Of the latest answer.
@@ -96,7 +96,7 @@ func uploadForm(target string, fields ...field) *http.Request {
 	return r
 }
 
-func (h *house) handler(path string) http.Handler {
+func (h *fixture) handler(path string) http.Handler {
 	if strings.HasPrefix(path, RESTPath) {
 		return h.edge.REST()
 	}
@@ -105,14 +105,14 @@ func (h *house) handler(path string) http.Handler {
 
 // send sends a request. Answers that are no file are checked for what each must
 // have.
-func (p *filer) send(r *http.Request) bayeuxtest.Frame {
+func (p *fileClient) send(r *http.Request) bayeuxtest.Frame {
 	p.h.t.Helper()
 	w := httptest.NewRecorder()
 	p.h.handler(r.URL.Path).ServeHTTP(w, r)
 	return p.take(w)
 }
 
-func (p *filer) take(w *httptest.ResponseRecorder) bayeuxtest.Frame {
+func (p *fileClient) take(w *httptest.ResponseRecorder) bayeuxtest.Frame {
 	p.h.t.Helper()
 	p.status, p.header, p.body = w.Code, w.Header(), w.Body.String()
 	if w.Code >= 500 {
@@ -135,31 +135,31 @@ func (p *filer) take(w *httptest.ResponseRecorder) bayeuxtest.Frame {
 	return n
 }
 
-func (p *filer) ids(fields ...field) []field {
+func (p *fileClient) ids(fields ...field) []field {
 	return append([]field{{name: "userId", value: "00"}, {name: "secureKey", value: p.key}, {name: "alias", value: "117"}}, fields...)
 }
 
-func (p *filer) path(op string) string { return RESTPath + p.service + "/" + p.chat + "/" + op }
+func (p *fileClient) path(op string) string { return RESTPath + p.service + "/" + p.chat + "/" + op }
 
 // rest calls a path of the chat's with a form, ids first.
-func (p *filer) rest(op string, fields ...field) bayeuxtest.Frame {
+func (p *fileClient) rest(op string, fields ...field) bayeuxtest.Frame {
 	p.h.t.Helper()
 	return p.send(uploadForm(p.path(op), p.ids(fields...)...))
 }
 
 // ntf does the same at the address of CometD's clients.
-func (p *filer) ntf(op string, fields ...field) bayeuxtest.Frame {
+func (p *fileClient) ntf(op string, fields ...field) bayeuxtest.Frame {
 	p.h.t.Helper()
 	return p.send(uploadForm(NotifyPath, p.ids(append([]field{{name: "operation", value: op}}, fields...)...)...))
 }
 
 func note(body string) field { return field{"file", body, "note.txt"} }
 
-// filing opens a chat over REST.
-func (h *house) filing(service string) (*filer, *poster) {
+// fileClient opens a chat over REST.
+func (h *fixture) fileClient(service string) (*fileClient, *restClient) {
 	h.t.Helper()
 	p := h.polling(service)
-	return &filer{h: h, service: service, key: p.key, chat: p.chat}, p
+	return &fileClient{h: h, service: service, key: p.key, chat: p.chat}, p
 }
 
 // id is the file-id of an answer.

@@ -16,7 +16,7 @@ import (
 func TestDownloadAttempts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t)
-		f, p := h.filing("files")
+		f, p := h.fileClient("files")
 		one, two := fileID(t, f.rest("file", note("one"))), fileID(t, f.rest("file", note("two")))
 		for range 2 {
 			f.rest("file/" + one + "/download")
@@ -46,7 +46,7 @@ func TestDownloadAttempts(t *testing.T) {
 func TestFilesAfterTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t)
-		f, p := h.filing("files")
+		f, p := h.fileClient("files")
 		id := fileID(t, f.rest("file", note("hello")))
 		p.do("disconnect")
 		events := len(h.events(f.chat))
@@ -80,7 +80,7 @@ func TestFilesAfterTheEnd(t *testing.T) {
 func TestFilesWhenTheStoreIsDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t)
-		f, p := h.filing("files")
+		f, p := h.fileClient("files")
 		id := fileID(t, f.rest("file", note("one")))
 		h.log.Fail(func(engine.Append) error { return errors.New("no space left") })
 		n := f.ntf("", note("two"))
@@ -102,7 +102,7 @@ func TestFilesWhenTheStoreIsDown(t *testing.T) {
 			t.Errorf("swept are all but %v", got)
 		}
 		// And the other way round: files cannot be kept.
-		f, _ = h.filing("files")
+		f, _ = h.fileClient("files")
 		h.files.Fail(errors.New("no space left"))
 		n = f.rest("file", note("three"))
 		if code, _ := refusalOf(n); code != 249 || f.status != 400 || len(h.events(f.chat)) != 2 {
@@ -124,7 +124,7 @@ func TestFilesWhenTheStoreIsDown(t *testing.T) {
 func TestFilesKeepAPollerAlive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t)
-		f, p := h.filing("files")
+		f, p := h.fileClient("files")
 		for range 10 {
 			time.Sleep(30 * time.Second)
 			if n := f.ntf("fileGetLimits"); n["chatEnded"] != false {

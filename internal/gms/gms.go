@@ -57,25 +57,25 @@ type Options struct {
 
 // Stats counts what an operator should know.
 type Stats struct {
-	WrongKeys atomic.Int64 // keys that were not made here, or not for that chat
-	Refused   atomic.Int64 // operations answered with a statusCode other than 0
-	Limited   atomic.Int64 // those among them that were more than a service's rates allow
-	Crowded   atomic.Int64 // files that were refused because too many of their chat were on their way in
-	NoDevice  atomic.Int64 // subscriptions that were not taken, because nobody here can tell such a device
+	WrongKeys      atomic.Int64 // keys that were not made here, or not for that chat
+	Refused        atomic.Int64 // operations answered with a statusCode other than 0
+	Limited        atomic.Int64 // those among them that were more than a service's rates allow
+	TooManyUploads atomic.Int64 // files that were refused because too many of their chat were on their way in
+	NoDevice       atomic.Int64 // subscriptions that were not taken, because nobody here can tell such a device
 }
 
 // Edge is the Chat API. It is an [http.Handler] for /genesys/cometd and
 // everything below; [Edge.REST] is the one for the paths below [RESTPath].
 type Edge struct {
 	// Static after construction.
-	o         Options
-	bayeux    *bayeux.Server
-	node      string // what the names of this process's channels begin with
-	stats     Stats
-	board     *engine.Watch
-	opens     *limiter      // of new chats, by service and network
-	calls     *limiter      // of operations, by chat
-	strangers chan struct{} // one token for each file whose key has not come yet
+	o               Options
+	bayeux          *bayeux.Server
+	node            string // what the names of this process's channels begin with
+	stats           Stats
+	board           *engine.Watch
+	opens           *limiter      // of new chats, by service and network
+	calls           *limiter      // of operations, by chat
+	unauthenticated chan struct{} // one token for each file whose key has not come yet
 
 	draining atomic.Bool
 
@@ -102,7 +102,7 @@ func New(o Options) *Edge {
 		o.RESTPatience = 2500 * time.Millisecond
 	}
 	e := &Edge{
-		o: o, node: rand.Text()[:10] + ".", opens: newLimiter(), calls: newLimiter(), strangers: make(chan struct{}, maxStrangers),
+		o: o, node: rand.Text()[:10] + ".", opens: newLimiter(), calls: newLimiter(), unauthenticated: make(chan struct{}, maxUnauthenticated),
 		bindings: make(map[string]*binding), pollers: make(map[string]*poller), polled: make(map[chat.ID]*poller),
 		uploads: make(map[chat.ID]int),
 	}
@@ -114,17 +114,17 @@ func New(o Options) *Edge {
 		MaxMessageSize: 256 << 10,
 		Redeliver:      true,
 		OrderedPolling: true,
-		// Which of the services take part is said in admit.go.
+		// Which of the services take part is said in authorize.go.
 		CallbackPolling: e.anyOverCallback(),
 		CheckOrigin:     e.checkOrigin,
 		// There are no broadcast channels here.
 		Policy:      bayeux.Policy{Subscribe: refuse, Publish: refuse},
 		OnHandshake: e.onHandshake,
-		Extensions:  []bayeux.Extension{{Incoming: e.goodbye}},
+		Extensions:  []bayeux.Extension{{Incoming: e.beforeDisconnect}},
 		Logger:      o.Logger,
 	})
 	e.bayeux.Handle(channelPrefix+"*", e.handle)
-	e.board = o.Engine.Board().Watch(e.adopt)
+	e.board = o.Engine.Board().Watch(e.unbindOrphan)
 	return e
 }
 

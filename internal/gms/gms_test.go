@@ -246,8 +246,8 @@ func TestAnEmptyKeyMeansTheSessionsOwnChat(t *testing.T) {
 		if diff := cmp.Diff([]string{"3 Message Vera: hi"}, lines(v.do("sendMessage", map[string]any{"message": "hi", "secureKey": ""})...)); diff != "" {
 			t.Error(diff)
 		}
-		stranger := h.visitor("support", nil)
-		if got := stranger.do("sendMessage", map[string]any{"message": "hi", "secureKey": ""}); got[0]["statusCode"] != 2.0 {
+		other := h.visitor("support", nil)
+		if got := other.do("sendMessage", map[string]any{"message": "hi", "secureKey": ""}); got[0]["statusCode"] != 2.0 {
 			t.Errorf("%v", got)
 		}
 	})

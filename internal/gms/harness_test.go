@@ -23,9 +23,9 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// house is the edge over a real engine on an in-memory store and network. It
+// fixture is the edge over a real engine on an in-memory store and network. It
 // works inside a bubble.
-type house struct {
+type fixture struct {
 	t       testing.TB
 	log     *enginetest.Log
 	files   *mediatest.Store
@@ -34,21 +34,21 @@ type house struct {
 	edge    *Edge
 	net     *bayeuxtest.Network
 	stop    []func()
-	more    map[string]Service // besides those that every house has
+	more    map[string]Service // besides those that every fixture has
 }
 
-func open(t testing.TB) *house { t.Helper(); return openWith(t, nil) }
+func open(t testing.TB) *fixture { t.Helper(); return openWith(t, nil) }
 
-// openWith opens a house that has more services.
-func openWith(t testing.TB, more map[string]Service) *house {
+// openWith opens a fixture that has more services.
+func openWith(t testing.TB, more map[string]Service) *fixture {
 	t.Helper()
-	h := &house{t: t, log: enginetest.NewLog(), files: mediatest.NewStore(), more: more}
+	h := &fixture{t: t, log: enginetest.NewLog(), files: mediatest.NewStore(), more: more}
 	h.start()
 	t.Cleanup(h.close)
 	return h
 }
 
-func (h *house) start() {
+func (h *fixture) start() {
 	h.t.Helper()
 	quiet := slog.New(slog.DiscardHandler)
 	h.engine = engine.New(engine.Options{Log: h.log, Logger: quiet, Rules: fileRules})
@@ -60,12 +60,12 @@ func (h *house) start() {
 		h.t.Fatal(err)
 	}
 	services := map[string]Service{
-		"files":   {Queue: "files", Origins: []string{"https://shop.example"}, Files: filePolicies["files"]},
-		"manned":  {Queue: "manned", Files: filePolicies["manned"]},
-		"support": {Queue: "support", Origins: []string{"null", "https://shop.example"}},
-		"open":    {Queue: "open", Origins: []string{"*", "null"}},
-		"lively":  {Queue: "lively", Async: true},
-		"stays":   {Queue: "stays"},
+		"files":         {Queue: "files", Origins: []string{"https://shop.example"}, Files: filePolicies["files"]},
+		"manned":        {Queue: "manned", Files: filePolicies["manned"]},
+		"support":       {Queue: "support", Origins: []string{"null", "https://shop.example"}},
+		"open":          {Queue: "open", Origins: []string{"*", "null"}},
+		"one-async": {Queue: "one-async", Async: true},
+		"stays":         {Queue: "stays"},
 	}
 	maps.Copy(services, h.more)
 	carries := func(v chat.Device) bool { return v.Carrier != chat.CarrierAPNs && v.Provider != "other" }
@@ -85,7 +85,7 @@ func (h *house) start() {
 	}}
 }
 
-func (h *house) close() {
+func (h *fixture) close() {
 	for _, f := range h.stop {
 		f()
 	}
@@ -94,13 +94,13 @@ func (h *house) close() {
 
 // restart ends the process, as far as sessions and rooms are concerned, and
 // starts another over the same store.
-func (h *house) restart() {
+func (h *fixture) restart() {
 	h.close()
 	h.start()
 }
 
 // events is the chat's whole log.
-func (h *house) events(id string) []chat.Event {
+func (h *fixture) events(id string) []chat.Event {
 	h.t.Helper()
 	n, err := chat.ParseID(id)
 	if err != nil {
@@ -114,7 +114,7 @@ func (h *house) events(id string) []chat.Event {
 }
 
 // agent lets an agent take a chat and returns a function that acts for it.
-func (h *house) agent(id string, staff chat.StaffID, name string) func(chat.Action) {
+func (h *fixture) agent(id string, staff chat.StaffID, name string) func(chat.Action) {
 	h.t.Helper()
 	n, err := chat.ParseID(id)
 	if err != nil {
@@ -134,7 +134,7 @@ func (h *house) agent(id string, staff chat.StaffID, name string) func(chat.Acti
 // visitor is a client on a WebSocket.
 type visitor struct {
 	*bayeuxtest.Socket
-	h       *house
+	h       *fixture
 	service string
 	n       int
 	read    []bayeuxtest.Frame // read and not looked at yet
@@ -144,7 +144,7 @@ type visitor struct {
 	notes     []bayeuxtest.Frame // the data of every notification so far
 }
 
-func (h *house) visitor(service string, header http.Header) *visitor {
+func (h *fixture) visitor(service string, header http.Header) *visitor {
 	h.t.Helper()
 	return &visitor{Socket: h.net.Socket(h.t, header).Shake(), h: h, service: service}
 }
@@ -246,7 +246,7 @@ func lines(notes ...bayeuxtest.Frame) []string {
 }
 
 // start opens a chat.
-func (h *house) chatting(service string) *visitor {
+func (h *fixture) chatting(service string) *visitor {
 	h.t.Helper()
 	v := h.visitor(service, nil)
 	if got := v.do("requestChat", map[string]any{"nickname": "Vera", "subject": "help"}); len(got) != 1 || got[0]["statusCode"] != 0.0 {

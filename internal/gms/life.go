@@ -20,14 +20,14 @@ const (
 // chat.
 func asksAsync(data map[string]string) bool { return strings.EqualFold(data[asyncMode], "true") }
 
-// calms says whether a notice cancels the idle timer.
-func (r request) calms() bool {
+// cancelsIdleTimer says whether a notice cancels the idle timer.
+func (r request) cancelsIdleTimer() bool {
 	attributes, err := parseRequest(r["eventAttributes"])
 	return err == nil && attributes.text("purpose") == cancelPurpose
 }
 
 // renderLife is an event of a chat's life in the visitor's words.
-func (c cast) renderLife(f chat.Fact, at time.Time, m *message) bool {
+func (c participants) renderLife(f chat.Fact, at time.Time, m *message) bool {
 	switch f := f.(type) {
 	case chat.IdleWarned:
 		m.Type, m.From, m.Text = "IdleAlert", c[f.No], &f.Text
@@ -67,15 +67,15 @@ func (r *response) countdown(sum chat.Summary) {
 	}
 }
 
-// parted says whether the visitor leaves with an event. Whatever happens in
+// visitorLeft says whether the visitor leaves with an event. Whatever happens in
 // the chat afterwards is not the visitor's any more.
-func parted(e chat.Event) bool {
+func visitorLeft(e chat.Event) bool {
 	left, ok := e.Fact.(chat.Left)
 	return ok && left.No == chat.VisitorNo
 }
 
-// over is when the chat was over for its visitor.
-func over(sum chat.Summary) time.Time {
+// endedAt is when the chat was over for its visitor.
+func endedAt(sum chat.Summary) time.Time {
 	if !sum.Abandoned.IsZero() {
 		return sum.Abandoned
 	}

@@ -15,14 +15,14 @@ import (
 	"github.com/halley-chat/halley/internal/chat"
 )
 
-// livelyRules are the usual rules for all services but those called lively and
+// allFeaturesRules are the usual rules for all services but those called featureAction and
 // stays.
-func livelyRules(service string) chat.Rules {
+func allFeaturesRules(service string) chat.Rules {
 	r := chat.DefaultRules()
 	if service == "stays" {
 		r.Abandon = chat.AbandonStays
 	}
-	if service == "lively" {
+	if service == "one-async" {
 		r.Life = chat.Life{
 			Idle: chat.Idle{
 				Alert: 255 * time.Second, Alert2: 30 * time.Second, Close: 45 * time.Second,
@@ -54,7 +54,7 @@ var theHouse = map[string]any{"nickname": "Shop", "participantId": 2.0, "type": 
 func TestWelcome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t)
-		v := h.visitor("lively", nil)
+		v := h.visitor("one-async", nil)
 		got := v.do("requestChat", map[string]any{"nickname": "Vera", "text": "hello?"})
 		// The house's coming takes an index and is not shown.
 		want := []string{"1 ParticipantJoined Vera", "2 Message Vera: hello?", "4 Message Shop: Welcome!"}
@@ -68,7 +68,7 @@ func TestWelcome(t *testing.T) {
 		if diff := cmp.Diff(map[string]any{"nickname": "Anna", "participantId": 3.0, "type": "Agent"}, last(t, v.wait())["from"]); diff != "" {
 			t.Error(diff)
 		}
-		p := h.polling("lively")
+		p := h.polling("one-async")
 		if diff := cmp.Diff([]string{"1 ParticipantJoined Vera", "3 Message Shop: Welcome!"}, lines(p.do("refresh", "transcriptPosition", "1"))); diff != "" {
 			t.Errorf("over REST: %s", diff)
 		}
@@ -76,9 +76,9 @@ func TestWelcome(t *testing.T) {
 }
 
 // alerted is a chat with an agent in it, in which the first alert stands.
-func alerted(h *house) (v *visitor, anna func(chat.Action), alert bayeuxtest.Frame) {
+func alerted(h *fixture) (v *visitor, anna func(chat.Action), alert bayeuxtest.Frame) {
 	h.t.Helper()
-	v = h.chatting("lively")
+	v = h.chatting("one-async")
 	anna = h.agent(v.chat, 7, "Anna")
 	v.wait()
 	v.stay()
@@ -148,7 +148,7 @@ func TestIdleTimerExpire(t *testing.T) {
 				t.Errorf("%s: %v", op, n)
 			}
 		}
-		p := h.poster("lively")
+		p := h.restClient("one-async")
 		p.key, p.chat = v.key, v.chat
 		if n := p.do("refresh", "transcriptPosition", "8"); n["idleTimerExpire"] != 66.0 {
 			t.Errorf("over REST: %v", n)
@@ -191,7 +191,7 @@ func TestCancelIdleTimer(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t)
-		p := h.polling("lively")
+		p := h.polling("one-async")
 		h.agent(p.chat, 7, "Anna")
 		time.Sleep(30 * time.Second)
 		p.do("customNotice", "message", "", "eventAttributes", `{"purpose":"cancel-idle-timer"}`)
@@ -204,7 +204,7 @@ func TestCancelIdleTimer(t *testing.T) {
 func TestSurvey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t)
-		v := h.chatting("lively")
+		v := h.chatting("one-async")
 		anna := h.agent(v.chat, 7, "Anna")
 		v.wait()
 		anna(chat.End{})
@@ -238,7 +238,7 @@ func TestAsyncChat(t *testing.T) {
 		// Where the service does not allow it, the chat is like any other.
 		live := h.visitor("support", nil)
 		live.do("requestChat", ask)
-		v := h.visitor("lively", nil)
+		v := h.visitor("one-async", nil)
 		v.do("requestChat", ask)
 		anna := h.agent(v.chat, 7, "Anna")
 		v.wait()
@@ -251,7 +251,7 @@ func TestAsyncChat(t *testing.T) {
 		anna(chat.Hold{})
 		time.Sleep(20 * time.Hour)
 		h.restart()
-		w := h.visitor("lively", nil)
+		w := h.visitor("one-async", nil)
 		w.key = v.key
 		n := w.do("refresh", map[string]any{"transcriptPosition": -1, "message": ""})
 		if diff := cmp.Diff([]string{"10 ParticipantLeft Anna"}, lines(n...)); diff != "" || n[0]["chatEnded"] != false {
@@ -270,7 +270,7 @@ func TestAsyncChat(t *testing.T) {
 		if _, ok := h.summary(v.chat); ok {
 			t.Error("the chat lives although nobody came")
 		}
-		x := h.visitor("lively", nil)
+		x := h.visitor("one-async", nil)
 		x.key = v.key
 		got := lines(x.do("requestNotifications", map[string]any{"transcriptPosition": 1})...)
 		if l := len(got); l == 0 || !strings.HasSuffix(got[l-1], "IdleClose Shop: ") {
@@ -282,7 +282,7 @@ func TestAsyncChat(t *testing.T) {
 func TestMasking(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t)
-		v := h.visitor("lively", nil)
+		v := h.visitor("one-async", nil)
 		v.do("requestChat", map[string]any{"nickname": "Vera", "subject": "4111 1111 1111 1111", "text": "geheim"})
 		anna := h.agent(v.chat, 7, "Anna")
 		v.wait()
@@ -316,7 +316,7 @@ func TestLinesForStaffStayInTheHouse(t *testing.T) {
 		v := h.chatting("support")
 		anna := h.agent(v.chat, 7, "Anna")
 		v.wait()
-		p := h.poster("support")
+		p := h.restClient("support")
 		p.key, p.chat = v.key, v.chat
 		p.do("refresh", "transcriptPosition", "1")
 		anna(chat.Say{Text: "psst, all", Audience: chat.AudienceStaff})

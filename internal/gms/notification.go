@@ -7,8 +7,8 @@ import (
 	"github.com/halley-chat/halley/internal/engine"
 )
 
-// blank is the response object about a chat, without events.
-func (e *Edge) blank(sum chat.Summary) response {
+// newResponse is the response object about a chat, without events.
+func (e *Edge) newResponse(sum chat.Summary) response {
 	r := response{
 		StatusCode: statusOK, ChatEnded: !sum.Open(),
 		ChatID: sum.Chat.String(), UserID: userID(sum.Chat, chat.VisitorNo), Alias: alias,
@@ -23,14 +23,14 @@ func (e *Edge) blank(sum chat.Summary) response {
 // notification is the response object for events from a position on; -1 means
 // the last visible one and 0 none. A notification about an ended chat always
 // holds a visible event, because clients look at chatEnded only beside one.
-func (e *Edge) notification(sum chat.Summary, c cast, events []chat.Event, from int64) response {
-	r := e.blank(sum)
+func (e *Edge) notification(sum chat.Summary, c participants, events []chat.Event, from int64) response {
+	r := e.newResponse(sum)
 	if n := len(events); n > 0 {
 		r.NextPosition = max(r.NextPosition, events[n-1].Index+1)
 	}
 	var last *message
 	for _, event := range events {
-		c.see(event)
+		c.observe(event)
 		m, ok := c.render(event)
 		if !ok {
 			continue
@@ -39,7 +39,7 @@ func (e *Edge) notification(sum chat.Summary, c cast, events []chat.Event, from 
 		if from > 0 && event.Index >= from {
 			r.Messages = append(r.Messages, m)
 		}
-		if parted(event) {
+		if visitorLeft(event) {
 			break
 		}
 	}
@@ -55,7 +55,7 @@ func (e *Edge) replay(ctx context.Context, id chat.ID, from int64) (response, er
 	var r response
 	watch, err := e.o.Engine.Watch(ctx, id, 1, func(batch engine.Batch) {
 		if batch.Replay {
-			r = e.notification(batch.Summary, make(cast), batch.Events, from)
+			r = e.notification(batch.Summary, make(participants), batch.Events, from)
 			r.countdown(batch.Summary)
 		}
 	})

@@ -52,15 +52,15 @@ func (e *Edge) unbindLater(id chat.ID, do chat.Unbind) {
 	}
 }
 
-// adopt hears of every change on the board. A chat may be bound to a channel
+// unbindOrphan hears of every change on the board. A chat may be bound to a channel
 // of this process that is not there: its requestChat seemed to fail, or the
 // session went while it was bound. Such a chat is told.
-func (e *Edge) adopt(s chat.Summary) {
+func (e *Edge) unbindOrphan(s chat.Summary) {
 	if !s.Live() || !s.Bound || !strings.HasPrefix(s.Channel, e.node) {
 		return
 	}
 	e.mu.Lock()
-	orphan := !e.knows(s.Channel) && !e.closed
+	orphan := !e.hasChannel(s.Channel) && !e.closed
 	if orphan {
 		e.unbinding.Add(1)
 	}
@@ -70,8 +70,8 @@ func (e *Edge) adopt(s chat.Summary) {
 	}
 }
 
-// knows says whether a channel of this process is there. It is called with mu
+// hasChannel says whether a channel of this process is there. It is called with mu
 // held.
-func (e *Edge) knows(channel string) bool {
+func (e *Edge) hasChannel(channel string) bool {
 	return e.bindings[channel] != nil || e.pollers[channel] != nil
 }

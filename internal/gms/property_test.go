@@ -18,19 +18,19 @@ import (
 	"github.com/halley-chat/halley/internal/engine"
 )
 
-// deed is one thing that somebody does in a plan.
-type deed struct {
+// action is one thing that somebody does in a plan.
+type action struct {
 	Pause time.Duration
 	What  string
 	From  int64 // of a position; negative ones are relative, see position
 }
 
-// part is somebody's doing in one round: the deeds of a client on a
+// part is somebody's doing in one round: the actions of a client on a
 // WebSocket, of one that polls, or of an agent.
 type part struct {
 	Who   string
 	Chat  int
-	Deeds []deed
+	Deeds []action
 }
 
 // plan is everything that happens in one run, drawn before it begins: in each
@@ -53,10 +53,10 @@ var (
 	pollDeeds = []string{
 		"poll", "poll", "poll", "poll", "say", "say", "type", "data", "notice", "forge", "calm", "card", "peek", "hint", "upload", "end",
 	}
-	agentDeeds = []string{"say", "say", "say", "whisper", "whisper", "type", "rejoin", "rejoin", "leave", "hold", "share", "unshare", "card", "end"}
+	agentDeeds = []string{"say", "say", "say", "staffLine", "staffLine", "type", "rejoin", "rejoin", "leave", "hold", "share", "unshare", "card", "end"}
 )
 
-// rare keeps deeds that end a chat from ending all of them at once.
+// rare keeps actions that end a chat from ending all of them at once.
 func rare(t *rapid.T, whats []string) string {
 	what := rapid.SampledFrom(whats).Draw(t, "what")
 	if what == "end" && rapid.IntRange(0, 3).Draw(t, "really") > 0 {
@@ -66,7 +66,7 @@ func rare(t *rapid.T, whats []string) string {
 }
 
 func drawPlan(t *rapid.T) plan {
-	p := plan{Chats: rapid.IntRange(1, 2).Draw(t, "chats"), Lively: rapid.Bool().Draw(t, "lively"), Async: rapid.Bool().Draw(t, "async")}
+	p := plan{Chats: rapid.IntRange(1, 2).Draw(t, "chats"), Lively: rapid.Bool().Draw(t, "one-async"), Async: rapid.Bool().Draw(t, "async")}
 	p.Alone = rapid.Bool().Draw(t, "alone")
 	rounds := rapid.IntRange(1, 4).Draw(t, "rounds")
 	for range rounds {
@@ -74,14 +74,14 @@ func drawPlan(t *rapid.T) plan {
 		for range rapid.IntRange(1, 5).Draw(t, "parts") {
 			whos := map[string][]string{"a": sessionDeeds, "b": sessionDeeds, "poller": pollDeeds, "agent": agentDeeds}
 			who := rapid.SampledFrom([]string{"a", "a", "b", "poller", "agent"}).Draw(t, "who")
-			one := rapid.Custom(func(t *rapid.T) deed {
-				return deed{
+			one := rapid.Custom(func(t *rapid.T) action {
+				return action{
 					Pause: rapid.SampledFrom([]time.Duration{0, 0, 0, time.Millisecond, 300 * time.Millisecond, 2 * time.Second, 12 * time.Second}).Draw(t, "pause"),
 					What:  rare(t, whos[who]),
 					From:  int64(rapid.IntRange(-3, 12).Draw(t, "from")),
 				}
 			})
-			add := part{Who: who, Chat: rapid.IntRange(0, p.Chats-1).Draw(t, "chat"), Deeds: rapid.SliceOfN(one, 1, 8).Draw(t, "deeds")}
+			add := part{Who: who, Chat: rapid.IntRange(0, p.Chats-1).Draw(t, "chat"), Deeds: rapid.SliceOfN(one, 1, 8).Draw(t, "actions")}
 			// One client does one thing after the other.
 			if !slices.ContainsFunc(round, func(o part) bool { return o.Who == add.Who && o.Chat == add.Chat && who != "agent" }) {
 				round = append(round, add)
@@ -105,7 +105,7 @@ func TestViewers(t *testing.T) {
 			defer func() {
 				faults = r.finish(recover())
 			}()
-			newStage(r, p).play()
+			newSimulation(r, p).play()
 		})
 		if len(faults) > 0 {
 			rt.Fatalf("%s", strings.Join(faults, "\n"))
@@ -166,14 +166,14 @@ func (r *recorder) caught(panicked any) {
 	}
 }
 
-// stage is a plan being carried out.
-type stage struct {
+// simulation is a plan being carried out.
+type simulation struct {
 	t       *recorder
-	h       *house
+	h       *fixture
 	plan    plan
 	service string
 	chats   []known
-	crowds  []*crowd            // by chat
+	crowds  []*barrier          // by chat
 	seats   map[string]*viewer  // of "a0", "b1" …: those on WebSockets
 	polls   map[string]*polling // of "poller0" …
 	all     []*viewer           // all that ever were
@@ -184,17 +184,17 @@ type stage struct {
 // known is a chat and what opens it.
 type known struct{ id, key string }
 
-func newStage(t *recorder, p plan) *stage {
-	s := &stage{t: t, h: openWith(t, mixed), plan: p, service: "support", seats: make(map[string]*viewer), polls: make(map[string]*polling)}
+func newSimulation(t *recorder, p plan) *simulation {
+	s := &simulation{t: t, h: openWith(t, mixed), plan: p, service: "support", seats: make(map[string]*viewer), polls: make(map[string]*polling)}
 	if p.Lively {
 		s.service = "mixed"
 	}
 	return s
 }
 
-func (s *stage) play() {
+func (s *simulation) play() {
 	for i := range s.plan.Chats {
-		s.crowds = append(s.crowds, &crowd{asking: make(map[*bool]bool)})
+		s.crowds = append(s.crowds, &barrier{asking: make(map[*bool]bool)})
 		v := s.view(i)
 		s.seats[fmt.Sprint("a", i)] = v
 		v.ask("requestChat", map[string]any{"nickname": "Vera", "userData": map[string]any{asyncMode: strconv.FormatBool(s.plan.Async)}}, 1)
@@ -208,7 +208,7 @@ func (s *stage) play() {
 		s.agents = append(s.agents, s.staff(v.chat, chat.StaffID(i+1)))
 	}
 	for i, round := range s.plan.Rounds {
-		dos := make([]func(deed), len(round))
+		dos := make([]func(action), len(round))
 		for n, p := range round {
 			dos[n] = s.actor(p)
 		}
@@ -224,7 +224,7 @@ func (s *stage) play() {
 		}
 		work.Wait()
 		settle()
-		s.atRest()
+		s.idle()
 		if s.plan.Anew[i] {
 			for _, v := range s.all {
 				_ = v.Conn.Close()
@@ -246,7 +246,7 @@ func (s *stage) play() {
 }
 
 // staff is an agent's way to a chat; refusals are no failure.
-func (s *stage) staff(id string, who chat.StaffID) func(chat.Action) error {
+func (s *simulation) staff(id string, who chat.StaffID) func(chat.Action) error {
 	n, err := chat.ParseID(id)
 	if err != nil {
 		s.t.Fatal(err)
@@ -264,17 +264,17 @@ func (s *stage) staff(id string, who chat.StaffID) func(chat.Action) error {
 	}
 }
 
-// actor is how somebody does a deed.
-func (s *stage) actor(p part) func(deed) {
+// actor is how somebody does a action.
+func (s *simulation) actor(p part) func(action) {
 	c, name := s.chats[p.Chat], fmt.Sprint(p.Who, p.Chat)
 	switch p.Who {
 	case "agent":
-		return func(d deed) { s.asAgent(p.Chat, d) }
+		return func(d action) { s.asAgent(p.Chat, d) }
 	case "poller":
 		if s.polls[name] == nil {
-			q := s.h.poster(s.service)
+			q := s.h.restClient(s.service)
 			q.key, q.chat = c.key, c.id
-			s.polls[name] = &polling{poster: q, t: s.t}
+			s.polls[name] = &polling{restClient: q, t: s.t}
 		}
 		return s.polls[name].do
 	}
@@ -282,7 +282,7 @@ func (s *stage) actor(p part) func(deed) {
 		s.seats[name] = s.view(p.Chat)
 	}
 	v := s.seats[name]
-	return func(d deed) {
+	return func(d action) {
 		if d.What == "reopen" || d.What == "background" {
 			if d.What == "background" {
 				_ = v.TrySend(fmt.Sprintf(`[{"channel":"/meta/disconnect","clientId":"$","id":"d","ext":{"transcriptPosition":"%d"}}]`, d.From))
@@ -290,20 +290,20 @@ func (s *stage) actor(p part) func(deed) {
 			}
 			_ = v.Conn.Close()
 			v = s.view(p.Chat)
-			s.seatAt(name, v)
+			s.assign(name, v)
 			d.What = "ask"
 		}
 		v.do(d)
 	}
 }
 
-func (s *stage) asAgent(i int, d deed) {
+func (s *simulation) asAgent(i int, d action) {
 	do := s.agents[i]
 	switch d.What {
 	case "say":
 		_ = do(chat.Say{Text: "from the agent"})
-	case "whisper":
-		s.whisper(i)
+	case "staffLine":
+		s.staffLine(i)
 	case "type":
 		_ = do(chat.Type{On: true, Preview: "th"})
 	case "rejoin":
@@ -314,13 +314,13 @@ func (s *stage) asAgent(i int, d deed) {
 	case "end":
 		_ = do(chat.End{})
 	default:
-		s.lively(do, d)
+		s.featureAction(do, d)
 	}
 }
 
-// whisper puts a line for the staff alone into the log, as another node would:
+// staffLine puts a line for the staff alone into the log, as another node would:
 // the rooms here find out when they append.
-func (s *stage) whisper(i int) {
+func (s *simulation) staffLine(i int) {
 	n, err := chat.ParseID(s.chats[i].id)
 	if err != nil {
 		s.t.Fatal(err)
@@ -354,9 +354,9 @@ func settle() {
 	synctest.Wait()
 }
 
-// atRest looks at a moment in which nobody does anything: whoever listens has
+// idle looks at a moment in which nobody does anything: whoever listens has
 // been told all, and of what is said now one session at most is told.
-func (s *stage) atRest() {
+func (s *simulation) idle() {
 	for i, c := range s.chats {
 		before := make(map[*viewer]int)
 		for _, v := range s.all {

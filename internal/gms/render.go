@@ -59,11 +59,11 @@ func userID(id chat.ID, no int) string {
 	return fmt.Sprintf("%012X%04X", uint64(id)&(1<<48-1), no)
 }
 
-// cast is who takes part in a chat, by number, as told by its joins and changes
+// participants are who takes part in a chat, by number, as told by its joins and changes
 // of name.
-type cast map[int]party
+type participants map[int]party
 
-func (c cast) see(e chat.Event) {
+func (c participants) observe(e chat.Event) {
 	switch f := e.Fact.(type) {
 	case chat.Joined:
 		c[f.No] = party{Nickname: f.Name, ParticipantID: f.No, Type: partyTypes[f.Role]}
@@ -76,7 +76,7 @@ func (c cast) see(e chat.Event) {
 
 // render is the event in the visitor's words; ok is false for one that the
 // visitor may not see.
-func (c cast) render(e chat.Event) (m message, ok bool) {
+func (c participants) render(e chat.Event) (m message, ok bool) {
 	if !e.VisibleToVisitor() {
 		return message{}, false
 	}

@@ -2,6 +2,7 @@ package gms
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -28,7 +29,7 @@ var paths = func() map[string]string {
 	return m
 }()
 
-// rest is the face of one HTTP request: the outcome is its answer.
+// rest is the transport of one HTTP request: the outcome is its answer.
 type rest struct {
 	// Static after construction.
 	edge   *Edge
@@ -38,9 +39,9 @@ type rest struct {
 	path   chat.ID // the chat in the path; 0 if there is none, or no readable one
 	origin string
 	any    bool // the key alone says which chat is meant
-	// resume is the nextPosition of the answer to a caller who is shown more
+	// nextPosition is the one of the answer to a caller who is shown more
 	// than it has asked for; 0 if it is shown what it has asked for.
-	resume int64
+	nextPosition int64
 	// finish puts the last hand to a response; nil if nothing does.
 	finish func(*response, *verdict)
 }
@@ -52,7 +53,7 @@ func (e *Edge) REST() http.Handler { return http.HandlerFunc(e.serveREST) }
 func (e *Edge) serveREST(w http.ResponseWriter, r *http.Request) {
 	parts := strings.Split(strings.TrimSuffix(strings.TrimPrefix(r.URL.Path, RESTPath), "/"), "/")
 	f := &rest{edge: e, w: w, r: r, name: parts[0], origin: r.Header.Get("Origin")}
-	c := &call{edge: e, face: f}
+	c := &call{edge: e, transport: f}
 	if len(parts) >= 3 && parts[2] == "file" {
 		f.path, _ = chat.ParseID(parts[1])
 		f.serveFile(parts[2:])
@@ -99,19 +100,31 @@ func (f *rest) service() string { return f.name }
 
 func (f *rest) allowed(s Service) bool { return s.allows(f.origin, sameOrigin(f.origin, f.r)) }
 
-func (f *rest) missing() int64 { return 0 }
+func (f *rest) rejoin(context.Context, *call, Service) (bool, error) { return false, nil }
 
-func (f *rest) own() (chat.ID, error) {
+func (f *rest) address() string {
+	host, _, err := net.SplitHostPort(f.r.RemoteAddr)
+	if err != nil {
+		return f.r.RemoteAddr
+	}
+	return host
+}
+
+func (f *rest) carries(Service) bool { return true }
+
+func (f *rest) defaultPosition() int64 { return 0 }
+
+func (f *rest) sessionChat() (chat.ID, error) {
 	return 0, chat.Refuse(chat.Invalid, "the key is missing")
 }
 
-func (f *rest) fits(id chat.ID) bool { return f.any || id == f.path }
+func (f *rest) matches(id chat.ID) bool { return f.any || id == f.path }
 
-func (f *rest) told(id chat.ID) int64 { return f.edge.told(id) }
+func (f *rest) lastPosition(id chat.ID) int64 { return f.edge.lastPosition(id) }
 
 func (f *rest) answer(r response, v verdict) {
-	if f.resume > 0 {
-		r.NextPosition = min(r.NextPosition, f.resume)
+	if f.nextPosition > 0 {
+		r.NextPosition = min(r.NextPosition, f.nextPosition)
 	}
 	if f.finish != nil {
 		f.finish(&r, &v)
@@ -147,7 +160,7 @@ func (f *rest) open(ctx context.Context, c *call, open chat.Open) error {
 	}
 	c.chat = id
 	e.settle(p, id)
-	r := e.notification(res.Summary, make(cast), res.Events, 1)
+	r := e.notification(res.Summary, make(participants), res.Events, 1)
 	p.tell(r.NextPosition)
 	f.answer(r, verdict{})
 	return nil
@@ -160,10 +173,10 @@ func (f *rest) read(ctx context.Context, c *call, sum chat.Summary, from int64) 
 	}
 	p, err := f.edge.poll(ctx, sum.Chat)
 	if err == nil {
-		err = p.hint(ctx, c, c.request.text("message"))
+		err = p.reportTyping(ctx, c, c.request.text("message"))
 	}
 	if err == nil {
-		err = p.attend(ctx)
+		err = p.bindIfUnbound(ctx)
 	}
 	switch {
 	case chat.KindOf(err) == chat.Ended:
@@ -235,13 +248,13 @@ func (f *rest) command(ctx context.Context, c *call, sum chat.Summary, cmd chat.
 		p.typed(do.Preview)
 	}
 	// A visitor who could not be bound is bound by its next call.
-	if err := p.attend(ctx); err != nil && chat.KindOf(err) == 0 {
+	if err := p.bindIfUnbound(ctx); err != nil && chat.KindOf(err) == 0 {
 		f.edge.o.Logger.Error("gms: a visitor who polls could not be bound", "chat", c.chat.String(), "err", err)
 	}
 	from := c.request.position(0)
 	// The chat may as well have been ended by somebody else in the same moment.
 	if !res.Summary.Open() && from == 0 && slices.ContainsFunc(res.Events, endsForVisitor) {
-		from, f.resume = res.Events[0].Index, p.next()
+		from, f.nextPosition = res.Events[0].Index, p.next()
 	}
 	err = f.readFrom(ctx, p, from)
 	if chat.KindOf(err) == chat.Unavailable {

@@ -35,7 +35,7 @@ func TestRESTStart(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := open(t)
-				p := h.poster("support")
+				p := h.restClient("support")
 				n := p.send(c.r)
 				if diff := cmp.Diff([]string{"1 ParticipantJoined " + c.name}, lines(n)); diff != "" || n["statusCode"] != 0.0 {
 					t.Fatalf("%s %v", diff, n)
@@ -53,7 +53,7 @@ func TestRESTStart(t *testing.T) {
 func TestRESTReplies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t)
-		p := h.poster("support")
+		p := h.restClient("support")
 		n := p.do("", "nickname", "Vera", "text", "hello?")
 		user, key := n["userId"], n["secureKey"]
 		want := map[string]any{
@@ -111,7 +111,7 @@ func TestRESTReplies(t *testing.T) {
 func TestRESTWidgets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t)
-		p := h.poster("support")
+		p := h.restClient("support")
 		n := p.send(formRequest(RESTPath+"support/", "alias=&secureKey=&userId=&nickname=J&firstName=&lastName=&emailAddress=&subject=s&text=&userData%5BGCTI_LanguageCode%5D=en&userData%5B_genesys_widgets%5D=9.0.018.07"))
 		ids := func(more string) string {
 			return fmt.Sprintf("alias=%v&secureKey=%s&userId=%v%s", n["alias"], p.key, n["userId"], more)

@@ -50,7 +50,7 @@ func FuzzREST(f *testing.F) {
 		r.URL.RawQuery = query
 		r.Header.Set("Content-Type", kind)
 		chats := h.engine.Board().Len()
-		q := &poster{h: h, service: "support"}
+		q := &restClient{h: h, service: "support"}
 		n := q.send(r)
 		if shown := fmt.Sprint(n, q.header); strings.Contains(shown, other.key) || strings.Contains(shown, p.key) && (!brought || n["statusCode"] != 0.0) {
 			t.Fatalf("a key got out: %s", shown)

@@ -17,9 +17,9 @@ import (
 	"github.com/halley-chat/halley/test/schema"
 )
 
-// poster is a client of the REST side.
-type poster struct {
-	h         *house
+// restClient is a client of the REST side.
+type restClient struct {
+	h         *fixture
 	service   string
 	key, chat string // as told last
 	// Of the latest answer.
@@ -27,10 +27,10 @@ type poster struct {
 	header http.Header
 }
 
-func (h *house) poster(service string) *poster { return &poster{h: h, service: service} }
+func (h *fixture) restClient(service string) *restClient { return &restClient{h: h, service: service} }
 
 // send sends a request and checks what every answer must have.
-func (p *poster) send(r *http.Request) bayeuxtest.Frame {
+func (p *restClient) send(r *http.Request) bayeuxtest.Frame {
 	p.h.t.Helper()
 	w := httptest.NewRecorder()
 	p.h.edge.REST().ServeHTTP(w, r)
@@ -61,7 +61,7 @@ func (p *poster) send(r *http.Request) bayeuxtest.Frame {
 	return n
 }
 
-func (p *poster) url(op string) string {
+func (p *restClient) url(op string) string {
 	u := RESTPath + p.service
 	if op != "" {
 		u += "/" + p.chat + "/" + op
@@ -93,7 +93,7 @@ func multipartRequest(target string, fields ...string) *http.Request {
 
 // do calls an operation with all ids, as most clients do, the alias being
 // stale; fields are names and values.
-func (p *poster) do(op string, fields ...string) bayeuxtest.Frame {
+func (p *restClient) do(op string, fields ...string) bayeuxtest.Frame {
 	p.h.t.Helper()
 	v := url.Values{"userId": {"00"}, "alias": {"117"}, "secureKey": {p.key}}
 	for i := 0; i < len(fields); i += 2 {
@@ -103,9 +103,9 @@ func (p *poster) do(op string, fields ...string) bayeuxtest.Frame {
 }
 
 // polling opens a chat over REST.
-func (h *house) polling(service string) *poster {
+func (h *fixture) polling(service string) *restClient {
 	h.t.Helper()
-	p := h.poster(service)
+	p := h.restClient(service)
 	if n := p.do("", "nickname", "Vera", "subject", "help"); n["statusCode"] != 0.0 {
 		h.t.Fatalf("start: %v", n)
 	}
@@ -113,7 +113,7 @@ func (h *house) polling(service string) *poster {
 }
 
 // summary is the chat's entry on the board; ok is false once it has ended.
-func (h *house) summary(id string) (chat.Summary, bool) {
+func (h *fixture) summary(id string) (chat.Summary, bool) {
 	h.t.Helper()
 	n, err := chat.ParseID(id)
 	if err != nil {

@@ -120,7 +120,7 @@ func TestRESTBesideCometD(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t)
 		v := h.chatting("support")
-		p := h.poster("support")
+		p := h.restClient("support")
 		p.key, p.chat = v.key, v.chat
 		if diff := cmp.Diff([]string{"1 ParticipantJoined Vera"}, lines(p.do("refresh", "transcriptPosition", "1"))); diff != "" {
 			t.Error(diff)
@@ -167,7 +167,7 @@ func TestRESTWhenTheStoreIsSlow(t *testing.T) {
 		p.do("refresh", "transcriptPosition", "1")
 		release := h.log.Hold()
 		for _, op := range []string{"send", "", "disconnect"} {
-			began, q := time.Now(), &poster{h: h, service: "support", key: p.key, chat: p.chat}
+			began, q := time.Now(), &restClient{h: h, service: "support", key: p.key, chat: p.chat}
 			n := q.do(op, "message", "x", "nickname", "x")
 			if n["statusCode"] != 1.0 || n["errors"] != nil || n["chatEnded"] != false || q.status != 200 {
 				t.Errorf("%q: %d %v", op, q.status, n)

@@ -17,7 +17,7 @@ import (
 // told, with the time of the last call, from which away and gone are counted:
 // the visitor is away at once and has left 45 s after its last call, while one
 // that polls every 30 s is never away. A call about a file lasts until the file
-// has come or gone (stay.go).
+// has come or gone (transfer.go).
 //
 // A visitor may use both sides in one chat. A call over REST reads for itself
 // and needs nothing that is pushed, so it leaves the channel of a Bayeux
@@ -56,7 +56,7 @@ type poller struct {
 	closed  bool
 	watch   *engine.Watch
 	sum     chat.Summary
-	cast    cast
+	people  participants
 	recent  []message // what visitors may see, the latest last
 	size    int       // bytes of what people wrote in recent
 	floor   int64     // recent holds everything from this index on
@@ -129,7 +129,7 @@ func (p *poller) load(ctx context.Context) error {
 	p.mu.Lock()
 	id, done := p.chat, p.watch != nil
 	if !done {
-		p.cast, p.recent, p.size, p.floor, p.latest = make(cast), nil, 0, 1, nil
+		p.people, p.recent, p.size, p.floor, p.latest = make(participants), nil, 0, 1, nil
 	}
 	p.mu.Unlock()
 	if done {
@@ -157,11 +157,11 @@ func (p *poller) deliver(batch engine.Batch) {
 	p.mu.Lock()
 	p.sum = batch.Summary
 	for _, event := range batch.Events {
-		p.cast.see(event)
-		if m, ok := p.cast.render(event); ok {
+		p.people.observe(event)
+		if m, ok := p.people.render(event); ok {
 			p.keep(m)
 		}
-		if parted(event) {
+		if visitorLeft(event) {
 			break
 		}
 	}
@@ -260,13 +260,13 @@ func (p *poller) endAfter(silence time.Duration) {
 	}
 }
 
-// attend binds the chat to the poller unless somebody listens already.
-func (p *poller) attend(ctx context.Context) error {
+// bindIfUnbound binds the chat to the poller unless somebody listens already.
+func (p *poller) bindIfUnbound(ctx context.Context) error {
 	p.mu.Lock()
 	sum := p.sum
 	p.mu.Unlock()
 	e := p.edge
-	if !sum.Open() || sum.Bound && (sum.Channel == p.name || !e.dead(sum.Channel)) {
+	if !sum.Open() || sum.Bound && (sum.Channel == p.name || !e.isStale(sum.Channel)) {
 		return nil
 	}
 	do := func(a chat.Action) error {
@@ -281,21 +281,21 @@ func (p *poller) attend(ctx context.Context) error {
 	return do(chat.Bind{Channel: p.name, Browser: sum.Browser, Yield: true})
 }
 
-// dead says whether nobody listens through a channel although a chat's log
+// isStale says whether nobody listens through a channel although a chat's log
 // says so: one of this process that is not there, or one through which another
 // process was asked, since the visitor asks here now.
-func (e *Edge) dead(channel string) bool {
+func (e *Edge) isStale(channel string) bool {
 	if !strings.HasPrefix(channel, e.node) {
 		return strings.Contains(channel, "."+pollMark)
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return !e.knows(channel)
+	return !e.hasChannel(channel)
 }
 
 // told is the nextPosition that was told last over REST; 0 if that is not
 // known.
-func (e *Edge) told(id chat.ID) int64 {
+func (e *Edge) lastPosition(id chat.ID) int64 {
 	e.mu.Lock()
 	p := e.polled[id]
 	e.mu.Unlock()

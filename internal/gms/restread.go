@@ -38,7 +38,7 @@ func (p *poller) read(from int64) (r response, ok bool) {
 		return response{}, false
 	}
 	p.trim(time.Now())
-	r = p.edge.blank(p.sum)
+	r = p.edge.newResponse(p.sum)
 	r.countdown(p.sum)
 	var last *message
 	for i := range p.recent {
@@ -62,9 +62,9 @@ func (p *poller) read(from int64) (r response, ok bool) {
 	return r, true
 }
 
-// hint tells the chat what the visitor is typing, if that is news. A preview
+// reportTyping tells the chat what the visitor is typing, if that is news. A preview
 // that is too long is left out: the call asks for events first of all.
-func (p *poller) hint(ctx context.Context, c *call, preview string) error {
+func (p *poller) reportTyping(ctx context.Context, c *call, preview string) error {
 	p.mu.Lock()
 	id, news := p.chat, preview != "" && preview != p.preview && len(preview) <= chat.MaxText
 	if preview == "" {
@@ -74,7 +74,7 @@ func (p *poller) hint(ctx context.Context, c *call, preview string) error {
 	if !news {
 		return nil
 	}
-	do, err := c.pass(chat.Type{On: true, Preview: preview})
+	do, err := c.filter(chat.Type{On: true, Preview: preview})
 	if err != nil {
 		return err
 	}

@@ -55,7 +55,7 @@ func TestRESTRefusals(t *testing.T) {
 			"a page of elsewhere":     {origin(formRequest(base, "nickname=x"), "https://evil.example"), 401.0, 403, true, 0},
 			"a page with a key":       {origin(formRequest(p.url("send"), key+"&message=x"), "https://evil.example"), 401.0, 403, true, 0},
 		} {
-			q := &poster{h: h}
+			q := &restClient{h: h}
 			wrong := h.edge.Stats().WrongKeys.Load()
 			n := q.send(c.r)
 			var code any
@@ -76,7 +76,7 @@ func TestRESTRefusals(t *testing.T) {
 			t.Errorf("%d chats", n)
 		}
 		for _, o := range []string{"https://shop.example", "null", "http://example.com"} { // the last is the address itself
-			q := &poster{h: h}
+			q := &restClient{h: h}
 			if n := q.send(origin(formRequest(base, "nickname=x"), o)); n["statusCode"] != 0.0 {
 				t.Errorf("%s: %v", o, n)
 			}

@@ -43,9 +43,9 @@ type failure struct {
 type verdict struct {
 	status int
 	failure
-	ended bool // the client has no chat (any more)
-	http  int  // the status over REST; 0 means 200
-	mute  bool // without errors
+	ended    bool // the client has no chat (any more)
+	http     int  // the status over REST; 0 means 200
+	noErrors bool // errors is left out
 }
 
 // Over REST what the chat decided is answered with the status 200, and what is
@@ -78,24 +78,24 @@ type refusal struct{ verdict }
 func (r *refusal) Error() string { return "gms: " + r.Advice }
 
 var (
-	errNoFile    = &refusal{verdict{status: statusPermanent, failure: failure{codeRefused, "There is no such file."}, http: http.StatusNotFound}}
-	errNobody    = &refusal{verdict{status: statusPermanent, failure: failure{codeRefused, "Files can be sent once somebody has joined the chat."}, http: http.StatusBadRequest}}
-	errHarmful   = &refusal{verdict{status: statusPermanent, failure: failure{codeWrongType, "The file was refused because it may do harm."}, http: http.StatusBadRequest}}
-	errCrowded   = &refusal{verdict{status: statusPermanent, failure: failure{codeRefused, "Too many files are being sent at once. Please wait until one has arrived."}, http: http.StatusBadRequest}}
-	errUnlooked  = &refusal{verdict{status: statusPermanent, failure: failure{codeRefused, "The file could not be checked. Please try again later."}, http: http.StatusBadRequest}}
-	errNoService = &refusal{verdict{status: statusPermanent, failure: failure{codeNoService, "This chat service does not exist."}, ended: true}}
-	errOrigin    = &refusal{verdict{status: statusPermanent, failure: failure{codeForbidden, "This page may not use the chat service."}, ended: true, http: http.StatusForbidden}}
-	errTransport = &refusal{verdict{status: statusPermanent, failure: failure{codeForbidden, "The chat service cannot be used over this connection."}, ended: true}}
-	errFirstName = &refusal{verdict{status: statusPermanent, failure: failure{codeFirstName, "Please enter your first name."}, ended: true, http: http.StatusBadRequest}}
-	errLastName  = &refusal{verdict{status: statusPermanent, failure: failure{codeLastName, "Please enter your last name."}, ended: true, http: http.StatusBadRequest}}
-	errName      = &refusal{verdict{status: statusPermanent, failure: failure{codeName, "Please enter your name."}, ended: true, http: http.StatusBadRequest}}
-	errEmail     = &refusal{verdict{status: statusPermanent, failure: failure{codeEmail, "Please enter a valid e-mail address."}, ended: true, http: http.StatusBadRequest}}
-	errHours     = &refusal{verdict{status: statusPermanent, failure: failure{codeNoNewChat, "The chat is closed now. Please come back during our opening hours."}, ended: true}}
-	errTooMany   = &refusal{verdict{status: statusPermanent, failure: failure{codeNoNewChat, "Too many chats were started from your network. Please try again in a minute."}, ended: true}}
-	errTooFast   = &refusal{verdict{status: statusTemporary, failure: failure{codeRefused, "Too many requests at once. Please try again."}}}
+	errNoFile         = &refusal{verdict{status: statusPermanent, failure: failure{codeRefused, "There is no such file."}, http: http.StatusNotFound}}
+	errNoAgentYet     = &refusal{verdict{status: statusPermanent, failure: failure{codeRefused, "Files can be sent once somebody has joined the chat."}, http: http.StatusBadRequest}}
+	errHarmful        = &refusal{verdict{status: statusPermanent, failure: failure{codeWrongType, "The file was refused because it may do harm."}, http: http.StatusBadRequest}}
+	errTooManyUploads = &refusal{verdict{status: statusPermanent, failure: failure{codeRefused, "Too many files are being sent at once. Please wait until one has arrived."}, http: http.StatusBadRequest}}
+	errNotScanned     = &refusal{verdict{status: statusPermanent, failure: failure{codeRefused, "The file could not be checked. Please try again later."}, http: http.StatusBadRequest}}
+	errNoService      = &refusal{verdict{status: statusPermanent, failure: failure{codeNoService, "This chat service does not exist."}, ended: true}}
+	errOrigin         = &refusal{verdict{status: statusPermanent, failure: failure{codeForbidden, "This page may not use the chat service."}, ended: true, http: http.StatusForbidden}}
+	errTransport      = &refusal{verdict{status: statusPermanent, failure: failure{codeForbidden, "The chat service cannot be used over this connection."}, ended: true}}
+	errFirstName      = &refusal{verdict{status: statusPermanent, failure: failure{codeFirstName, "Please enter your first name."}, ended: true, http: http.StatusBadRequest}}
+	errLastName       = &refusal{verdict{status: statusPermanent, failure: failure{codeLastName, "Please enter your last name."}, ended: true, http: http.StatusBadRequest}}
+	errName           = &refusal{verdict{status: statusPermanent, failure: failure{codeName, "Please enter your name."}, ended: true, http: http.StatusBadRequest}}
+	errEmail          = &refusal{verdict{status: statusPermanent, failure: failure{codeEmail, "Please enter a valid e-mail address."}, ended: true, http: http.StatusBadRequest}}
+	errHours          = &refusal{verdict{status: statusPermanent, failure: failure{codeNoNewChat, "The chat is closed now. Please come back during our opening hours."}, ended: true}}
+	errTooMany        = &refusal{verdict{status: statusPermanent, failure: failure{codeNoNewChat, "Too many chats were started from your network. Please try again in a minute."}, ended: true}}
+	errTooFast        = &refusal{verdict{status: statusTemporary, failure: failure{codeRefused, "Too many requests at once. Please try again."}}}
 	// Over REST a service that does not exist is a 404 without errors, which
 	// is how clients there know it.
-	errNoSuchService = &refusal{verdict{status: statusPermanent, failure: errNoService.failure, ended: true, http: http.StatusNotFound, mute: true}}
+	errNoSuchService = &refusal{verdict{status: statusPermanent, failure: errNoService.failure, ended: true, http: http.StatusNotFound, noErrors: true}}
 	errMethod        = &refusal{verdict{status: statusPermanent, failure: failure{codeRefused, "The chat API is called with POST."}, http: http.StatusMethodNotAllowed}}
 	errTooBig        = &refusal{verdict{status: statusPermanent, failure: failure{codeTooLong, "The request is too long."}, http: http.StatusRequestEntityTooLarge}}
 )

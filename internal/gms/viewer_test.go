@@ -23,14 +23,14 @@ type entry struct {
 	note         *heard
 }
 
-// crowd knows who asks for a chat at the same time. Of several only one stays
+// barrier knows who asks for a chat at the same time. Of several only one stays
 // bound, and one that lost its place before it was answered is not answered.
-type crowd struct {
+type barrier struct {
 	mu     sync.Mutex
 	asking map[*bool]bool // guarded by mu, as what the keys point to
 }
 
-func (c *crowd) begin() *bool {
+func (c *barrier) begin() *bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	raced := new(bool)
@@ -41,7 +41,7 @@ func (c *crowd) begin() *bool {
 	return raced
 }
 
-func (c *crowd) end(raced *bool) {
+func (c *barrier) end(raced *bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.asking, raced)
@@ -65,9 +65,9 @@ type heard struct {
 type viewer struct {
 	*bayeuxtest.Socket
 	t         *recorder
-	h         *house
+	h         *fixture
 	service   string
-	crowd     *crowd
+	barrier   *barrier
 	chat, key string
 
 	mu sync.Mutex
@@ -81,7 +81,7 @@ type viewer struct {
 }
 
 // view opens a session for a chat, or for one that is still to be opened.
-func (s *stage) view(i int) *viewer {
+func (s *simulation) view(i int) *viewer {
 	v := &viewer{
 		Socket: s.h.net.Socket(s.t, nil).Shake(), t: s.t, h: s.h, service: s.service,
 		acks: make(map[string]chan struct{}), asks: make(map[string]bool), over: make(chan struct{}),
@@ -89,8 +89,8 @@ func (s *stage) view(i int) *viewer {
 	if i < len(s.chats) {
 		v.chat, v.key = s.chats[i].id, s.chats[i].key
 	}
-	v.crowd = s.crowds[i]
-	s.seatAt("", v)
+	v.barrier = s.crowds[i]
+	s.assign("", v)
 	go v.read()
 	s.t.Cleanup(func() {
 		_ = v.Conn.Close()
@@ -99,8 +99,8 @@ func (s *stage) view(i int) *viewer {
 	return v
 }
 
-// seatAt notes a new viewer, under a name if it has one.
-func (s *stage) seatAt(name string, v *viewer) {
+// assign notes a new viewer, under a name if it has one.
+func (s *simulation) assign(name string, v *viewer) {
 	s.t.mu.Lock()
 	defer s.t.mu.Unlock()
 	if name == "" {
@@ -181,8 +181,8 @@ func (v *viewer) ask(operation string, fields map[string]any, from int64) {
 	v.acks[id], v.asks[id] = acked, from != 0
 	data := map[string]any{"operation": operation, "secureKey": v.key}
 	if from != 0 {
-		raced := v.crowd.begin()
-		defer v.crowd.end(raced)
+		raced := v.barrier.begin()
+		defer v.barrier.end(raced)
 		v.saw = append(v.saw, entry{asked: true, from: from, raced: raced})
 	}
 	v.mu.Unlock()
@@ -202,7 +202,7 @@ func (v *viewer) ask(operation string, fields map[string]any, from int64) {
 	}
 }
 
-func (v *viewer) do(d deed) {
+func (v *viewer) do(d action) {
 	switch d.What {
 	case "ask":
 		from := d.From
@@ -236,7 +236,7 @@ func (v *viewer) do(d deed) {
 	case "end":
 		v.ask("disconnect", nil, 0)
 	default:
-		v.lively(d)
+		v.featureAction(d)
 	}
 }
 
@@ -430,13 +430,13 @@ func transcript(saw []entry) (s string) {
 
 // polling is a client that asks over REST, from where it was told to go on.
 type polling struct {
-	*poster
+	*restClient
 	t    *recorder
 	next int64
 	saw  []entry
 }
 
-func (p *polling) do(d deed) {
+func (p *polling) do(d action) {
 	switch d.What {
 	case "poll":
 		from := d.From
@@ -460,7 +460,7 @@ func (p *polling) do(d deed) {
 	case "end":
 		p.ask("disconnect", 0)
 	default:
-		p.lively(d)
+		p.featureAction(d)
 	}
 }
 
@@ -469,7 +469,7 @@ func (p *polling) ask(op string, from int64, fields ...string) {
 	if from != 0 {
 		fields = append(fields, "transcriptPosition", strconv.FormatInt(from, 10))
 	}
-	b, err := json.Marshal(p.poster.do(op, fields...))
+	b, err := json.Marshal(p.restClient.do(op, fields...))
 	if err != nil {
 		p.t.Fatal(err)
 	}

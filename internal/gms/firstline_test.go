@@ -82,8 +82,8 @@ func TestOneChatPerBrowserKeepsTheLine(t *testing.T) {
 // An asleep chat is woken by it, as by any other line.
 func TestOneChatPerBrowserWakesTheChat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := openWith(t, map[string]Service{"lively": {Queue: "lively", Async: true, OneChatPerBrowser: true, Origins: []string{"https://shop.example"}}})
-		v := h.visitor("lively", cookieOf(strings.Repeat("c", 26), "https://shop.example"))
+		h := openWith(t, map[string]Service{"one-async": {Queue: "one-async", Async: true, OneChatPerBrowser: true, Origins: []string{"https://shop.example"}}})
+		v := h.visitor("one-async", cookieOf(strings.Repeat("c", 26), "https://shop.example"))
 		v.do("requestChat", map[string]any{"nickname": "Vera", "text": "hi", "userData": map[string]any{"GCTI_Chat_AsyncMode": "true"}})
 		h.agent(v.chat, 7, "Anna")(chat.Hold{})
 		synctest.Wait()
@@ -91,7 +91,7 @@ func TestOneChatPerBrowserWakesTheChat(t *testing.T) {
 			t.Fatalf("%v %+v", ok, s)
 		}
 		time.Sleep(time.Hour)
-		w := h.visitor("lively", cookieOf(strings.Repeat("c", 26), "https://shop.example"))
+		w := h.visitor("one-async", cookieOf(strings.Repeat("c", 26), "https://shop.example"))
 		w.do("requestChat", map[string]any{"nickname": "Vera", "text": "hi again"})
 		synctest.Wait()
 		if s, ok := h.summary(v.chat); !ok || w.chat != v.chat || s.Phase != chat.PhaseWaiting {

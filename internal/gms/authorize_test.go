@@ -29,7 +29,7 @@ func TestNewChatsPerMinute(t *testing.T) {
 		})
 		start := func(service, address string) float64 {
 			t.Helper()
-			p := h.poster(service)
+			p := h.restClient(service)
 			r := formRequest(p.url(""), "nickname=x")
 			r.RemoteAddr = address + ":1234"
 			n := p.send(r)
@@ -44,7 +44,7 @@ func TestNewChatsPerMinute(t *testing.T) {
 		}
 		for range 3 {
 			// What opens nothing is not counted.
-			if n := h.poster("few").do(""); n["statusCode"] != 2.0 {
+			if n := h.restClient("few").do(""); n["statusCode"] != 2.0 {
 				t.Errorf("without a name: %v", n)
 			}
 		}
@@ -63,7 +63,7 @@ func TestNewChatsPerMinute(t *testing.T) {
 		// Neither is what came to nothing, and a household is one address.
 		h.log.Fail(func(engine.Append) error { return errors.New("no space left") })
 		for range 3 {
-			p := h.poster("few")
+			p := h.restClient("few")
 			r := formRequest(p.url(""), "nickname=x")
 			r.RemoteAddr = "[2001:db8::1]:1234"
 			if n := p.send(r); n["statusCode"] != 1.0 {
@@ -178,16 +178,16 @@ func TestTypingPreviewOff(t *testing.T) {
 	})
 }
 
-// scripted is a client on callback-polling.
-type scripted struct {
-	h       *house
+// rawSession is a client on callback-polling.
+type rawSession struct {
+	h       *fixture
 	web     *http.Client
 	service string
 	id      string
 }
 
 // get sends messages and returns what comes back, with the status.
-func (s *scripted) get(header http.Header, body string) (int, []bayeuxtest.Frame) {
+func (s *rawSession) get(header http.Header, body string) (int, []bayeuxtest.Frame) {
 	s.h.t.Helper()
 	body = strings.ReplaceAll(body, "$", s.id)
 	r, err := http.NewRequestWithContext(s.h.t.Context(), http.MethodGet, bayeuxtest.URL+"?jsonp=cb&message="+url.QueryEscape(body), nil)
@@ -217,9 +217,9 @@ func (s *scripted) get(header http.Header, body string) (int, []bayeuxtest.Frame
 	return res.StatusCode, frames
 }
 
-func (h *house) scripted(service string, header http.Header) *scripted {
+func (h *fixture) rawSession(service string, header http.Header) *rawSession {
 	h.t.Helper()
-	s := &scripted{h: h, web: h.net.Client(), service: service}
+	s := &rawSession{h: h, web: h.net.Client(), service: service}
 	h.t.Cleanup(s.web.CloseIdleConnections)
 	_, f := s.get(header, `[{"channel":"/meta/handshake","version":"1.0","id":"1","supportedConnectionTypes":["callback-polling"]}]`)
 	if len(f) != 1 || f[0]["successful"] != true || f[0]["secureKey"] != nil {
@@ -230,7 +230,7 @@ func (h *house) scripted(service string, header http.Header) *scripted {
 }
 
 // do publishes an operation, fetches what it causes and returns the outcome.
-func (s *scripted) do(data string) bayeuxtest.Frame {
+func (s *rawSession) do(data string) bayeuxtest.Frame {
 	s.h.t.Helper()
 	s.get(nil, fmt.Sprintf(`[{"channel":"/service/chatV2/%s","clientId":"$","id":"2","data":%s}]`, s.service, data))
 	_, f := s.get(nil, `[{"channel":"/meta/connect","clientId":"$","id":"3","connectionType":"callback-polling"}]`)
@@ -250,7 +250,7 @@ func (s *scripted) do(data string) bayeuxtest.Frame {
 func TestCallbackPolling(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := openWith(t, map[string]Service{"old": {Queue: "q", CallbackPolling: true}})
-		s := h.scripted("old", nil)
+		s := h.rawSession("old", nil)
 		n := s.do(`{"operation":"requestChat","nickname":"Vera"}`)
 		if n["statusCode"] != 0.0 || len(lines(n)) != 1 {
 			t.Fatalf("%v", n)
@@ -262,7 +262,7 @@ func TestCallbackPolling(t *testing.T) {
 		v := h.chatting("support")
 		before := len(h.events(v.chat))
 		for _, service := range []string{"support", "old"} {
-			other := h.scripted(service, nil)
+			other := h.rawSession(service, nil)
 			for _, op := range []string{"requestNotifications", "sendMessage", "disconnect"} {
 				if code, _ := advice(t, other.do(`{"operation":"`+op+`","message":"x","secureKey":"`+v.key+`"}`)); code != codeForbidden {
 					t.Errorf("%s on %s: %v", op, service, code)
@@ -270,7 +270,7 @@ func TestCallbackPolling(t *testing.T) {
 			}
 		}
 		chats := h.engine.Board().Len()
-		if code, _ := advice(t, h.scripted("support", nil).do(`{"operation":"requestChat","nickname":"x"}`)); code != codeForbidden {
+		if code, _ := advice(t, h.rawSession("support", nil).do(`{"operation":"requestChat","nickname":"x"}`)); code != codeForbidden {
 			t.Errorf("a new chat: %v", code)
 		}
 		if len(h.events(v.chat)) != before || h.engine.Board().Len() != chats {
@@ -282,7 +282,7 @@ func TestCallbackPolling(t *testing.T) {
 func TestCallbackPollingIsOffByDefault(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t)
-		s := &scripted{h: h, web: h.net.Client()}
+		s := &rawSession{h: h, web: h.net.Client()}
 		defer s.web.CloseIdleConnections()
 		if status, f := s.get(nil, `[{"channel":"/meta/handshake"}]`); status != http.StatusBadRequest || f != nil {
 			t.Errorf("%d %v", status, f)
@@ -300,8 +300,8 @@ func TestCallbackPollingKnowsNoBrowser(t *testing.T) {
 		}
 		v := h.visitor("old", browser())
 		v.do("requestChat", map[string]any{"nickname": "Vera"})
-		// scripted itself checks that no key comes with the handshake.
-		s := h.scripted("old", browser())
+		// rawSession itself checks that no key comes with the handshake.
+		s := h.rawSession("old", browser())
 		if n := s.do(`{"operation":"requestChat","nickname":"x"}`); n["statusCode"] != 0.0 || n["chatId"] == v.chat {
 			t.Errorf("%v", n)
 		}

@@ -18,7 +18,7 @@ func TestEndedInTheSameMoment(t *testing.T) {
 		v := h.chatting("files")
 		anna := h.agent(v.chat, 7, "Anna")
 		v.wait()
-		f := &filer{h: h, service: "files", key: v.key, chat: v.chat}
+		f := &fileClient{h: h, service: "files", key: v.key, chat: v.chat}
 		w := httptest.NewRecorder()
 		var work sync.WaitGroup
 		release := h.log.Hold()
@@ -62,7 +62,7 @@ func TestPollerIsToldTheEndInTheSameMoment(t *testing.T) {
 		v := h.chatting("support")
 		anna := h.agent(v.chat, 7, "Anna")
 		v.wait()
-		p := h.poster("support")
+		p := h.restClient("support")
 		p.key, p.chat = v.key, v.chat
 		p.do("refresh") // without a position: it has been shown nothing
 		var got map[string]any

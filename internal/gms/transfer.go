@@ -30,14 +30,14 @@ const (
 	maxUploads = 4
 )
 
-// stay makes the call count as the visitor's presence until [filing.leave], if
+// keepAlive makes the call count as the visitor's presence until [fileCall.release], if
 // the visitor polls. Over REST it does, and is bound as by every other call.
-func (c *filing) stay(ctx context.Context, sum chat.Summary) error {
+func (c *fileCall) keepAlive(ctx context.Context, sum chat.Summary) error {
 	switch {
 	case !sum.Open():
 		return nil
-	case c.present != nil:
-		c.present.touch()
+	case c.poller != nil:
+		c.poller.touch()
 		return nil
 	}
 	e := c.edge
@@ -49,48 +49,48 @@ func (c *filing) stay(ctx context.Context, sum chat.Summary) error {
 	} else {
 		var err error
 		if p, err = e.poll(ctx, sum.Chat); err == nil {
-			err = p.attend(ctx)
+			err = p.bindIfUnbound(ctx)
 		}
 		if err != nil && chat.KindOf(err) != chat.Ended {
 			return err
 		}
 	}
 	if p != nil && p.begin() {
-		c.present = p
+		c.poller = p
 	}
 	return nil
 }
 
-// enter lets one more file of a chat's visitor come in, unless there are
+// acquireUpload lets one more file of a chat's visitor come in, unless there are
 // maxUploads on their way.
-func (c *filing) enter(id chat.ID) error {
+func (c *fileCall) acquireUpload(id chat.ID) error {
 	e := c.edge
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.uploads[id] >= maxUploads {
-		e.stats.Crowded.Add(1)
-		return errCrowded
+		e.stats.TooManyUploads.Add(1)
+		return errTooManyUploads
 	}
 	e.uploads[id]++
-	c.entered = id
+	c.uploadOf = id
 	return nil
 }
 
-// leave gives back what the call has taken.
-func (c *filing) leave() {
+// release gives back what the call has taken.
+func (c *fileCall) release() {
 	e := c.edge
-	if c.strange {
-		<-e.strangers
+	if c.unauthenticated {
+		<-e.unauthenticated
 	}
-	if c.entered != 0 {
+	if c.uploadOf != 0 {
 		e.mu.Lock()
-		if e.uploads[c.entered]--; e.uploads[c.entered] == 0 {
-			delete(e.uploads, c.entered)
+		if e.uploads[c.uploadOf]--; e.uploads[c.uploadOf] == 0 {
+			delete(e.uploads, c.uploadOf)
 		}
 		e.mu.Unlock()
 	}
-	if c.present != nil {
-		c.present.done()
+	if c.poller != nil {
+		c.poller.done()
 	}
 }
 
@@ -118,14 +118,14 @@ func (p *poller) done() {
 // pace keeps a transfer going as long as something moves. It belongs to the
 // call's goroutine.
 type pace struct {
-	call     *filing
+	call     *fileCall
 	deadline func(time.Time) error
 	stall    time.Duration
 	last     time.Time // when something moved, as far as that was noted
 	end      time.Time // when it has to be over
 }
 
-func (c *filing) pace(deadline func(time.Time) error, stall, within time.Duration) *pace {
+func (c *fileCall) pace(deadline func(time.Time) error, stall, within time.Duration) *pace {
 	p := &pace{call: c, deadline: deadline, stall: stall, end: time.Now().Add(within)}
 	p.moved()
 	return p
@@ -143,8 +143,8 @@ func (p *pace) moved() {
 	}
 	// Where the deadline cannot be set, the server's own limits hold.
 	_ = p.deadline(until)
-	if p.call.present != nil {
-		p.call.present.touch()
+	if p.call.poller != nil {
+		p.call.poller.touch()
 	}
 }
 

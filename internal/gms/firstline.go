@@ -15,11 +15,11 @@ import (
 // it may be the one that the chat was opened with. So the line has a command id,
 // made of its text, when a chat is opened with it and when it is said later.
 
-// line is the command id of a visitor's first line; "" if there is none, or if
+// firstLineID is the command id of a visitor's first line; "" if there is none, or if
 // the service opens a new chat every time. Nobody without the server's secret
 // can try out texts against it, since the log has them only as they were
 // masked.
-func (e *Edge) line(s Service, text string) string {
+func (e *Edge) firstLineID(s Service, text string) string {
 	if text == "" || !s.OneChatPerBrowser {
 		return ""
 	}
@@ -29,8 +29,8 @@ func (e *Edge) line(s Service, text string) string {
 	return "line." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:16])
 }
 
-// sayable says whether a first line can be said, before anything is done.
-func (s Service) sayable(text string) error {
+// checkFirstLine says whether a first line can be said, before anything is done.
+func (s Service) checkFirstLine(text string) error {
 	if len(text) > chat.MaxText {
 		return chat.Refuse(chat.TooLong, "the text is too long")
 	}
@@ -43,6 +43,6 @@ func (c *call) sayLine(ctx context.Context, s Service, text string) error {
 	if text == "" {
 		return nil
 	}
-	_, err := c.edge.o.Engine.Do(ctx, c.chat, chat.Command{ID: c.edge.line(s, text), By: chat.TheVisitor(), Do: chat.Say{Text: text}})
+	_, err := c.edge.o.Engine.Do(ctx, c.chat, chat.Command{ID: c.edge.firstLineID(s, text), By: chat.TheVisitor(), Do: chat.Say{Text: text}})
 	return err
 }

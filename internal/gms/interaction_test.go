@@ -35,7 +35,7 @@ func TestDeviceInAnAbandonedChat(t *testing.T) {
 				t.Errorf("%s: %s %v", op, diff, n)
 			}
 		}
-		p := h.poster("stays")
+		p := h.restClient("stays")
 		p.key, p.chat = v.key, v.chat
 		n := p.do("refresh", "transcriptPosition", "1", "userData[push_notification_deviceid]", "phone-1", "userData[push_notification_type]", "fcm")
 		if diff := cmp.Diff(want, lines(n)); diff != "" || n["chatEnded"] != true {
@@ -49,14 +49,14 @@ func TestDeviceInAnAbandonedChat(t *testing.T) {
 func TestRESTWithoutAPositionAtTheEnd(t *testing.T) {
 	all := []string{"1 ParticipantJoined Vera", "5 ParticipantJoined Anna", "6 Message Anna: one", "7 Message Anna: two"}
 	for name, c := range map[string]struct {
-		end  func(*poster, func(chat.Action)) bayeuxtest.Frame
+		end  func(*restClient, func(chat.Action)) bayeuxtest.Frame
 		last string
 	}{
-		"the agent ends it": {func(p *poster, anna func(chat.Action)) bayeuxtest.Frame {
+		"the agent ends it": {func(p *restClient, anna func(chat.Action)) bayeuxtest.Frame {
 			anna(chat.End{})
 			return p.do("refresh")
 		}, "8 ParticipantLeft Anna"},
-		"the visitor ends it": {func(p *poster, _ func(chat.Action)) bayeuxtest.Frame { return p.do("disconnect") }, "8 ParticipantLeft Vera"},
+		"the visitor ends it": {func(p *restClient, _ func(chat.Action)) bayeuxtest.Frame { return p.do("disconnect") }, "8 ParticipantLeft Vera"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -174,7 +174,7 @@ func boundAndShownNothing(t *testing.T) {
 func TestPollingIsNotHearing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t)
-		p := h.poster("support")
+		p := h.restClient("support")
 		start := time.Now()
 		p.do("", "nickname", "Vera", "userData[GCTI_GMS_PushDeviceId]", "hook-1", "userData[GCTI_GMS_PushDeviceType]", "customhttp")
 		anna := h.agent(p.chat, 7, "Anna")
@@ -238,7 +238,7 @@ func TestComingBackBeforeTheChatIsTold(t *testing.T) {
 func TestPollingFindsADeadChannel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t)
-		p := h.poster("support")
+		p := h.restClient("support")
 		start := time.Now()
 		p.do("", "nickname", "Vera", "userData[GCTI_GMS_PushDeviceId]", "hook-1", "userData[GCTI_GMS_PushDeviceType]", "customhttp")
 		anna := h.agent(p.chat, 7, "Anna")

@@ -20,7 +20,7 @@ import (
 
 // wire is a connection on which a request leaves, and its answer arrives, as
 // slowly as a test likes. It has no buffer: what is not read was not sent.
-func (h *house) wire() net.Conn {
+func (h *fixture) wire() net.Conn {
 	h.t.Helper()
 	network := bayeuxtest.NewNetwork()
 	stop := network.Serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.handler(r.URL.Path).ServeHTTP(w, r) }))
@@ -65,7 +65,7 @@ func answerOn(t testing.TB, conn net.Conn) (int, bayeuxtest.Frame) {
 }
 
 // here fails unless the visitor has been there all the time.
-func (h *house) here(id string) {
+func (h *fixture) here(id string) {
 	h.t.Helper()
 	synctest.Wait()
 	if s, ok := h.summary(id); !ok || s.Away || !s.Bound {
@@ -74,7 +74,7 @@ func (h *house) here(id string) {
 }
 
 // gone fails unless the visitor left after so long a silence.
-func (h *house) gone(id string, last time.Time) {
+func (h *fixture) gone(id string, last time.Time) {
 	h.t.Helper()
 	synctest.Wait()
 	events := h.events(id)
@@ -103,7 +103,7 @@ func TestASlowUploadIsPresence(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := openWith(t, map[string]Service{"large": {Queue: "q", Files: filePolicies["large"]}})
-				f, p := h.filing("large")
+				f, p := h.fileClient("large")
 				if c.restart {
 					h.restart()
 				}
@@ -136,7 +136,7 @@ func TestASlowUploadIsPresence(t *testing.T) {
 func TestAStalledUploadEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := openWith(t, map[string]Service{"large": {Queue: "q", Files: filePolicies["large"]}})
-		f, p := h.filing("large")
+		f, p := h.fileClient("large")
 		conn := h.wire()
 		r := uploadForm(f.path("file"), f.ids(note(strings.Repeat("x", 5000)))...)
 		r.ContentLength += 1000 // which never come
@@ -174,7 +174,7 @@ func TestAStalledUploadEnds(t *testing.T) {
 func TestAnUploadWithATail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := openWith(t, map[string]Service{"large": {Queue: "q", Files: filePolicies["large"]}})
-		f, p := h.filing("large")
+		f, p := h.fileClient("large")
 		id := fileID(t, f.rest("file", note("hello")))
 		for tail, arrives := range map[int]bool{2: true, 4 * maxTail: true, 3: false} {
 			conn, last := h.wire(), time.Now()
@@ -216,7 +216,7 @@ func TestAnUploadWithATail(t *testing.T) {
 func TestAnUploadMustEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := openWith(t, map[string]Service{"large": {Queue: "q", Files: filePolicies["large"]}})
-		f, _ := h.filing("large")
+		f, _ := h.fileClient("large")
 		conn := h.wire()
 		began := time.Now()
 		var b bytes.Buffer
@@ -243,7 +243,7 @@ func TestAnUploadMustEnd(t *testing.T) {
 func TestASlowDownloadIsPresence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := openWith(t, map[string]Service{"large": {Queue: "q", Files: filePolicies["large"]}})
-		f, p := h.filing("large")
+		f, p := h.fileClient("large")
 		const size = 150_000
 		id := fileID(t, f.rest("file", note(strings.Repeat("x", size))))
 		ask := func() net.Conn {
@@ -284,7 +284,7 @@ func TestASlowDownloadIsPresence(t *testing.T) {
 func TestAScannedUploadIsPresence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := openWith(t, map[string]Service{"large": {Queue: "q", Files: filePolicies["large"]}})
-		f, p := h.filing("large")
+		f, p := h.fileClient("large")
 		var work sync.WaitGroup
 		work.Go(func() { f.rest("file", note("HANG")) })
 		time.Sleep(59 * time.Second)
@@ -302,8 +302,8 @@ func TestAScannedUploadIsPresence(t *testing.T) {
 func TestUploadsOfOneChat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := openWith(t, map[string]Service{"large": {Queue: "q", Files: filePolicies["large"]}})
-		f, _ := h.filing("large")
-		other, _ := h.filing("large")
+		f, _ := h.fileClient("large")
+		other, _ := h.fileClient("large")
 		var work sync.WaitGroup
 		var open []*io.PipeWriter
 		hold := func(path string) {
@@ -328,11 +328,11 @@ func TestUploadsOfOneChat(t *testing.T) {
 			t.Fatalf("%d files are on their way", n)
 		}
 		for _, n := range []bayeuxtest.Frame{f.rest("file", note("one more")), f.ntf("", note("one more"))} {
-			if code, advice := refusalOf(n); f.status != http.StatusBadRequest || code != codeRefused || advice != errCrowded.Advice || n["chatEnded"] != false {
+			if code, advice := refusalOf(n); f.status != http.StatusBadRequest || code != codeRefused || advice != errTooManyUploads.Advice || n["chatEnded"] != false {
 				t.Errorf("one more: %d %v", f.status, n)
 			}
 		}
-		if got := h.edge.Stats().Crowded.Load(); got != 2 {
+		if got := h.edge.Stats().TooManyUploads.Load(); got != 2 {
 			t.Errorf("%d were counted", got)
 		}
 		fileID(t, other.rest("file", note("another chat's")))

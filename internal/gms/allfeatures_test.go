@@ -52,10 +52,10 @@ func forVisitor(log []chat.Event) []chat.Event {
 	return log
 }
 
-// lively are the deeds of a client on a WebSocket that concern more than one
+// featureAction carries out the actions of a client on a WebSocket that concern more than one
 // feature.
-func (v *viewer) lively(d deed) {
-	f := &filer{h: v.h, service: v.service, key: v.key, chat: v.chat}
+func (v *viewer) featureAction(d action) {
+	f := &fileClient{h: v.h, service: v.service, key: v.key, chat: v.chat}
 	switch d.What {
 	case "calm":
 		v.ask("customNotice", map[string]any{"message": "n", "eventAttributes": map[string]any{"purpose": cancelPurpose}}, 0)
@@ -90,7 +90,7 @@ func (v *viewer) lively(d deed) {
 
 // someFile is a file that the visitor, or the staff, has shared; "" if there is
 // none.
-func (h *house) someFile(id string, visitor bool) chat.FileID {
+func (h *fixture) someFile(id string, visitor bool) chat.FileID {
 	sum, _ := h.summary(id)
 	for _, f := range sum.Files {
 		if (f.No == chat.VisitorNo) == visitor {
@@ -100,8 +100,8 @@ func (h *house) someFile(id string, visitor bool) chat.FileID {
 	return ""
 }
 
-// lively are those of a client that polls.
-func (p *polling) lively(d deed) {
+// featureAction carries out those of a client that polls.
+func (p *polling) featureAction(d action) {
 	switch d.What {
 	case "calm":
 		p.ask("customNotice", 0, "message", "n", "eventAttributes", `{"purpose":"`+cancelPurpose+`"}`)
@@ -115,14 +115,14 @@ func (p *polling) lively(d deed) {
 		if p.service != "mixed" {
 			return
 		}
-		f := &filer{h: p.h, service: p.service, key: p.key, chat: p.chat}
+		f := &fileClient{h: p.h, service: p.service, key: p.key, chat: p.chat}
 		f.rest("file", field{name: "userData[file-description]", value: card}, field{"file", "a text", "note.txt"})
 		f.rest("file/limits")
 	}
 }
 
-// lively are those of an agent.
-func (s *stage) lively(do func(chat.Action) error, d deed) {
+// featureAction carries out those of an agent.
+func (s *simulation) featureAction(do func(chat.Action) error, d action) {
 	switch d.What {
 	case "hold":
 		_ = do(chat.Hold{})

@@ -51,7 +51,7 @@ func TestRequiredFields(t *testing.T) {
 			chats := h.engine.Board().Len()
 			v := h.visitor(c.service, nil)
 			got := v.do("requestChat", c.fields)
-			p := h.poster(c.service)
+			p := h.restClient(c.service)
 			var fields []string
 			for name, value := range c.fields {
 				fields = append(fields, name, value.(string))
@@ -104,7 +104,7 @@ func TestHours(t *testing.T) {
 		starts := func() (code float64) {
 			t.Helper()
 			n := h.visitor("shop", nil).do("requestChat", map[string]any{"nickname": "x"})[0]
-			p := h.poster("shop")
+			p := h.restClient("shop")
 			m := p.do("", "nickname", "x")
 			if n["statusCode"] != m["statusCode"] || p.status != http.StatusOK {
 				t.Errorf("the sides differ: %v %v", n, m)
@@ -153,7 +153,7 @@ func TestEndpoints(t *testing.T) {
 		for _, endpoint := range []string{"", "vip", "other", "gold", " vip "} {
 			v := h.visitor("shop", nil)
 			v.do("requestChat", map[string]any{"nickname": "x", "endpoint": endpoint})
-			p := h.poster("shop")
+			p := h.restClient("shop")
 			p.do("", "nickname", "x", "endpoint", endpoint)
 			a, _ := h.summary(v.chat)
 			b, _ := h.summary(p.chat)

@@ -22,19 +22,19 @@ func fileRefusal(err error) error {
 	case errors.Is(err, media.ErrHarmful):
 		return errHarmful
 	case errors.Is(err, media.ErrUnscanned):
-		return errUnlooked
+		return errNotScanned
 	}
 	switch chat.KindOf(err) {
 	case chat.NotFound, chat.Forbidden:
 		return errNoFile
 	case chat.Conflict:
-		return errNobody
+		return errNoAgentYet
 	}
 	return err
 }
 
-// tell gives the chat a command and answers with what is added to the response.
-func (c *filing) tell(ctx context.Context, sum chat.Summary, do chat.Action, add map[string]string) error {
+// execute gives the chat a command and answers with what is added to the response.
+func (c *fileCall) execute(ctx context.Context, sum chat.Summary, do chat.Action, add map[string]string) error {
 	finish := c.rest.finish
 	c.rest.finish = func(r *response, v *verdict) {
 		finish(r, v)
@@ -56,17 +56,17 @@ func (c *filing) tell(ctx context.Context, sum chat.Summary, do chat.Action, add
 		// It has ended in the same moment, which is told beside an event only.
 		return c.rest.readLog(ctx, nil, sum.Chat, 0)
 	}
-	c.rest.answer(c.quiet(res.Summary), verdict{})
+	c.rest.answer(c.emptyResponse(res.Summary), verdict{})
 	return nil
 }
 
-// quiet is a response without events. Its nextPosition is the one that was told
+// emptyResponse is a response without events. Its nextPosition is the one that was told
 // last on the caller's side, so that a client which goes on from there misses
 // nothing.
-func (c *filing) quiet(sum chat.Summary) response {
+func (c *fileCall) emptyResponse(sum chat.Summary) response {
 	e := c.edge
-	r := e.blank(sum)
-	r.NextPosition = max(e.told(sum.Chat), 1)
+	r := e.newResponse(sum)
+	r.NextPosition = max(e.lastPosition(sum.Chat), 1)
 	e.mu.Lock()
 	b := e.bindings[sum.Channel]
 	e.mu.Unlock()
@@ -78,11 +78,11 @@ func (c *filing) quiet(sum chat.Summary) response {
 
 // limits tells what may be sent and what has been, in the shape that clients
 // look for.
-func (c *filing) limits(_ context.Context, sum chat.Summary, p *media.Policy) error {
+func (c *fileCall) limits(_ context.Context, sum chat.Summary, p *media.Policy) error {
 	use := chat.UseOf(sum.Files, true)
 	n := func(v int64) string { return strconv.FormatInt(v, 10) }
 	text := "file-client-cfg-get"
-	r := c.quiet(sum)
+	r := c.emptyResponse(sum)
 	r.Messages = []message{{
 		From: party{Nickname: sum.Name, ParticipantID: chat.VisitorNo, Type: partyTypes[chat.RoleVisitor]},
 		Type: "Notice", Text: &text, UTCTime: time.Now().UnixMilli(),
@@ -98,7 +98,7 @@ func (c *filing) limits(_ context.Context, sum chat.Summary, p *media.Policy) er
 }
 
 // upload keeps the file, and only then tells the chat of it.
-func (c *filing) upload(ctx context.Context, sum chat.Summary, p *media.Policy) error {
+func (c *fileCall) upload(ctx context.Context, sum chat.Summary, p *media.Policy) error {
 	if c.form == nil || c.form.File == nil {
 		return chat.Refuse(chat.Invalid, "there is no file")
 	}
@@ -123,7 +123,7 @@ func (c *filing) upload(ctx context.Context, sum chat.Summary, p *media.Policy) 
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.edge.o.RESTPatience)
 	defer cancel()
-	err = c.tell(ctx, sum, chat.Share{
+	err = c.execute(ctx, sum, chat.Share{
 		File: ref.File, Name: draft.Name, Size: draft.Size, Type: draft.Type, Description: data["file-description"],
 	}, map[string]string{"file-id": string(ref.File)})
 	if kind := chat.KindOf(err); err != nil && kind != 0 && kind != chat.Unavailable {
@@ -134,7 +134,7 @@ func (c *filing) upload(ctx context.Context, sum chat.Summary, p *media.Policy) 
 }
 
 // drop removes a file that no chat has. What fails is swept up later.
-func (c *filing) drop(ctx context.Context, ref media.Ref) {
+func (c *fileCall) drop(ctx context.Context, ref media.Ref) {
 	if err := c.edge.o.Files.Remove(ctx, ref); err != nil {
 		c.edge.o.Logger.Warn("gms: a file could not be removed", "chat", ref.Chat.String(), "file", string(ref.File), "err", err)
 	}
@@ -142,7 +142,7 @@ func (c *filing) drop(ctx context.Context, ref media.Ref) {
 
 // download hands out a file, also one of a chat that has ended as long as that
 // can be read.
-func (c *filing) download(ctx context.Context, sum chat.Summary, _ *media.Policy) error {
+func (c *fileCall) download(ctx context.Context, sum chat.Summary, _ *media.Policy) error {
 	id, err := chat.ParseFileID(c.file)
 	if err != nil {
 		return errNoFile
@@ -171,7 +171,7 @@ func (c *filing) download(ctx context.Context, sum chat.Summary, _ *media.Policy
 }
 
 // remove deletes a file of the visitor's own.
-func (c *filing) remove(ctx context.Context, sum chat.Summary, _ *media.Policy) error {
+func (c *fileCall) remove(ctx context.Context, sum chat.Summary, _ *media.Policy) error {
 	id, err := chat.ParseFileID(c.file)
 	if err != nil {
 		return errNoFile
@@ -179,7 +179,7 @@ func (c *filing) remove(ctx context.Context, sum chat.Summary, _ *media.Policy) 
 	if !sum.Open() {
 		return chat.Refuse(chat.Ended, "the chat has ended")
 	}
-	if err := c.tell(ctx, sum, chat.Unshare{File: id}, nil); err != nil {
+	if err := c.execute(ctx, sum, chat.Unshare{File: id}, nil); err != nil {
 		return fileRefusal(err)
 	}
 	c.drop(context.WithoutCancel(ctx), media.Ref{Chat: sum.Chat, File: id})

@@ -1,0 +1,98 @@
+package gms
+
+import (
+	"context"
+	"time"
+
+	"github.com/halley-chat/halley/internal/chat"
+)
+
+// What a service says about a call before the chat decides: which transports
+// carry it, how often it may come, and what of it is passed on.
+
+// callbackPolling is the transport for which pages of every origin can make a
+// browser's requests: none of them says where it comes from.
+const callbackPolling = "callback-polling"
+
+// burst is over how many seconds the calls of a chat are counted, so that a
+// page which comes back with several at once is no offender.
+const burst = 5
+
+// opens and calls are the rates that a service has for new chats of one
+// network and for the operations of one chat.
+func (s Service) opens() rate { return rate{s.NewChatsPerMinute, time.Minute} }
+func (s Service) calls() rate { return rate{s.OperationsPerSecond * burst, burst * time.Second} }
+
+// setting is the service of the call's chat; before a chat is known, the one
+// that the call names.
+func (c *call) setting() Service {
+	if c.of != "" {
+		return c.edge.o.Services[c.of]
+	}
+	return c.edge.o.Services[c.transport.service()]
+}
+
+// authorize says whether a call about this chat may go on. The chat's own service
+// counts, whichever the call names. Leaving is never held back.
+func (c *call) authorize(sum chat.Summary) error {
+	c.of, c.reads = sum.Service, sum.Language
+	s := c.setting()
+	if !c.transport.carries(s) {
+		return errTransport
+	}
+	if c.name != opLeave && !c.edge.calls.take(sum.Chat.String(), s.calls(), time.Now()) {
+		c.edge.stats.Limited.Add(1)
+		return errTooFast
+	}
+	return nil
+}
+
+// filter is what the service lets through of what the visitor does.
+func (c *call) filter(a chat.Action) (chat.Action, error) {
+	s := c.setting()
+	switch do := a.(type) {
+	case chat.Say:
+		return do, s.fits(do.Text)
+	case chat.Type:
+		if s.HideTyping {
+			do.Preview = ""
+		}
+		return do, nil
+	}
+	return a, nil
+}
+
+// openRateLimited opens a chat unless too many were opened from the caller's network.
+func (c *call) openRateLimited(ctx context.Context, s Service, open chat.Open) error {
+	key, r := c.transport.service()+" "+network(c.transport.address()), s.opens()
+	if !c.edge.opens.take(key, r, time.Now()) {
+		c.edge.stats.Limited.Add(1)
+		return errTooMany
+	}
+	err := c.transport.open(ctx, c, open)
+	if err != nil && c.chat == 0 {
+		c.edge.opens.give(key, r)
+	}
+	return err
+}
+
+// language is the language of the advice in a refusal: the one that the call
+// asks for, or that was asked for when the chat was opened.
+func (c *call) language() string {
+	data, _ := c.request.userData() // what cannot be read says nothing
+	tag := languageTag(data)
+	if tag == "" {
+		tag = c.reads
+	}
+	return c.setting().language(tag)
+}
+
+// anyOverCallback says whether the transport is needed at all.
+func (e *Edge) anyOverCallback() bool {
+	for _, s := range e.o.Services {
+		if s.CallbackPolling {
+			return true
+		}
+	}
+	return false
+}
