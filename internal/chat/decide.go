@@ -284,7 +284,7 @@ func (d *decider) leave() error {
 	case !d.s.Visitor().Present:
 		d.finish(p.No, EndedByAgent)
 	default:
-		d.emit(Queued{Queue: d.s.Opening.Queue})
+		d.emit(Queued{Queue: d.s.Queue})
 	}
 	return nil
 }

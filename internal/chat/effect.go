@@ -33,7 +33,7 @@ func Effects(before *State, events []Event, capacity int) (claims []Claim, notes
 		case Offered:
 			s.claims = append(s.claims, Claim{Agent: f.Agent, Chat: s.chat, Take: true, Capacity: capacity})
 			s.note(e, f.Agent, OfferMade{
-				Chat: s.chat, Until: f.Until, Queue: before.Opening.Queue, Name: before.Visitor().Name,
+				Chat: s.chat, Until: f.Until, Queue: before.Queue, Name: before.Visitor().Name,
 				Subject: before.Opening.Subject, Since: before.WaitingSince, Reason: f.Reason,
 			})
 		case Accepted:

@@ -43,3 +43,32 @@ func TestCancellingTheIdleTimerWakesNobody(t *testing.T) {
 		t.Errorf("it is warned again at %v", got)
 	}
 }
+
+// A chat waits where it was queued last, whatever queue it was opened for: its
+// summary, the offer that its agent is shown and the next wait all say so.
+func TestTheQueueIsTheLatest(t *testing.T) {
+	s := NewState(1, DefaultRules())
+	at := time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
+	apply := func(facts ...Fact) {
+		for _, f := range facts {
+			s.Apply(Event{Index: s.Last + 1, At: at, Fact: f})
+		}
+	}
+	apply(Joined{No: 1, Role: RoleVisitor, Name: "Ada", Opening: &Opening{Service: "support", Queue: "people"}}, Queued{Queue: "people"}, Queued{Queue: "experts"})
+	if got := s.Summary().Queue; got != "experts" {
+		t.Errorf("the summary has the queue %q, want experts", got)
+	}
+	offer := Offered{Agent: 7, Name: "Ben", Role: RoleAgent, Until: at.Add(time.Minute)}
+	_, notes := Effects(s, []Event{{Index: s.Last + 1, At: at, Fact: offer}}, 1)
+	if len(notes) != 1 || notes[0].Event.Fact.(OfferMade).Queue != "experts" {
+		t.Errorf("the agent is told %+v, want the queue experts", notes)
+	}
+	apply(offer, Accepted{Agent: 7}, Joined{No: 2, Role: RoleAgent, Name: "Ben", Staff: 7})
+	d, err := Decide(s, Command{At: at, By: Staff(7), Do: Leave{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if last := d.Events[len(d.Events)-1].Fact; last != (Queued{Queue: "experts"}) {
+		t.Errorf("after the agent has left: got %+v, want queued for experts", last)
+	}
+}

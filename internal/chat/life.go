@@ -137,7 +137,7 @@ func (d *decider) wake() {
 	}
 	for _, e := range d.events {
 		if s, no := signOf(e.Fact); s == signMajor && no == VisitorNo {
-			d.emit(Queued{Queue: d.s.Opening.Queue, Prefer: d.s.HeldBy})
+			d.emit(Queued{Queue: d.s.Queue, Prefer: d.s.HeldBy})
 			return
 		}
 	}

@@ -71,6 +71,7 @@ type State struct {
 	Participants []Participant // by number, the first has number 1
 	Offer        *Offered
 	Excluded     []Exclusion
+	Queue        string    // where it waits, or waited last
 	WaitingSince time.Time // meaningful while waiting
 	EndedAt      time.Time
 	HeldBy       StaffID // who put it on hold last; 0 for nobody
@@ -207,6 +208,9 @@ func (s *State) Apply(e Event) {
 		s.seen[f.No] = f.Upto
 	case Queued:
 		s.Phase, s.WaitingSince, s.Prefer = PhaseWaiting, e.At, f.Prefer
+		if f.Queue != "" {
+			s.Queue = f.Queue
+		}
 	case Offered:
 		s.Offer = &f
 	case Accepted:
@@ -251,7 +255,7 @@ func (s *State) Apply(e Event) {
 
 func (s *State) join(f Joined, at time.Time) {
 	if f.Opening != nil {
-		s.Opening, s.Opened = *f.Opening, at
+		s.Opening, s.Opened, s.Queue = *f.Opening, at, f.Opening.Queue
 		s.Channel, s.Browser = f.Opening.Channel, f.Opening.Browser
 		if s.Channel == "" {
 			s.UnboundSince = at

@@ -49,7 +49,7 @@ func (s Summary) Live() bool {
 // Summary is the summary of the state. It shares no memory with it.
 func (s *State) Summary() Summary {
 	sum := Summary{
-		Chat: s.ID, Service: s.Opening.Service, Queue: s.Opening.Queue, Phase: s.Phase,
+		Chat: s.ID, Service: s.Opening.Service, Queue: s.Queue, Phase: s.Phase,
 		Name: s.Visitor().Name, Subject: s.Opening.Subject, Agents: s.Agents(),
 		Excluded: slices.Clone(s.Excluded), Opened: s.Opened, Ended: s.EndedAt, Deadline: s.Deadline(),
 		Channel: s.Channel, Browser: s.Browser, Away: s.IsAway, Bound: s.UnboundSince.IsZero(),
@@ -81,9 +81,7 @@ func (s Summary) Postpones(t Summary) bool {
 
 // same compares all but the deadline.
 func (s Summary) same(t Summary) bool {
-	sameOffer := s.Offer == t.Offer || s.Offer != nil && t.Offer != nil &&
-		s.Offer.Agent == t.Offer.Agent && s.Offer.Until.Equal(t.Offer.Until)
-	return sameOffer && slices.Equal(s.Agents, t.Agents) && slices.Equal(s.Files, t.Files) &&
+	return sameOffer(s.Offer, t.Offer) && slices.Equal(s.Agents, t.Agents) && slices.Equal(s.Files, t.Files) &&
 		slices.EqualFunc(s.Excluded, t.Excluded, func(a, b Exclusion) bool { return a.Agent == b.Agent && a.Until.Equal(b.Until) }) &&
 		s.Chat == t.Chat && s.Service == t.Service && s.Queue == t.Queue && s.Phase == t.Phase &&
 		s.Name == t.Name && s.Subject == t.Subject && s.Channel == t.Channel && s.Browser == t.Browser &&
@@ -91,4 +89,13 @@ func (s Summary) same(t Summary) bool {
 		s.Subscribed == t.Subscribed &&
 		s.Opened.Equal(t.Opened) && s.Waiting.Equal(t.Waiting) && s.Ended.Equal(t.Ended) &&
 		s.Prefer == t.Prefer && s.Closing.Equal(t.Closing) && s.Abandoned.Equal(t.Abandoned)
+}
+
+func sameOffer(a, b *Offered) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	x, y := *a, *b
+	x.Until, y.Until = time.Time{}, time.Time{}
+	return x == y && a.Until.Equal(b.Until)
 }

@@ -35,7 +35,7 @@ type Desk struct {
 	engine   *engine.Engine
 	staff    *staff.Directory
 	secure   bool
-	files    *media.Service             // nil if there are none
+	files    *media.Service           // nil if there are none
 	policies map[string]*media.Policy // by service
 	log      *slog.Logger
 	waiting  waitingList
