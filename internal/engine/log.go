@@ -104,9 +104,6 @@ type Log interface {
 	// It never returns a record whose append has not been committed.
 	Read(ctx context.Context, log LogID, from int64, limit int) ([]Record, error)
 
-	// Last is the index of a log's last record; 0 if there is none.
-	Last(ctx context.Context, log LogID) (int64, error)
-
 	// Live calls yield with the summary of every chat that has not ended, in
 	// any order, until yield returns false. A chat whose summary cannot be
 	// read is given with nothing but its id and [chat.PhaseNone]: its log says
@@ -116,9 +113,6 @@ type Log interface {
 	// Summary is the summary row of one chat, ended ones included; ok is false
 	// if there is no such chat.
 	Summary(ctx context.Context, id chat.ID) (s chat.Summary, ok bool, err error)
-
-	// Claims lists every slot that is taken, as claims with Take set.
-	Claims(ctx context.Context) ([]chat.Claim, error)
 
 	// SaveCheckpoint keeps a checkpoint of a log in place of an earlier one.
 	// It need not be durable.

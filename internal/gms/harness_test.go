@@ -60,12 +60,12 @@ func (h *fixture) start() {
 		h.t.Fatal(err)
 	}
 	services := map[string]Service{
-		"files":         {Queue: "files", Origins: []string{"https://shop.example"}, Files: filePolicies["files"]},
-		"manned":        {Queue: "manned", Files: filePolicies["manned"]},
-		"support":       {Queue: "support", Origins: []string{"null", "https://shop.example"}},
-		"open":          {Queue: "open", Origins: []string{"*", "null"}},
+		"files":     {Queue: "files", Origins: []string{"https://shop.example"}, Files: filePolicies["files"]},
+		"manned":    {Queue: "manned", Files: filePolicies["manned"]},
+		"support":   {Queue: "support", Origins: []string{"null", "https://shop.example"}},
+		"open":      {Queue: "open", Origins: []string{"*", "null"}},
 		"one-async": {Queue: "one-async", Async: true},
-		"stays":         {Queue: "stays"},
+		"stays":     {Queue: "stays"},
 	}
 	maps.Copy(services, h.more)
 	carries := func(v chat.Device) bool { return v.Carrier != chat.CarrierAPNs && v.Provider != "other" }

@@ -90,7 +90,7 @@ func (k *claims) list() []chat.Claim {
 	return all
 }
 
-// Claims is [engine.Log]. The order is by agent, then by chat.
+// Claims lists every slot that is taken, by agent, then by chat.
 func (s *Store) Claims(ctx context.Context) ([]chat.Claim, error) {
 	if err := s.usable(ctx); err != nil {
 		return nil, err

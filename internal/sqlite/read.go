@@ -80,7 +80,7 @@ func (r *readStmts) close() error {
 	return errors.Join(errs...)
 }
 
-// Last is [engine.Log].
+// Last is the index of a log's last record; 0 if there is none.
 func (s *Store) Last(ctx context.Context, log engine.LogID) (int64, error) {
 	if err := s.usable(ctx); err != nil {
 		return 0, err

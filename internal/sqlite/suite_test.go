@@ -6,7 +6,6 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/halley-chat/halley/internal/engine"
 	"github.com/halley-chat/halley/internal/engine/enginetest"
 	"github.com/halley-chat/halley/internal/staff"
 	"github.com/halley-chat/halley/internal/staff/stafftest"
@@ -44,11 +43,11 @@ func TestLog(t *testing.T) {
 	for name, opts := range map[string]Options{"Defaults": {}, "AlwaysPacking": small} {
 		t.Run(name, func(t *testing.T) {
 			enginetest.LogSuite(t,
-				func(t *testing.T) engine.Log {
+				func(t *testing.T) enginetest.Inspector {
 					dir := t.TempDir()
 					return placed{opened(t, dir, opts), dir}
 				},
-				enginetest.Reopen(func(t *testing.T, l engine.Log) engine.Log {
+				enginetest.Reopen(func(t *testing.T, l enginetest.Inspector) enginetest.Inspector {
 					p := l.(placed)
 					if err := p.Close(); err != nil {
 						t.Fatal(err)

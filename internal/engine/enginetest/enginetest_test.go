@@ -17,7 +17,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestLogInMemory(t *testing.T) {
-	enginetest.LogSuite(t, func(*testing.T) engine.Log { return enginetest.NewLog() })
+	enginetest.LogSuite(t, func(*testing.T) enginetest.Inspector { return enginetest.NewLog() })
 }
 
 func TestBusInMemory(t *testing.T) {
@@ -31,7 +31,7 @@ func first(id chat.ID) engine.Append {
 	}
 }
 
-func lastOf(t *testing.T, l engine.Log, id chat.ID) int64 {
+func lastOf(t *testing.T, l enginetest.Inspector, id chat.ID) int64 {
 	t.Helper()
 	n, err := l.Last(t.Context(), engine.ChatLog(id))
 	if err != nil {

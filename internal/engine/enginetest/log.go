@@ -36,7 +36,7 @@ type Log struct {
 	waiting  int
 }
 
-var _ engine.Log = (*Log)(nil)
+var _ Inspector = (*Log)(nil)
 
 // NewLog makes an empty log in memory.
 func NewLog() *Log {
@@ -186,7 +186,7 @@ func (l *Log) Read(ctx context.Context, log engine.LogID, from int64, limit int)
 	return slices.Clone(all[start:end]), nil
 }
 
-// Last is [engine.Log].
+// Last is [Inspector].
 func (l *Log) Last(ctx context.Context, log engine.LogID) (int64, error) {
 	if err := l.reading(ctx, log); err != nil {
 		return 0, err
@@ -245,7 +245,7 @@ func (l *Log) Summary(ctx context.Context, id chat.ID) (chat.Summary, bool, erro
 	return cloneSummary(s), ok, nil
 }
 
-// Claims is [engine.Log]. The order is by agent, then by chat.
+// Claims is [Inspector]. The order is by agent, then by chat.
 func (l *Log) Claims(ctx context.Context) ([]chat.Claim, error) {
 	if err := l.reading(ctx, engine.LogID{}); err != nil {
 		return nil, err

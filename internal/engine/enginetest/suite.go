@@ -2,6 +2,7 @@ package enginetest
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"sync/atomic"
@@ -17,20 +18,30 @@ type LogOption func(*logSuite)
 
 // Reopen tells [LogSuite] how to close a log and open it again on what it has
 // stored. The suite then tests that everything survives.
-func Reopen(reopen func(t *testing.T, l engine.Log) engine.Log) LogOption {
+func Reopen(reopen func(t *testing.T, l Inspector) Inspector) LogOption {
 	return func(s *logSuite) { s.reopen = reopen }
+}
+
+// Inspector is a log that a test can look into beyond what an engine needs of it.
+// All methods may be called from any number of goroutines at once.
+type Inspector interface {
+	engine.Log
+	// Last is the index of a log's last record; 0 if there is none.
+	Last(ctx context.Context, log engine.LogID) (int64, error)
+	// Claims lists every slot that is taken, as claims with Take set.
+	Claims(ctx context.Context) ([]chat.Claim, error)
 }
 
 // LogSuite runs the tests that every adapter of [engine.Log] must pass. open
 // makes an empty log and leaves its closing to t.Cleanup.
-func LogSuite(t *testing.T, open func(t *testing.T) engine.Log, opts ...LogOption) {
+func LogSuite(t *testing.T, open func(t *testing.T) Inspector, opts ...LogOption) {
 	s := &logSuite{}
 	for _, o := range opts {
 		o(s)
 	}
 	for _, c := range []struct {
 		name string
-		test func(*testing.T, engine.Log)
+		test func(*testing.T, Inspector)
 	}{
 		{"Append", s.testAppend},
 		{"NewTwice", s.testNewTwice},
@@ -66,7 +77,7 @@ func LogSuite(t *testing.T, open func(t *testing.T) engine.Log, opts ...LogOptio
 }
 
 type logSuite struct {
-	reopen func(t *testing.T, l engine.Log) engine.Log // nil if the adapter cannot
+	reopen func(t *testing.T, l Inspector) Inspector // nil if the adapter cannot
 	ids    atomic.Int64
 }
 
@@ -92,7 +103,7 @@ func run(log engine.LogID, after int64, n int) []engine.Record {
 	return records
 }
 
-func appended(t *testing.T, l engine.Log, a engine.Append) []int64 {
+func appended(t *testing.T, l Inspector, a engine.Append) []int64 {
 	t.Helper()
 	tails, err := l.Append(t.Context(), a)
 	if err != nil {
@@ -102,12 +113,12 @@ func appended(t *testing.T, l engine.Log, a engine.Append) []int64 {
 }
 
 // filled is a log that has been given n records in one append.
-func filled(t *testing.T, l engine.Log, log engine.LogID, n int) {
+func filled(t *testing.T, l Inspector, log engine.LogID, n int) {
 	t.Helper()
 	appended(t, l, engine.Append{Log: log, Records: run(log, 0, n)})
 }
 
-func read(t *testing.T, l engine.Log, log engine.LogID, from int64, limit int) []engine.Record {
+func read(t *testing.T, l Inspector, log engine.LogID, from int64, limit int) []engine.Record {
 	t.Helper()
 	records, err := l.Read(t.Context(), log, from, limit)
 	if err != nil {
@@ -116,7 +127,7 @@ func read(t *testing.T, l engine.Log, log engine.LogID, from int64, limit int) [
 	return records
 }
 
-func last(t *testing.T, l engine.Log, log engine.LogID) int64 {
+func last(t *testing.T, l Inspector, log engine.LogID) int64 {
 	t.Helper()
 	n, err := l.Last(t.Context(), log)
 	if err != nil {
@@ -126,7 +137,7 @@ func last(t *testing.T, l engine.Log, log engine.LogID) int64 {
 }
 
 // holds fails the test unless the log consists of exactly these records.
-func holds(t *testing.T, l engine.Log, log engine.LogID, want []engine.Record) {
+func holds(t *testing.T, l Inspector, log engine.LogID, want []engine.Record) {
 	t.Helper()
 	same(t, fmt.Sprintf("log %v", log), want, read(t, l, log, 1, len(want)+100))
 	if n := last(t, l, log); n != int64(len(want)) {
@@ -150,7 +161,7 @@ func same(t *testing.T, what string, want, got []engine.Record) {
 	}
 }
 
-func claims(t *testing.T, l engine.Log, agent chat.StaffID) map[chat.ID]bool {
+func claims(t *testing.T, l Inspector, agent chat.StaffID) map[chat.ID]bool {
 	t.Helper()
 	all, err := l.Claims(t.Context())
 	if err != nil {
@@ -184,7 +195,7 @@ func summary(id chat.ID, phase chat.Phase) chat.Summary {
 	return s
 }
 
-func sameSummary(t *testing.T, l engine.Log, want chat.Summary) {
+func sameSummary(t *testing.T, l Inspector, want chat.Summary) {
 	t.Helper()
 	got, ok, err := l.Summary(t.Context(), want.Chat)
 	if err != nil || !ok {
@@ -205,7 +216,7 @@ func text(t *testing.T, s chat.Summary) string {
 	return string(b)
 }
 
-func live(t *testing.T, l engine.Log) map[chat.ID]chat.Summary {
+func live(t *testing.T, l Inspector) map[chat.ID]chat.Summary {
 	t.Helper()
 	all := make(map[chat.ID]chat.Summary)
 	err := l.Live(t.Context(), func(s chat.Summary) bool {

@@ -9,7 +9,7 @@ import (
 	"github.com/halley-chat/halley/internal/engine"
 )
 
-func (s *logSuite) testAppend(t *testing.T, l engine.Log) {
+func (s *logSuite) testAppend(t *testing.T, l Inspector) {
 	log := engine.ChatLog(s.chat())
 	all := run(log, 0, 10)
 	appended(t, l, engine.Append{Log: log, Expect: 0, Records: all[:1]})
@@ -21,7 +21,7 @@ func (s *logSuite) testAppend(t *testing.T, l engine.Log) {
 	holds(t, l, log, all)
 }
 
-func (s *logSuite) testNewTwice(t *testing.T, l engine.Log) {
+func (s *logSuite) testNewTwice(t *testing.T, l Inspector) {
 	log := engine.ChatLog(s.chat())
 	filled(t, l, log, 2)
 	other := []engine.Record{record(1, "an impostor")}
@@ -31,7 +31,7 @@ func (s *logSuite) testNewTwice(t *testing.T, l engine.Log) {
 	holds(t, l, log, run(log, 0, 2))
 }
 
-func (s *logSuite) testConflicts(t *testing.T, l engine.Log) {
+func (s *logSuite) testConflicts(t *testing.T, l Inspector) {
 	log := engine.ChatLog(s.chat())
 	filled(t, l, log, 3)
 	for _, expect := range []int64{0, 1, 2, 4, 100} {
@@ -51,7 +51,7 @@ func (s *logSuite) testConflicts(t *testing.T, l engine.Log) {
 
 // testRaces lets many append at the same index again and again: exactly one
 // of them wins each time, and the log consists of what the winners wrote.
-func (s *logSuite) testRaces(t *testing.T, l engine.Log) {
+func (s *logSuite) testRaces(t *testing.T, l Inspector) {
 	const rounds, racers = 10, 16
 	log := engine.ChatLog(s.chat())
 	var want []engine.Record
@@ -82,7 +82,7 @@ func (s *logSuite) testRaces(t *testing.T, l engine.Log) {
 	holds(t, l, log, want)
 }
 
-func (s *logSuite) testMalformed(t *testing.T, l engine.Log) {
+func (s *logSuite) testMalformed(t *testing.T, l Inspector) {
 	id := s.chat()
 	log := engine.ChatLog(id)
 	other := summary(s.chat(), chat.PhaseActive)
@@ -101,7 +101,7 @@ func (s *logSuite) testMalformed(t *testing.T, l engine.Log) {
 
 // testWithoutRecords checks that an append may change a summary and claims
 // alone, and is fenced by its expected index all the same.
-func (s *logSuite) testWithoutRecords(t *testing.T, l engine.Log) {
+func (s *logSuite) testWithoutRecords(t *testing.T, l Inspector) {
 	id, agent := s.chat(), s.agent()
 	log := engine.ChatLog(id)
 	filled(t, l, log, 2)
@@ -123,7 +123,7 @@ func (s *logSuite) testWithoutRecords(t *testing.T, l engine.Log) {
 
 // testAfterTheEnd checks that an ended chat, which may have been packed, still
 // refuses wrong indexes and still takes the right one.
-func (s *logSuite) testAfterTheEnd(t *testing.T, l engine.Log) {
+func (s *logSuite) testAfterTheEnd(t *testing.T, l Inspector) {
 	id := s.chat()
 	log := engine.ChatLog(id)
 	sum := summary(id, chat.PhaseEnded)
@@ -140,7 +140,7 @@ func (s *logSuite) testAfterTheEnd(t *testing.T, l engine.Log) {
 }
 
 // testAtomic checks that a failed append leaves nothing of all it carries.
-func (s *logSuite) testAtomic(t *testing.T, l engine.Log) {
+func (s *logSuite) testAtomic(t *testing.T, l Inspector) {
 	id, full, free := s.chat(), s.agent(), s.agent()
 	log := engine.ChatLog(id)
 	filled(t, l, log, 1)

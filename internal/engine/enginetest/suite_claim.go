@@ -11,7 +11,7 @@ import (
 
 // claiming appends one record to a new chat together with the claims that f
 // makes for it.
-func (s *logSuite) claiming(t *testing.T, l engine.Log, f func(chat.ID) []chat.Claim) (chat.ID, error) {
+func (s *logSuite) claiming(t *testing.T, l Inspector, f func(chat.ID) []chat.Claim) (chat.ID, error) {
 	id := s.chat()
 	log := engine.ChatLog(id)
 	_, err := l.Append(t.Context(), engine.Append{Log: log, Records: run(log, 0, 1), Claims: f(id)})
@@ -21,7 +21,7 @@ func (s *logSuite) claiming(t *testing.T, l engine.Log, f func(chat.ID) []chat.C
 	return id, err
 }
 
-func (s *logSuite) testCapacity(t *testing.T, l engine.Log) {
+func (s *logSuite) testCapacity(t *testing.T, l Inspector) {
 	agent := s.agent()
 	take := func(id chat.ID) []chat.Claim { return []chat.Claim{{Agent: agent, Chat: id, Take: true, Capacity: 2}} }
 	first, err := s.claiming(t, l, take)
@@ -54,7 +54,7 @@ func (s *logSuite) testCapacity(t *testing.T, l engine.Log) {
 
 // testClaimRaces lets many chats take slots of one agent at once: as many
 // succeed as there is capacity.
-func (s *logSuite) testClaimRaces(t *testing.T, l engine.Log) {
+func (s *logSuite) testClaimRaces(t *testing.T, l Inspector) {
 	const racers, capacity = 24, 5
 	agent := s.agent()
 	ids, errs := make([]chat.ID, racers), make([]error, racers)
@@ -86,7 +86,7 @@ func (s *logSuite) testClaimRaces(t *testing.T, l engine.Log) {
 
 // testClaimsTwice checks that taking what is held and freeing what is not
 // change nothing and succeed, even at the limit.
-func (s *logSuite) testClaimsTwice(t *testing.T, l engine.Log) {
+func (s *logSuite) testClaimsTwice(t *testing.T, l Inspector) {
 	agent := s.agent()
 	id, err := s.claiming(t, l, func(id chat.ID) []chat.Claim {
 		return []chat.Claim{{Agent: agent, Chat: id, Take: true, Capacity: 1}}
@@ -111,7 +111,7 @@ func (s *logSuite) testClaimsTwice(t *testing.T, l engine.Log) {
 
 // testClaimsInOrder checks that the claims of one append count one after the
 // other.
-func (s *logSuite) testClaimsInOrder(t *testing.T, l engine.Log) {
+func (s *logSuite) testClaimsInOrder(t *testing.T, l Inspector) {
 	agent := s.agent()
 	first, err := s.claiming(t, l, func(id chat.ID) []chat.Claim {
 		return []chat.Claim{{Agent: agent, Chat: id, Take: true, Capacity: 1}}

@@ -16,7 +16,7 @@ import (
 // testPartialFailure has many appends in flight at once, so that an adapter
 // that commits in groups forms some. A third conflicts, a third asks for a
 // slot of an agent that has none: those fail alone.
-func (s *logSuite) testPartialFailure(t *testing.T, l engine.Log) {
+func (s *logSuite) testPartialFailure(t *testing.T, l Inspector) {
 	const n = 120
 	full, owner := s.agent(), s.agent()
 	type job struct {
@@ -70,7 +70,7 @@ func (s *logSuite) testPartialFailure(t *testing.T, l engine.Log) {
 	}
 }
 
-func (s *logSuite) testTails(t *testing.T, l engine.Log) {
+func (s *logSuite) testTails(t *testing.T, l Inspector) {
 	log, a, b := engine.ChatLog(s.chat()), engine.AgentLog(s.agent()), engine.AgentLog(s.agent())
 	filled(t, l, b, 4)
 	tail := func(to engine.LogID, text string) engine.Tail {
@@ -97,7 +97,7 @@ func (s *logSuite) testTails(t *testing.T, l engine.Log) {
 }
 
 // testTailsInterleaved has many chats write to the end of the same few logs.
-func (s *logSuite) testTailsInterleaved(t *testing.T, l engine.Log) {
+func (s *logSuite) testTailsInterleaved(t *testing.T, l Inspector) {
 	const chats, each = 16, 6
 	shared := []engine.LogID{engine.AgentLog(s.agent()), engine.AgentLog(s.agent())}
 	type given struct {
@@ -150,7 +150,7 @@ func (s *logSuite) testTailsInterleaved(t *testing.T, l engine.Log) {
 	}
 }
 
-func (s *logSuite) testContextEnded(t *testing.T, l engine.Log) {
+func (s *logSuite) testContextEnded(t *testing.T, l Inspector) {
 	log := engine.ChatLog(s.chat())
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -166,7 +166,7 @@ func (s *logSuite) testContextEnded(t *testing.T, l engine.Log) {
 // testContextRaces ends the contexts of appends at all sorts of moments. An
 // append that was answered with an error has left nothing, one that was
 // answered without is there.
-func (s *logSuite) testContextRaces(t *testing.T, l engine.Log) {
+func (s *logSuite) testContextRaces(t *testing.T, l Inspector) {
 	const n = 200
 	logs, errs := make([]engine.LogID, n), make([]error, n)
 	var group sync.WaitGroup

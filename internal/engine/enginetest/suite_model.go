@@ -60,7 +60,7 @@ func (m *model) apply(a engine.Append) (tails []int64, err error) {
 
 // testModel compares the log with the model after random steps. Each run uses
 // chats and agents of its own in the same log.
-func (s *logSuite) testModel(t *testing.T, l engine.Log) {
+func (s *logSuite) testModel(t *testing.T, l Inspector) {
 	rapid.Check(t, func(rt *rapid.T) {
 		m := &model{
 			records: make(map[engine.LogID][]engine.Record), claims: make(map[chat.Claim]bool),
@@ -87,7 +87,7 @@ func (s *logSuite) testModel(t *testing.T, l engine.Log) {
 // world is one run of the model test.
 type world struct {
 	t      *testing.T // for its context
-	l      engine.Log
+	l      Inspector
 	m      *model
 	chats  []chat.ID
 	agents []chat.StaffID

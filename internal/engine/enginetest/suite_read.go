@@ -12,7 +12,7 @@ import (
 	"github.com/halley-chat/halley/internal/engine"
 )
 
-func (s *logSuite) testRead(t *testing.T, l engine.Log) {
+func (s *logSuite) testRead(t *testing.T, l Inspector) {
 	log := engine.ChatLog(s.chat())
 	filled(t, l, log, 10)
 	all := run(log, 0, 10)
@@ -47,7 +47,7 @@ func (s *logSuite) testRead(t *testing.T, l engine.Log) {
 
 // testReadLongLog reads pieces of a log that is long enough for an adapter to
 // keep in parts, while it grows and after.
-func (s *logSuite) testReadLongLog(t *testing.T, l engine.Log) {
+func (s *logSuite) testReadLongLog(t *testing.T, l Inspector) {
 	const total = 700
 	log := engine.AgentLog(s.agent())
 	all := run(log, 0, total)
@@ -67,7 +67,7 @@ func (s *logSuite) testReadLongLog(t *testing.T, l engine.Log) {
 
 // testReadWhileAppending checks that readers never see a part of an append,
 // nor a gap, nor less than they have seen before.
-func (s *logSuite) testReadWhileAppending(t *testing.T, l engine.Log) {
+func (s *logSuite) testReadWhileAppending(t *testing.T, l Inspector) {
 	const appends, step, readers = 60, 3, 3
 	log := engine.ChatLog(s.chat())
 	all := run(log, 0, appends*step)
@@ -106,7 +106,7 @@ func (s *logSuite) testReadWhileAppending(t *testing.T, l engine.Log) {
 	group.Wait()
 }
 
-func (s *logSuite) testBodies(t *testing.T, l engine.Log) {
+func (s *logSuite) testBodies(t *testing.T, l Inspector) {
 	log, agent := engine.ChatLog(s.chat()), engine.AgentLog(s.agent())
 	every := make([]byte, 256)
 	for i := range every {
@@ -135,7 +135,7 @@ func (s *logSuite) testBodies(t *testing.T, l engine.Log) {
 	holds(t, l, agent, want)
 }
 
-func (s *logSuite) testTimes(t *testing.T, l engine.Log) {
+func (s *logSuite) testTimes(t *testing.T, l Inspector) {
 	log := engine.ChatLog(s.chat())
 	east := time.FixedZone("east", 5*3600+1800)
 	given := []time.Time{
@@ -157,7 +157,7 @@ func (s *logSuite) testTimes(t *testing.T, l engine.Log) {
 
 // testKindsApart checks that a chat and an agent of the same number have
 // nothing to do with each other.
-func (s *logSuite) testKindsApart(t *testing.T, l engine.Log) {
+func (s *logSuite) testKindsApart(t *testing.T, l Inspector) {
 	n := int64(s.chat())
 	c, a := engine.ChatLog(chat.ID(n)), engine.AgentLog(chat.StaffID(n))
 	filled(t, l, c, 3)

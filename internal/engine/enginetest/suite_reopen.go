@@ -10,7 +10,7 @@ import (
 
 // testSurvives writes some of everything, opens the log again, and twice over
 // checks that all is there and that it goes on where it stopped.
-func (s *logSuite) testSurvives(t *testing.T, l engine.Log) {
+func (s *logSuite) testSurvives(t *testing.T, l Inspector) {
 	if s.reopen == nil {
 		t.Skip("this adapter cannot be opened again")
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/halley-chat/halley/internal/engine"
 )
 
-func (s *logSuite) testSummaries(t *testing.T, l engine.Log) {
+func (s *logSuite) testSummaries(t *testing.T, l Inspector) {
 	if _, ok, err := l.Summary(t.Context(), s.chat()); ok || err != nil {
 		t.Errorf("an unknown chat has a summary: %v, %v", ok, err)
 	}
@@ -62,7 +62,7 @@ func (s *logSuite) testSummaries(t *testing.T, l engine.Log) {
 
 // testLiveStops checks that the listing ends when it is told to, and that its
 // listener may use the log.
-func (s *logSuite) testLiveStops(t *testing.T, l engine.Log) {
+func (s *logSuite) testLiveStops(t *testing.T, l Inspector) {
 	for range 5 {
 		id := s.chat()
 		sum := summary(id, chat.PhaseWaiting)
@@ -81,7 +81,7 @@ func (s *logSuite) testLiveStops(t *testing.T, l engine.Log) {
 	}
 }
 
-func (s *logSuite) testCheckpoints(t *testing.T, l engine.Log) {
+func (s *logSuite) testCheckpoints(t *testing.T, l Inspector) {
 	a, b := engine.AgentLog(s.agent()), engine.ChatLog(s.chat())
 	check := func(log engine.LogID, index int64, body []byte) {
 		t.Helper()
