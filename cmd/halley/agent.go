@@ -13,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/halley-chat/halley/internal/app"
+	"github.com/halley-chat/halley/internal/audit"
 	"github.com/halley-chat/halley/internal/config"
 	"github.com/halley-chat/halley/internal/staff"
 )
@@ -20,8 +21,10 @@ import (
 type agentCommands struct {
 	Add     agentAdd     `cmd:"" help:"Add an account."`
 	List    agentList    `cmd:"" help:"List the accounts."`
-	Passwd  agentPasswd  `cmd:"" help:"Give an account a new password."`
+	Set     agentSet     `cmd:"" help:"Change an account's name, role or capacity."`
+	Passwd  agentPasswd  `cmd:"" help:"Give an account a new password; it is signed out everywhere."`
 	Disable agentDisable `cmd:"" help:"Shut an account out, at once and everywhere."`
+	Enable  agentEnable  `cmd:"" help:"Let an account that was disabled sign in again."`
 }
 
 // place is where the accounts are.
@@ -44,7 +47,7 @@ func (p place) existing() (string, error) {
 }
 
 // directory hands the accounts of a data directory that is there to do.
-func (p place) directory(ctx context.Context, do func(*staff.Directory) error) error {
+func (p place) directory(ctx context.Context, do func(*staff.Directory, func(audit.Event) error) error) error {
 	dir, err := p.existing()
 	if err != nil {
 		return err
@@ -89,9 +92,12 @@ func (c agentAdd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return app.WithDirectory(ctx, dir, func(d *staff.Directory) error {
+	return app.WithDirectory(ctx, dir, func(d *staff.Directory, record func(audit.Event) error) error {
 		a, err := d.Create(ctx, staff.Account{Login: c.Login, Name: name, Role: staff.Role(c.Role), Capacity: c.Capacity}, password)
 		if err != nil {
+			return err
+		}
+		if err := record(audit.Event{Kind: audit.AccountAdded, Account: a.ID, Detail: fmt.Sprintf("%s, capacity %d", a.Role, a.Capacity)}); err != nil {
 			return err
 		}
 		_, err = fmt.Printf("%s %s was added as number %d\n", a.Role, a.Login, a.ID)
@@ -102,7 +108,7 @@ func (c agentAdd) Run(ctx context.Context) error {
 type agentList struct{ place }
 
 func (c agentList) Run(ctx context.Context) error {
-	return c.directory(ctx, func(d *staff.Directory) error {
+	return c.directory(ctx, func(d *staff.Directory, _ func(audit.Event) error) error {
 		w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(w, "NUMBER\tLOGIN\tNAME\tROLE\tCHATS\tSTATE")
 		for _, a := range d.Accounts() {
@@ -126,7 +132,8 @@ func (c agentPasswd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.directory(ctx, func(d *staff.Directory) error { return d.SetPassword(ctx, c.Login, password) })
+	return c.change(ctx, c.Login, audit.Event{Kind: audit.PasswordChanged}, "%s has a new password and is signed out everywhere\n",
+		func(d *staff.Directory) error { return d.SetPassword(ctx, c.Login, password) })
 }
 
 type agentDisable struct {
@@ -135,7 +142,76 @@ type agentDisable struct {
 }
 
 func (c agentDisable) Run(ctx context.Context) error {
-	return c.directory(ctx, func(d *staff.Directory) error { return d.Disable(ctx, c.Login) })
+	return c.change(ctx, c.Login, audit.Event{Kind: audit.AccountDisabled}, "%s is disabled and signed out everywhere\n",
+		func(d *staff.Directory) error { return d.Disable(ctx, c.Login) })
+}
+
+type agentEnable struct {
+	place
+	Login string `arg:""`
+}
+
+func (c agentEnable) Run(ctx context.Context) error {
+	return c.change(ctx, c.Login, audit.Event{Kind: audit.AccountEnabled}, "%s may sign in again\n",
+		func(d *staff.Directory) error { return d.Enable(ctx, c.Login) })
+}
+
+type agentSet struct {
+	place
+	Login    string  `arg:""`
+	Name     *string `help:"Name that visitors see."`
+	Role     *string `help:"What the account may do: ${enum}." enum:"agent,supervisor,bot"`
+	Capacity *int    `help:"Chats at once."`
+}
+
+func (c agentSet) Run(ctx context.Context) error {
+	change := staff.Change{Name: c.Name, Capacity: c.Capacity}
+	var fields []string // what the audit log says; a name is not in it
+	if c.Name != nil {
+		fields = append(fields, "name")
+	}
+	if c.Role != nil {
+		role := staff.Role(*c.Role)
+		change.Role = &role
+		fields = append(fields, "role "+*c.Role)
+	}
+	if c.Capacity != nil {
+		fields = append(fields, fmt.Sprintf("capacity %d", *c.Capacity))
+	}
+	if fields == nil {
+		return errors.New("at least one of --name, --role and --capacity is needed")
+	}
+	return c.directory(ctx, func(d *staff.Directory, record func(audit.Event) error) error {
+		a, err := d.Update(ctx, c.Login, change)
+		if err != nil {
+			return err
+		}
+		if err := record(audit.Event{Kind: audit.AccountChanged, Account: a.ID, Detail: strings.Join(fields, ", ")}); err != nil {
+			return err
+		}
+		_, err = fmt.Printf("%s is %s, %s, with %d chats at once\n", a.Login, a.Name, a.Role, a.Capacity)
+		return err
+	})
+}
+
+// change does something to an account, records it and says so.
+func (p place) change(ctx context.Context, login string, e audit.Event, done string, do func(*staff.Directory) error) error {
+	return p.directory(ctx, func(d *staff.Directory, record func(audit.Event) error) error {
+		if err := do(d); err != nil {
+			return err
+		}
+		login = staff.FoldLogin(login)
+		for _, a := range d.Accounts() {
+			if a.Login == login {
+				e.Account = a.ID
+			}
+		}
+		if err := record(e); err != nil {
+			return err
+		}
+		_, err := fmt.Printf(done, login)
+		return err
+	})
 }
 
 // passwordVariable may hold the password instead of a prompt.

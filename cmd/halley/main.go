@@ -20,6 +20,8 @@ var version = "dev"
 type commands struct {
 	Serve         serveCommand         `cmd:"" help:"Serve chats, the desk and the sample page."`
 	Agent         agentCommands        `cmd:"" help:"Manage the accounts of agents; works beside a running server."`
+	Chat          chatCommands         `cmd:"" help:"Act on a chat from outside; works beside a running server."`
+	Audit         auditCommands        `cmd:"" help:"Read and verify the audit log; works beside a running server."`
 	EchoAgent     echoAgentCommand     `cmd:"" name:"echo-agent" help:"Be an agent who takes every chat and echoes what visitors write."`
 	CheckConfig   checkConfigCommand   `cmd:"" name:"check-config" help:"Read a configuration file and say everything that is wrong with it."`
 	DefaultConfig defaultConfigCommand `cmd:"" name:"default-config" help:"Print a configuration file with every setting, its default and its meaning."`

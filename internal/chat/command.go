@@ -123,7 +123,7 @@ type (
 	// Leave takes the actor out of the chat. A visitor who leaves ends it; a
 	// chat whose last agent leaves goes back to its queue.
 	Leave struct{}
-	// End ends the chat for everybody.
+	// End ends the chat for everybody. The house may do that for its operator.
 	End struct{}
 	// Offer puts a waiting chat on offer to an agent.
 	Offer struct {

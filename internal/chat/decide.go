@@ -289,7 +289,12 @@ func (d *decider) leave() error {
 	return nil
 }
 
+// end lets a participant end the chat, or the house for its operator.
 func (d *decider) end() error {
+	if d.by == (Actor{}) {
+		d.finish(0, EndedOperator)
+		return nil
+	}
 	p, err := d.speaker()
 	if err != nil {
 		return err

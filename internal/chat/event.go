@@ -236,6 +236,7 @@ const (
 	EndedByAgent   EndReason = "agent"
 	EndedGone      EndReason = "gone" // the visitor's connection stayed away for too long
 	EndedIdle      EndReason = "idle" // nothing happened in it for too long
+	EndedOperator  EndReason = "operator"
 )
 
 // Finished says that the chat is over. By is the participant who ended it, 0

@@ -399,3 +399,14 @@ func TestAnAbandonedChatIsReadAndEnds(t *testing.T) {
 	wantFacts(t, mustDecide(t, s, Command{At: noon, By: Staff(7), Do: Leave{}}),
 		Left{No: 2, Until: noon.Add(time.Minute)}, Finished{By: 2, Reason: EndedByAgent})
 }
+
+// The house ends a chat for its operator, whoever is in it; nobody is asked for
+// an opinion.
+func TestTheOperatorEndsAChat(t *testing.T) {
+	s := talk(t)
+	s.Rules.Survey.URL = "https://example.org/s"
+	wantFacts(t, mustDecide(t, s, Command{At: noon, Do: End{}}), Finished{Reason: EndedOperator})
+	if _, err := Decide(s, Command{At: noon, Do: End{}}); KindOf(err) != Ended {
+		t.Errorf("once more: got %v, want the kind %v", err, Ended)
+	}
+}

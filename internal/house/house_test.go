@@ -97,7 +97,7 @@ func allowed() map[string][]string {
 		"bayeux/client":              {},
 		"bayeux/bayeuxtest":          {"bayeux"},
 		"web":                        {},
-		"cmd/halley":                 {"internal/app", "internal/config", "internal/echo", "internal/staff", "internal/push", "internal/record", "internal/replay"},
+		"cmd/halley":                 {"internal/app", "internal/audit", "internal/backup", "internal/chat", "internal/config", "internal/sqlite", "internal/echo", "internal/staff", "internal/push", "internal/record", "internal/replay"},
 		"internal/app":               {"*"},
 	}
 	for _, e := range edges {

@@ -12,7 +12,7 @@ var schema embed.FS
 
 // schemaVersion is the version of the schema that this package works with:
 // the number of the last file in schema.
-const schemaVersion = 5
+const schemaVersion = 6
 
 // ErrNewer says that the database was written by a newer halley.
 var ErrNewer = errors.New("the database was written by a newer halley")

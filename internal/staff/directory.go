@@ -256,6 +256,40 @@ func (d *Directory) Enable(ctx context.Context, login string) error {
 	return d.change(ctx, login, false, func(a *Account) { a.Disabled = false })
 }
 
+// Change says what [Directory.Update] gives another value; nil stays.
+type Change struct {
+	Name     *string
+	Role     *Role
+	Capacity *int
+}
+
+// Update changes an account and returns it without its password. Chats that it
+// holds beyond a lower capacity stay. It fails with [ErrInvalid] or
+// [ErrNotFound].
+func (d *Directory) Update(ctx context.Context, login string, c Change) (Account, error) {
+	a, err := d.store.AccountByLogin(ctx, FoldLogin(login))
+	if err != nil {
+		return Account{}, fmt.Errorf("staff: find the account: %w", err)
+	}
+	if c.Name != nil {
+		a.Name = *c.Name
+	}
+	if c.Role != nil {
+		a.Role = *c.Role
+	}
+	if c.Capacity != nil {
+		a.Capacity = *c.Capacity
+	}
+	if err := checkAccount(a); err != nil {
+		return Account{}, err
+	}
+	if err := d.store.UpdateAccount(ctx, a); err != nil {
+		return Account{}, fmt.Errorf("staff: change the account: %w", err)
+	}
+	a.Password = ""
+	return a, d.Refresh(ctx)
+}
+
 func (d *Directory) change(ctx context.Context, login string, signOut bool, f func(*Account)) error {
 	a, err := d.store.AccountByLogin(ctx, FoldLogin(login))
 	if err != nil {

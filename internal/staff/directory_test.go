@@ -172,3 +172,42 @@ func TestChangesOfNobody(t *testing.T) {
 		}
 	}
 }
+
+// What is given changes, the rest stays, and the listeners hear of it.
+func TestUpdate(t *testing.T) {
+	_, dir, anna := house(t)
+	var heard []staff.Account
+	defer dir.OnChange(func(all []staff.Account) { heard = all })()
+	name, role, capacity := "Anna B.", staff.RoleSupervisor, 9
+	for what, c := range map[string]struct {
+		change staff.Change
+		want   func(*staff.Account)
+	}{
+		"nothing":  {staff.Change{}, func(*staff.Account) {}},
+		"name":     {staff.Change{Name: &name}, func(a *staff.Account) { a.Name = name }},
+		"role":     {staff.Change{Role: &role}, func(a *staff.Account) { a.Role = role }},
+		"capacity": {staff.Change{Capacity: &capacity}, func(a *staff.Account) { a.Capacity = capacity }},
+	} {
+		want, _ := dir.Account(anna.ID)
+		c.want(&want)
+		got, err := dir.Update(t.Context(), " ANNA", c.change)
+		if err != nil || got != want {
+			t.Errorf("%s: got %+v, %v, want %+v", what, got, err, want)
+		}
+		if len(heard) != 1 || heard[0] != want {
+			t.Errorf("%s: the listeners heard %+v, want %+v", what, heard, want)
+		}
+	}
+	if _, _, err := dir.SignIn(t.Context(), "anna", secret, "192.0.2.1"); err != nil {
+		t.Errorf("signing in after the changes: got %v, want the old password to do", err)
+	}
+	none, nobody := 0, staff.Role("nobody")
+	for what, c := range map[string]staff.Change{"no capacity": {Capacity: &none}, "no role": {Role: &nobody}, "no name": {Name: new(string)}} {
+		if _, err := dir.Update(t.Context(), "anna", c); !errors.Is(err, staff.ErrInvalid) {
+			t.Errorf("%s: got %v, want ErrInvalid", what, err)
+		}
+	}
+	if _, err := dir.Update(t.Context(), "ben", staff.Change{Name: &name}); !errors.Is(err, staff.ErrNotFound) {
+		t.Errorf("nobody's account: got %v, want ErrNotFound", err)
+	}
+}

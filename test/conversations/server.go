@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/halley-chat/halley/internal/app"
+	"github.com/halley-chat/halley/internal/audit"
 	"github.com/halley-chat/halley/internal/config"
 	"github.com/halley-chat/halley/internal/staff"
 )
@@ -27,7 +28,7 @@ var people = []staff.Account{
 
 // accounts makes a data directory in which the agents have their accounts.
 func accounts(ctx context.Context, dir string) error {
-	return app.WithDirectory(ctx, dir, func(d *staff.Directory) error {
+	return app.WithDirectory(ctx, dir, func(d *staff.Directory, _ func(audit.Event) error) error {
 		for _, a := range people {
 			if _, err := d.Create(ctx, a, password); err != nil {
 				return err

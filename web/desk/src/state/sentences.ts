@@ -102,6 +102,7 @@ function left(event: Left, names: Names): string | null {
 function ended(event: Ended, names: Names): string {
     const by = names.participant(event.by);
     if (event.reason === 'gone') return 'The chat ended because the customer was gone';
+    if (event.reason === 'operator') return 'The operator of this server ended the chat';
     if (event.reason === 'idle') return 'The chat ended because nothing was written for a while';
     return by ? `${by} ended the chat` : 'The chat has ended';
 }
