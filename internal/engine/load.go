@@ -61,7 +61,7 @@ func (r *room[C, E, V]) read() (aggregate[C, E, V], []entry[E], error) {
 	var found []entry[E]
 	err := r.scan(agg, agg.last()+1, func(en entry[E]) error {
 		if want := agg.last() + 1; en.rec.Index != want {
-			return fmt.Errorf("engine: log %d of kind %d has %d where %d should be", r.id.ID, r.id.Kind, en.rec.Index, want)
+			return fmt.Errorf("%w: it has record %d where %d should be", ErrDamaged, en.rec.Index, want)
 		}
 		agg.apply(en.event)
 		if r.opened && en.rec.Index > r.notified.Load() {
@@ -84,7 +84,7 @@ func (r *room[C, E, V]) scan(agg aggregate[C, E, V], from int64, yield func(entr
 		for _, rec := range recs {
 			event, err := agg.event(rec)
 			if err != nil {
-				return err
+				return fmt.Errorf("%w: record %d: %w", ErrDamaged, rec.Index, err)
 			}
 			if err := yield(entry[E]{rec, event}); err != nil {
 				return err

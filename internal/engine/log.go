@@ -84,6 +84,9 @@ var (
 	ErrConflict = errors.New("engine: the log has moved on")
 	// ErrCapacity: a claim does not fit into the agent's capacity.
 	ErrCapacity = errors.New("engine: the agent has no free slot")
+	// ErrDamaged: what is stored of this log is not what was written, so it
+	// cannot be read. Trying again does not help; other logs are not concerned.
+	ErrDamaged = errors.New("engine: the log is damaged")
 	// ErrClosed: the store has been closed.
 	ErrClosed = errors.New("engine: the store is closed")
 )

@@ -2,6 +2,7 @@ package routing
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"maps"
 	"math"
@@ -17,6 +18,10 @@ import (
 // retryAfter is how long the router leaves alone what was refused, unless it
 // hears of a change before, and how long it waits after a failure of the store.
 const retryAfter = time.Second
+
+// damagedAgain is how long the router does without an agent whose log is
+// damaged before it looks, and complains, again.
+const damagedAgain = 10 * time.Minute
 
 // Options are what a [Router] is made of.
 type Options struct {
@@ -52,6 +57,7 @@ type Router struct {
 	watches     map[chat.StaffID]*engine.Watch
 	heldChats   map[chat.ID]time.Time // left alone until then
 	heldAgents  map[chat.StaffID]time.Time
+	damaged     map[chat.StaffID]time.Time // agents whose logs cannot be read, until they are tried again
 	pausedUntil time.Time
 	unknown     map[string]bool // queues that chats wait in and nobody configured
 }
@@ -63,7 +69,7 @@ func New(o Options) *Router {
 		moved: make(map[chat.ID]struct{}), states: make(map[chat.StaffID]chat.AgentState),
 		stirred: make(map[chat.StaffID]struct{}), given: make(map[chat.StaffID]chat.ID),
 		waiting: make(map[chat.ID]chat.Summary), watches: make(map[chat.StaffID]*engine.Watch),
-		heldChats: make(map[chat.ID]time.Time), heldAgents: make(map[chat.StaffID]time.Time),
+		heldChats: make(map[chat.ID]time.Time), heldAgents: make(map[chat.StaffID]time.Time), damaged: make(map[chat.StaffID]time.Time),
 		unknown: make(map[string]bool),
 	}
 	if r.log == nil {
@@ -145,10 +151,11 @@ func (r *Router) turn(ctx context.Context, now time.Time) time.Time {
 	if now.Before(r.pausedUntil) {
 		return r.pausedUntil
 	}
-	if !r.watch(ctx, members) || !r.withdraw(ctx, members) {
+	if !r.watch(ctx, now, members) || !r.withdraw(ctx, members) {
 		return r.pause(ctx, now)
 	}
 	purge(r.heldChats, now)
+	purge(r.damaged, now)
 	purge(r.heldAgents, now)
 	assignments, next := Assign(now, r.queue(), r.agents(members), resolve(r.plans, members))
 	for _, a := range assignments {
@@ -157,7 +164,7 @@ func (r *Router) turn(ctx context.Context, now time.Time) time.Time {
 		}
 	}
 	r.pausedUntil = time.Time{}
-	return earliest(earliest(next, r.heldChats), r.heldAgents)
+	return earliest(earliest(earliest(next, r.heldChats), r.heldAgents), r.damaged)
 }
 
 // purge forgets what need not be left alone any more.
@@ -216,15 +223,25 @@ func (r *Router) put(s chat.Summary) {
 
 // watch makes sure that exactly the members' states are followed. It is false
 // if the store cannot be reached.
-func (r *Router) watch(ctx context.Context, members []Member) bool {
+func (r *Router) watch(ctx context.Context, now time.Time, members []Member) bool {
 	here := make(map[chat.StaffID]bool, len(members))
 	for _, m := range members {
 		here[m.ID] = true
 		if r.watches[m.ID] != nil {
 			continue
 		}
+		if _, held := r.damaged[m.ID]; held {
+			continue
+		}
 		w, err := r.engine.WatchAgent(ctx, m.ID, math.MaxInt64, r.follow)
-		if err != nil {
+		switch {
+		case errors.Is(err, engine.ErrDamaged):
+			// Its state is not known, so it is given no chats; nobody else is
+			// concerned.
+			r.damaged[m.ID] = now.Add(damagedAgain)
+			r.log.Error("routing: the log of an agent is damaged, it gets no chats", "agent", int64(m.ID), "err", err)
+			continue
+		case err != nil:
 			return false
 		}
 		r.watches[m.ID] = w

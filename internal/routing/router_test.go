@@ -375,3 +375,28 @@ func TestABotIsOfferedChatsAsOne(t *testing.T) {
 		}
 	})
 }
+
+// A log that cannot be read costs its agent the chats, and nobody else.
+func TestADamagedLogConcernsItsAgentAlone(t *testing.T) {
+	inOffice(t, func(o *office) {
+		const carl = chat.StaffID(9)
+		if _, err := o.log.Append(o.t.Context(), engine.Append{
+			Log: engine.AgentLog(carl), Records: []engine.Record{{Index: 1, At: time.Now().UTC(), Body: []byte("?")}},
+		}); err != nil {
+			o.t.Fatal(err)
+		}
+		// In front of the others, so that it is met first.
+		o.router.SetMembers(append([]routing.Member{{ID: carl, Login: "carl", Name: "Carl", Capacity: 2}}, everybody()...))
+		o.become(anna, chat.Ready)
+		id := o.open("people")
+		o.after(0)
+		o.offered(id, anna)
+		o.do(id, anna, chat.Accept{})
+		o.after(2 * time.Hour)
+		o.become(anna, chat.NotReady)
+		o.become(ben, chat.Ready)
+		next := o.open("people")
+		o.after(0)
+		o.offered(next, ben)
+	})
+}

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"database/sql/driver"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"hash/crc32"
 	"log/slog"
@@ -17,7 +16,8 @@ import (
 // ErrDamaged says that what is stored is not what was written: a checksum does
 // not match, a value has another type than its column, or a row is missing. It
 // concerns one record, chunk or summary and nothing beside it.
-var ErrDamaged = errors.New("stored data is damaged")
+// It is the error of the port.
+var ErrDamaged = engine.ErrDamaged
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
