@@ -33,22 +33,19 @@ func (e *Edge) unbind(id chat.ID, do chat.Unbind) {
 		if do.Since.IsZero() {
 			do.Since = began
 		}
-		time.AfterFunc(unbindAgain, func() { e.unbindLater(id, do) })
+		time.AfterFunc(unbindAgain, func() { e.startUnbind(id, do) })
 	}
 	e.o.Logger.Warn("gms: a chat could not be told that its channel is gone", "chat", id.String(), "err", err)
 }
 
-// unbindLater unbinds unless the edge closes; the next process then finds that
-// nobody listens.
-func (e *Edge) unbindLater(id chat.ID, do chat.Unbind) {
+// startUnbind unbinds in a goroutine, unless the edge closes; the next process
+// then finds that nobody listens.
+func (e *Edge) startUnbind(id chat.ID, do chat.Unbind) {
 	e.mu.Lock()
-	closed := e.closed
-	if !closed {
+	defer e.mu.Unlock()
+	if !e.closed {
 		e.unbinding.Add(1)
-	}
-	e.mu.Unlock()
-	if !closed {
-		e.unbind(id, do)
+		go e.unbind(id, do)
 	}
 }
 
@@ -74,4 +71,37 @@ func (e *Edge) unbindOrphan(s chat.Summary) {
 // held.
 func (e *Edge) hasChannel(channel string) bool {
 	return e.bindings[channel] != nil || e.pollers[channel] != nil
+}
+
+// bindIfUnbound binds the chat to the poller unless somebody listens already.
+func (p *poller) bindIfUnbound(ctx context.Context) error {
+	p.mu.Lock()
+	sum := p.tail.sum
+	p.mu.Unlock()
+	e := p.edge
+	if !sum.Open() || sum.Bound && (sum.Channel == p.name || !e.isStale(sum.Channel)) {
+		return nil
+	}
+	do := func(a chat.Action) error {
+		_, err := e.o.Engine.Do(ctx, sum.Chat, chat.Command{By: chat.TheVisitor(), Do: a})
+		return err
+	}
+	if sum.Bound {
+		if err := do(chat.Unbind{Channel: sum.Channel, Heard: unheard()}); err != nil {
+			return err
+		}
+	}
+	return do(chat.Bind{Channel: p.name, Browser: sum.Browser, Yield: true})
+}
+
+// isStale says whether nobody listens through a channel although a chat's log
+// says so: one of this process that is not there, or one through which another
+// process was asked, since the visitor asks here now.
+func (e *Edge) isStale(channel string) bool {
+	if !strings.HasPrefix(channel, e.node) {
+		return strings.Contains(channel, "."+pollMark)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return !e.hasChannel(channel)
 }

@@ -145,13 +145,11 @@ func (f *rest) answer(r response, v verdict) {
 // not be read.
 func (f *rest) open(ctx context.Context, c *call, open chat.Open) error {
 	e := f.edge
-	e.mu.Lock()
-	if e.closed {
-		e.mu.Unlock()
-		return errClosed
-	}
 	p := e.newPoller(0)
-	e.mu.Unlock()
+	if _, err := e.register(p, 0); err != nil {
+		p.end()
+		return err
+	}
 	open.Opening.Channel = p.name
 	id, res, err := e.o.Engine.Open(ctx, chat.Command{By: chat.TheVisitor(), Do: open})
 	if err != nil {

@@ -54,6 +54,36 @@ func TestRESTAfterTheEnd(t *testing.T) {
 	})
 }
 
+// While the process stands still, for one that is stopped or on a machine that
+// is paused, no call can come. Afterwards the silence of a visitor who polls
+// counts anew.
+func TestRESTAfterAPauseOfTheProcess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t)
+		p := h.polling("support")
+		q := h.edge.polledBy(mustParse(t, p.chat))
+		time.Sleep(20 * time.Second)
+		// As if the process had stood still for a minute from here on: the timer
+		// fires 45 s late, and the client's calls have found nobody.
+		q.mu.Lock()
+		q.called, q.due = q.called.Add(-time.Minute), q.due.Add(-time.Minute)
+		q.mu.Unlock()
+		q.checkSilence(time.Now())
+		synctest.Wait()
+		if s, ok := h.summary(p.chat); !ok || !s.Bound || s.Away {
+			t.Errorf("after the pause: got %+v, %v; want a bound visitor", s, ok)
+		}
+		time.Sleep(30 * time.Second)
+		if n := p.do("refresh"); n["statusCode"] != 0.0 || n["chatEnded"] != false {
+			t.Errorf("the next call: got %v, want the chat as it was", n)
+		}
+		time.Sleep(46 * time.Second)
+		if _, ok := h.summary(p.chat); ok {
+			t.Error("46 s after the last call the chat is open, want it ended")
+		}
+	})
+}
+
 // A visitor who polls as slowly as clients do is never away, and one that
 // stops is gone 45 s after its last call.
 func TestRESTAwayAndGone(t *testing.T) {
@@ -231,15 +261,15 @@ func TestRESTLongChat(t *testing.T) {
 		}
 		for _, q := range h.edge.pollers {
 			q.mu.Lock()
-			if len(q.recent) > recentMessages || q.size > recentBytes {
-				t.Errorf("%d messages, %d bytes are kept", len(q.recent), q.size)
+			if len(q.tail.recent) > recentMessages || q.tail.size > recentBytes {
+				t.Errorf("%d messages, %d bytes are kept", len(q.tail.recent), q.tail.size)
 			}
 			size := 0
-			for _, m := range q.recent {
+			for _, m := range q.tail.recent {
 				size += m.size()
 			}
-			if size != q.size {
-				t.Errorf("%d bytes are kept and %d counted", size, q.size)
+			if size != q.tail.size {
+				t.Errorf("%d bytes are kept and %d counted", size, q.tail.size)
 			}
 			q.mu.Unlock()
 		}

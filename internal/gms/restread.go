@@ -27,32 +27,17 @@ func (p *poller) next() int64 {
 	return p.told
 }
 
-// read is the response object for the events from a position on, as
-// [Edge.notification] has it. Without events its nextPosition is the one told
-// last, so that a client which goes on from there misses nothing. ok is false
-// if memory does not reach back to the position.
+// read is the response object for the events from a position on. Without events
+// its nextPosition is the one sent last, so that a client which goes on from
+// there misses nothing. ok is false if memory does not reach back to the
+// position.
 func (p *poller) read(from int64) (r response, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if from > 0 && from < p.floor {
+	r = p.edge.newResponse(p.tail.sum)
+	r.countdown(p.tail.sum)
+	if r.Messages, ok = p.tail.since(from); !ok {
 		return response{}, false
-	}
-	p.trim(time.Now())
-	r = p.edge.newResponse(p.sum)
-	r.countdown(p.sum)
-	var last *message
-	for i := range p.recent {
-		m := &p.recent[i]
-		last = m
-		if from > 0 && m.Index >= from {
-			r.Messages = append(r.Messages, *m)
-		}
-	}
-	if last == nil {
-		last = p.latest
-	}
-	if last != nil && len(r.Messages) == 0 && (from < 0 || r.ChatEnded) {
-		r.Messages = append(r.Messages, *last)
 	}
 	if from == 0 {
 		r.NextPosition = p.told

@@ -43,9 +43,7 @@ func (c *fileCall) keepAlive(ctx context.Context, sum chat.Summary) error {
 	e := c.edge
 	var p *poller
 	if c.ntf {
-		e.mu.Lock()
-		p = e.polled[sum.Chat]
-		e.mu.Unlock()
+		p = e.polledBy(sum.Chat)
 	} else {
 		var err error
 		if p, err = e.poll(ctx, sum.Chat); err == nil {
@@ -91,27 +89,6 @@ func (c *fileCall) release() {
 	}
 	if c.poller != nil {
 		c.poller.done()
-	}
-}
-
-// begin notes a call that will take its time, and says whether the poller is
-// still there for it. done notes its end.
-func (p *poller) begin() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.closed {
-		return false
-	}
-	p.called = time.Now()
-	p.busy++
-	return true
-}
-
-func (p *poller) done() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.busy--; p.busy == 0 && !p.closed {
-		p.quiet.Reset(pollSilence - time.Since(p.called))
 	}
 }
 
