@@ -26,6 +26,7 @@ var (
 	errChannelMissing  = &Error{400, "", "channel_missing"}
 	errDuplicateKey    = &Error{400, "", "duplicate_key"}
 	errFieldInvalid    = &Error{400, "", "field_invalid"}
+	errTooDeep         = &Error{400, "", "nested_too_deeply"}
 	errUnknownClient   = &Error{402, "", "Unknown client"}
 	errHandshakeDenied = &Error{403, "", "handshake_denied"}
 	errSubMissing      = &Error{403, "", "subscription_missing"}

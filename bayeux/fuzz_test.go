@@ -1,6 +1,7 @@
 package bayeux
 
 import (
+	"bytes"
 	"encoding/json"
 	"testing"
 )
@@ -29,8 +30,8 @@ func FuzzDecode(f *testing.F) {
 			}
 			return
 		}
-		if !json.Valid(body) {
-			t.Fatalf("accepted what is not JSON: %q", body)
+		if !json.Valid(body) || bytes.Contains(bytes.ToLower(body), []byte(`"\ud800"`)) {
+			t.Fatalf("accepted what is not JSON, or left a lone surrogate: %q", body)
 		}
 		for _, m := range messages {
 			m.clientAdvice()

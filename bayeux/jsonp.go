@@ -29,32 +29,29 @@ func legalCallback(name string) bool {
 // POST does, but delivers with connects only.
 // spec:10.3 spec:10.3.2
 func (srv *Server) serveCallbackPolling(w http.ResponseWriter, r *http.Request) {
-	p, err := srv.peer(r, transportCallback)
-	if err != nil {
-		http.Error(w, "not signed in", http.StatusUnauthorized)
+	p := srv.authenticated(w, r, transportCallback)
+	if p == nil {
 		return
 	}
 	query := r.URL.Query()
-	names, bodies := query["jsonp"], query["message"]
-	if len(names) != 1 || !legalCallback(names[0]) || len(bodies) == 0 {
-		srv.stats.BadBodies.Add(1)
+	names, texts := query["jsonp"], query["message"]
+	if len(names) != 1 || !legalCallback(names[0]) || len(texts) == 0 {
+		srv.stats.BadBodies.Transport.Add(1)
 		http.Error(w, "callback-polling needs one jsonp and a message", http.StatusBadRequest)
 		return
 	}
-	var messages []*Message
 	size := 0
-	for _, body := range bodies {
-		if size += len(body); size > srv.opts.MaxMessageSize {
-			srv.stats.BadBodies.Add(1)
-			http.Error(w, "the messages are too large", http.StatusRequestEntityTooLarge)
-			return
-		}
-		some, err := decode([]byte(body), srv.opts.MaxBatch-len(messages), srv.opts.MaxDepth)
-		if err != nil {
-			srv.badBody(w, err)
-			return
-		}
-		messages = append(messages, some...)
+	for _, text := range texts {
+		size += len(text)
+	}
+	if size > srv.opts.MaxMessageSize {
+		srv.refuseBody(w, &http.MaxBytesError{Limit: int64(srv.opts.MaxMessageSize)})
+		return
+	}
+	messages, err := srv.decodeTexts(toBytes(texts))
+	if err != nil {
+		srv.refuseBody(w, err)
+		return
 	}
 	(&poll{srv: srv, batch: batch{srv: srv, peer: p}, w: w, r: r, callback: names[0]}).serve(messages)
 }

@@ -49,47 +49,28 @@ func (m *Message) Field(key string) jsontext.Value {
 var (
 	errMalformed = errors.New("bayeux: the body is not a JSON message or an array of them")
 	errEmpty     = errors.New("bayeux: there is no message in the body")
-	errTooDeep   = errors.New("bayeux: the JSON nests too deeply")
 	errTooMany   = errors.New("bayeux: there are too many messages in the body")
 )
 
 // decode reads a body: one message or an array of them (clause 1.1). The
-// messages point into body.
-// spec:1.1 spec:1.4.1 spec:14.13
-func decode(body []byte, maxBatch, maxDepth int) ([]*Message, error) {
-	if tooDeep(body, maxDepth) {
-		return nil, errTooDeep
-	}
+// messages point into body. What is wrong with one of them is noted with that
+// message; an error means that the envelope cannot be read.
+// spec:1.1 spec:1.4.1 spec:1.4.6 spec:14.13
+func decode(body []byte, maxBatch, maxDepth int) (messages []*Message, err error) {
+	mendSurrogates(body)
 	// Over a bytes.Buffer the decoder hands out slices of body itself, which
 	// stay valid as long as body does.
 	dec := jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true))
-	var messages []*Message
 	switch dec.PeekKind() {
 	case '{':
-		m, err := decodeMessage(dec)
-		if err != nil {
-			return nil, err
-		}
-		messages = []*Message{m}
+		messages, err = appendMessage(nil, dec, maxDepth)
 	case '[':
-		if _, err := dec.ReadToken(); err != nil {
-			return nil, errMalformed
-		}
-		for dec.PeekKind() != ']' {
-			if len(messages) == maxBatch {
-				return nil, errTooMany
-			}
-			m, err := decodeMessage(dec)
-			if err != nil {
-				return nil, err
-			}
-			messages = append(messages, m)
-		}
-		if _, err := dec.ReadToken(); err != nil {
-			return nil, errMalformed
-		}
+		messages, err = decodeArray(dec, maxBatch, maxDepth)
 	default:
-		return nil, errMalformed
+		err = errMalformed
+	}
+	if err != nil {
+		return nil, err
 	}
 	if rest := bytes.TrimLeft(body[dec.InputOffset():], " \t\r\n"); len(rest) > 0 {
 		return nil, errMalformed
@@ -100,12 +81,87 @@ func decode(body []byte, maxBatch, maxDepth int) ([]*Message, error) {
 	return messages, nil
 }
 
+func decodeArray(dec *jsontext.Decoder, maxBatch, maxDepth int) (messages []*Message, err error) {
+	if _, err := dec.ReadToken(); err != nil {
+		return nil, errMalformed
+	}
+	for dec.PeekKind() != ']' {
+		if len(messages) == maxBatch {
+			return nil, errTooMany
+		}
+		if messages, err = appendMessage(messages, dec, maxDepth); err != nil {
+			return nil, err
+		}
+	}
+	if _, err := dec.ReadToken(); err != nil {
+		return nil, errMalformed
+	}
+	return messages, nil
+}
+
+// appendMessage decodes what comes next. What is no object is a message that
+// says nothing.
+// spec:1.4.6
+func appendMessage(to []*Message, dec *jsontext.Decoder, maxDepth int) ([]*Message, error) {
+	m := new(Message)
+	if dec.PeekKind() == '{' {
+		if err := m.decodeFields(dec, maxDepth); err != nil {
+			return nil, err
+		}
+	} else if _, err := dec.ReadValue(); err != nil {
+		return nil, errMalformed
+	}
+	m.interpret()
+	return append(to, m), nil
+}
+
+// decodeFields reads an object.
+// spec:1.4 spec:14.13
+func (m *Message) decodeFields(dec *jsontext.Decoder, maxDepth int) error {
+	if _, err := dec.ReadToken(); err != nil {
+		return errMalformed
+	}
+	m.fields = make([]field, 0, 6)
+	for dec.PeekKind() != '}' {
+		t, err := dec.ReadToken()
+		if err != nil {
+			return errMalformed
+		}
+		key := t.String()
+		v, err := dec.ReadValue()
+		switch {
+		case err != nil:
+			return errMalformed
+		case m.Field(key) != nil:
+			m.fail(errDuplicateKey)
+		case tooDeep(v, maxDepth-1):
+			m.fail(errTooDeep)
+		default:
+			m.fields = append(m.fields, field{key, v})
+		}
+	}
+	if _, err := dec.ReadToken(); err != nil {
+		return errMalformed
+	}
+	return nil
+}
+
+// fail notes what is wrong with the message, unless something is already.
+func (m *Message) fail(e *Error) {
+	if m.err == nil {
+		m.err = e
+	}
+}
+
 // tooDeep says whether brackets outside of strings nest deeper than limit.
 // spec:14.13
-func tooDeep(body []byte, limit int) bool {
+func tooDeep(value jsontext.Value, limit int) bool {
+	if k := value.Kind(); k != '{' && k != '[' {
+		return false
+	}
 	depth, inString := 0, false
-	for i := 0; i < len(body); i++ {
-		switch c := body[i]; {
+	for i := 0; i < len(value); i++ {
+		switch c := value[i]; {
 		case inString:
 			if c == '\\' {
 				i++
@@ -125,94 +181,64 @@ func tooDeep(body []byte, limit int) bool {
 	return false
 }
 
-func decodeMessage(dec *jsontext.Decoder) (*Message, error) {
-	if dec.PeekKind() != '{' {
-		return nil, errMalformed
-	}
-	if _, err := dec.ReadToken(); err != nil {
-		return nil, errMalformed
-	}
-	m := &Message{fields: make([]field, 0, 6)}
-	for dec.PeekKind() != '}' {
-		t, err := dec.ReadToken()
-		if err != nil {
-			return nil, errMalformed
-		}
-		key := t.String()
-		v, err := dec.ReadValue()
-		if err != nil {
-			return nil, errMalformed
-		}
-		// spec:1.4
-		if m.Field(key) != nil {
-			m.err = errDuplicateKey
-			continue
-		}
-		m.fields = append(m.fields, field{key, v})
-	}
-	if _, err := dec.ReadToken(); err != nil {
-		return nil, errMalformed
-	}
-	m.interpret()
-	return m, nil
-}
-
 // interpret fills the fields that the protocol knows and notes what is wrong
 // with them.
+// spec:1.3.1
 func (m *Message) interpret() {
-	fail := func(e *Error) {
-		if m.err == nil {
-			m.err = e
-		}
-	}
 	for _, f := range m.fields {
-		null := f.value.Kind() == 'n'
-		switch f.key {
-		case "channel":
-			m.Channel, _ = unquote(f.value)
-		// spec:1.4.2
-		case "clientId":
-			s, ok := unquote(f.value)
-			if m.ClientID = s; !ok && !null {
-				fail(errFieldInvalid)
-			}
-		case "id":
-			if null {
-				continue
-			}
-			// spec:1.3.2
-			if !legalID(f.value) {
-				fail(errIDInvalid)
-				continue
-			}
-			m.ID = f.value
-		case "data":
-			m.Data = f.value
-		case "subscription":
-			m.Subscription = f.value
-		case "ext", "advice":
-			if null {
-				continue
-			}
-			if f.value.Kind() != '{' {
-				fail(errFieldInvalid)
-				continue
-			}
-			if hasDuplicateKeys(f.value) {
-				// spec:1.4
-				fail(errDuplicateKey)
-			}
-			if f.key == "ext" {
-				m.Ext = f.value
-			} else {
-				m.Advice = f.value
-			}
+		if e := m.interpretField(f); e != nil {
+			m.fail(e)
 		}
 	}
 	if m.Channel == "" {
-		// spec:1.3.1
-		fail(errChannelMissing)
+		m.fail(errChannelMissing)
 	}
+}
+
+// interpretField takes one field over; one that is null is not there, unless
+// it is data or a subscription.
+// spec:1.3.2 spec:1.4.2
+func (m *Message) interpretField(f field) (wrong *Error) {
+	isNull := f.value.Kind() == 'n'
+	switch f.key {
+	case "channel":
+		m.Channel, _ = unquote(f.value)
+	case "data":
+		m.Data = f.value
+	case "subscription":
+		m.Subscription = f.value
+	case "clientId":
+		s, ok := unquote(f.value)
+		if m.ClientID = s; !ok && !isNull {
+			return errFieldInvalid
+		}
+	case "id":
+		switch {
+		case legalID(f.value):
+			m.ID = f.value
+		case !isNull:
+			return errIDInvalid
+		}
+	case "ext":
+		m.Ext, wrong = objectOrNull(f.value)
+	case "advice":
+		m.Advice, wrong = objectOrNull(f.value)
+	}
+	return wrong
+}
+
+// objectOrNull is the object that ext or advice must be; nil for null.
+// spec:1.4 spec:1.4.2
+func objectOrNull(v jsontext.Value) (object jsontext.Value, wrong *Error) {
+	switch {
+	case v.Kind() == 'n':
+		return nil, nil
+	case v.Kind() != '{':
+		return nil, errFieldInvalid
+	case hasDuplicateKeys(v):
+		return v, errDuplicateKey
+	}
+	return v, nil
 }
 
 const maxIDLength = 128

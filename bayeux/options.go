@@ -21,8 +21,13 @@ type Options struct {
 	// MultiSessionInterval is the advised interval for sessions beyond
 	// HoldsPerBrowser; 0 means 2 s. A negative one refuses their connects.
 	MultiSessionInterval time.Duration
-	// WriteTimeout is how long one write to a client may take; 0 means 10 s.
+	// WriteTimeout is how long a client that is being written to may read
+	// nothing; 0 means 10 s. Every 16 KiB of a larger write have this time, so a
+	// client that is slow but reads is waited for.
 	WriteTimeout time.Duration
+	// BodyTimeout is how long the body of a polling request, or a WebSocket
+	// message that has begun, may take to arrive; 0 means 10 s.
+	BodyTimeout time.Duration
 	// LazyTimeout is how long a lazy message waits at most; 0 means 5 s.
 	LazyTimeout time.Duration
 	// MaxInactivity ends sessions that did nothing but connect for so long; 0
@@ -158,6 +163,7 @@ func (o Options) withDefaults() Options {
 	o.MaxInterval = or(o.MaxInterval, 10*time.Second)
 	o.MultiSessionInterval = or(o.MultiSessionInterval, 2*time.Second)
 	o.WriteTimeout = or(o.WriteTimeout, 10*time.Second)
+	o.BodyTimeout = or(o.BodyTimeout, 10*time.Second)
 	o.LazyTimeout = or(o.LazyTimeout, 5*time.Second)
 	o.CookieName = or(o.CookieName, "BAYEUX_BROWSER")
 	o.CookiePath = or(o.CookiePath, "/")

@@ -1,10 +1,14 @@
 package bayeux
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
+	"os"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -22,37 +26,92 @@ func (c *pollCarrier) notify(s *Session) { s.answerHeld() }
 func (c *pollCarrier) sessionEnded(*Session, Reason) {}
 
 // serveLongPolling answers one POST (clause 10).
-// spec:10.1 spec:10.2 spec:10.10
+// spec:10.1 spec:10.10
 func (srv *Server) serveLongPolling(w http.ResponseWriter, r *http.Request) {
-	p, err := srv.peer(r, transportLongPolling)
-	if err != nil {
-		http.Error(w, "not signed in", http.StatusUnauthorized)
+	p := srv.authenticated(w, r, transportLongPolling)
+	if p == nil {
 		return
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(srv.opts.MaxMessageSize)))
+	body, err := srv.readBody(w, r)
 	if err != nil {
-		srv.stats.BadBodies.Add(1)
-		var tooLarge *http.MaxBytesError
-		if errors.As(err, &tooLarge) {
-			http.Error(w, "the body is too large", http.StatusRequestEntityTooLarge)
-		} else {
-			http.Error(w, "the body cannot be read", http.StatusBadRequest)
-		}
+		srv.refuseBody(w, err)
 		return
 	}
-	messages, err := decode(body, srv.opts.MaxBatch, srv.opts.MaxDepth)
+	messages, err := srv.decodeTexts(textsOf(body, r.Header.Get("Content-Type")))
 	if err != nil {
-		srv.badBody(w, err)
+		srv.refuseBody(w, err)
 		return
 	}
 	(&poll{srv: srv, batch: batch{srv: srv, peer: p}, w: w, r: r}).serve(messages)
 }
 
-// badBody refuses a request whose body is not Bayeux.
-// spec:3.4
-func (srv *Server) badBody(w http.ResponseWriter, err error) {
-	srv.stats.BadBodies.Add(1)
-	http.Error(w, err.Error(), http.StatusBadRequest)
+// readBody reads a request's body, which must be there within BodyTimeout.
+// spec:10.2 spec:10.12
+func (srv *Server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	// A response writer that knows no deadlines is no error: then the server
+	// around it decides.
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(srv.opts.BodyTimeout))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(srv.opts.MaxMessageSize)))
+	if err == nil {
+		_ = control.SetReadDeadline(time.Time{})
+	}
+	return body, err
+}
+
+// textsOf are the texts in which a POST's body holds messages: the body itself,
+// or the parameters of a form called message. What begins as JSON is JSON,
+// whatever its content type says.
+// spec:10.1.1
+func textsOf(body []byte, contentType string) [][]byte {
+	start := bytes.TrimLeft(body, " \t\r\n")
+	if !strings.HasPrefix(contentType, "application/x-www-form-urlencoded") || len(start) > 0 && (start[0] == '[' || start[0] == '{') {
+		return [][]byte{body}
+	}
+	form, err := url.ParseQuery(string(body))
+	if err != nil || len(form["message"]) == 0 {
+		return [][]byte{body}
+	}
+	return toBytes(form["message"])
+}
+
+func toBytes(list []string) [][]byte {
+	texts := make([][]byte, len(list))
+	for i, text := range list {
+		texts[i] = []byte(text)
+	}
+	return texts
+}
+
+// decodeTexts decodes texts that are one body together.
+// spec:14.13
+func (srv *Server) decodeTexts(texts [][]byte) (messages []*Message, err error) {
+	for _, text := range texts {
+		some, err := decode(mendText(text), srv.opts.MaxBatch-len(messages), srv.opts.MaxDepth)
+		if err != nil {
+			return nil, err
+		}
+		messages = append(messages, some...)
+	}
+	return messages, nil
+}
+
+// refuseBody refuses a request whose body cannot be read or is not Bayeux.
+// spec:3.4 spec:10.2 spec:10.12
+func (srv *Server) refuseBody(w http.ResponseWriter, err error) {
+	srv.stats.BadBodies.count(err)
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		http.Error(w, "the body is too large", http.StatusRequestEntityTooLarge)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		w.Header().Set("Connection", "close")
+		http.Error(w, "the body did not come in time", http.StatusRequestTimeout)
+	case isBodyError(err):
+		http.Error(w, err.Error(), http.StatusBadRequest)
+	default:
+		http.Error(w, "the body cannot be read", http.StatusBadRequest)
+	}
 }
 
 // poll is one polling request. It belongs to the request's goroutine.
@@ -77,7 +136,7 @@ func (p *poll) serve(messages []*Message) {
 		}
 	}()
 	defer b.end(false)
-	b.session = p.srv.find(b.peer, messages[0].ClientID)
+	b.session = p.srv.owner(b.peer, messages)
 	if s := b.session; s != nil {
 		connect := isConnect(messages[0])
 		if connect {
@@ -89,7 +148,7 @@ func (p *poll) serve(messages []*Message) {
 		}
 	}
 	if err := b.run(p.r.Context(), messages); err != nil {
-		p.srv.badBody(p.w, err)
+		p.srv.refuseBody(p.w, err)
 		return
 	}
 	if b.connect != nil && !p.hold() {
@@ -261,32 +320,56 @@ func (p *poll) settle(h handout, err error) {
 	}
 }
 
-// send writes an answer.
+// send writes an answer. Its length is told ahead, and it is written in chunks,
+// so that a client that does not read costs no second copy of what waits for it.
+// spec:14.22
 func (p *poll) send(messages []entry) error {
-	size := 2
-	for _, e := range messages {
-		size += len(e.body) + 1
-	}
-	body := appendArray(make([]byte, 0, size+256*len(p.batch.replies)), messages, p.batch.replies)
+	parts, size := arrayParts(messages, p.batch.replies)
 	kind := "application/json;charset=UTF-8"
 	if p.callback != "" {
-		kind, body = "text/javascript;charset=UTF-8", callbackBody(p.callback, body)
+		kind = "text/javascript;charset=UTF-8"
+		body := callbackBody(p.callback, appendArray(make([]byte, 0, size), messages, p.batch.replies))
+		parts, size = [][]byte{body}, len(body)
 	}
 	h := p.w.Header()
 	h.Set("Content-Type", kind)
 	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Content-Length", strconv.Itoa(len(body)))
+	h.Set("Content-Length", strconv.Itoa(size))
 	h.Set("Cache-Control", "no-store")
-	// A response writer that knows no deadlines or does not flush is no error:
-	// then the server around it decides about both.
 	control := http.NewResponseController(p.w)
-	_ = control.SetWriteDeadline(time.Now().Add(p.srv.opts.WriteTimeout))
-	_, err := p.w.Write(body)
-	if err == nil {
-		if err = control.Flush(); errors.Is(err, http.ErrNotSupported) {
-			err = nil
-		}
+	defer func() { _ = control.SetWriteDeadline(time.Time{}) }()
+	if err := p.writeParts(parts, progressWriter{p.w, control.SetWriteDeadline, p.srv.opts.WriteTimeout}); err != nil {
+		return err
 	}
-	_ = control.SetWriteDeadline(time.Time{})
+	// A response writer that does not flush is no error: the server around it
+	// does.
+	if err := control.Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	return nil
+}
+
+// writeParts writes parts, many small ones at a time.
+func (p *poll) writeParts(parts [][]byte, to io.Writer) error {
+	buf := frames.Get().(*[]byte)
+	defer putBuffer(&frames, buf)
+	b := (*buf)[:0]
+	for _, part := range parts {
+		if len(b) > 0 && len(b)+len(part) > progressPiece {
+			if _, err := to.Write(b); err != nil {
+				return err
+			}
+			b = b[:0]
+		}
+		if len(part) > progressPiece {
+			if _, err := to.Write(part); err != nil {
+				return err
+			}
+			continue
+		}
+		b = append(b, part...)
+	}
+	*buf = b
+	_, err := to.Write(b)
 	return err
 }

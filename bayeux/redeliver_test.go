@@ -114,7 +114,7 @@ func TestRedeliverBeyondTheBoundEndsTheSession(t *testing.T) {
 		if f := again.Ask(`{"channel":"/meta/connect","clientId":"$","id":"5"}`); f[0].At("advice", "reconnect") != "handshake" {
 			t.Errorf("%v", f)
 		}
-		if w.srv.Stats().Overflows.Load() != 1 {
+		if w.srv.Stats().Ended.Overflowed.Load() != 1 {
 			t.Error("not counted")
 		}
 	})

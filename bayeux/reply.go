@@ -195,6 +195,46 @@ func (m *Message) broadcast() *Delivery {
 	return d
 }
 
+// The punctuation of an array.
+var (
+	arrayOpen  = []byte("[")
+	arrayComma = []byte(",")
+	arrayClose = []byte("]")
+)
+
+// arrayParts is appendArray without copying the messages: the parts of the
+// array, to be written one after the other, and their size.
+// spec:1.1 spec:7.2 spec:13.4
+func arrayParts(messages []entry, replies []*Reply) (parts [][]byte, size int) {
+	add := func(part []byte) {
+		parts = append(parts, part)
+		size += len(part)
+	}
+	element := func(part []byte) {
+		if len(parts) > 1 {
+			add(arrayComma)
+		}
+		add(part)
+	}
+	parts = make([][]byte, 0, 2*(len(messages)+len(replies))+2)
+	add(arrayOpen)
+	for _, r := range replies {
+		if r.lead {
+			element(r.append(nil))
+		}
+	}
+	for _, m := range messages {
+		element(m.body)
+	}
+	for _, r := range replies {
+		if !r.lead {
+			element(r.append(make([]byte, 0, r.size())))
+		}
+	}
+	add(arrayClose)
+	return parts, size
+}
+
 // appendArray joins encoded messages and replies to one JSON array. Order:
 // leading replies, messages, other replies (clause 7.2).
 // spec:1.1 spec:7.2 spec:13.4

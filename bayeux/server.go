@@ -96,6 +96,13 @@ func (srv *Server) Sessions() int {
 	return len(srv.sessions)
 }
 
+// Sockets is the number of WebSockets that are open now.
+func (srv *Server) Sockets() int {
+	srv.mu.RLock()
+	defer srv.mu.RUnlock()
+	return len(srv.open)
+}
+
 // Session finds a session by its id; nil if there is none.
 func (srv *Server) Session(id string) *Session {
 	srv.mu.RLock()
@@ -147,6 +154,7 @@ func (srv *Server) fanOut(from *Session, channel string, d *Delivery, later *[]*
 	if !srv.outgoing(nil, d) {
 		return
 	}
+	srv.stats.Publishes.Add(1)
 	set := srv.settings(channel)
 	size := len(channel) + 16
 	for _, f := range d.fields {
@@ -217,6 +225,8 @@ func (srv *Server) Close(ctx context.Context) error {
 // wrote tells the observer of messages that leave together.
 func (srv *Server) wrote(s *Session, n int) {
 	if n > 0 {
+		srv.stats.Sent.Add(int64(n))
+		srv.stats.Writes.Add(1)
 		srv.observe(Event{Kind: Written, Session: s, N: n})
 	}
 }
@@ -268,7 +278,6 @@ func (srv *Server) peer(r *http.Request, transport string) (*peer, error) {
 	} else {
 		p.browser = newID()
 	}
-	// spec:3.4
 	if srv.opts.Authenticate != nil {
 		principal, err := srv.opts.Authenticate(r)
 		if err != nil {
@@ -277,6 +286,19 @@ func (srv *Server) peer(r *http.Request, transport string) (*peer, error) {
 		p.principal = principal
 	}
 	return p, nil
+}
+
+// authenticated is the peer that sends a request; nil if the application
+// refuses it, and then the request is answered.
+// spec:3.4
+func (srv *Server) authenticated(w http.ResponseWriter, r *http.Request, transport string) *peer {
+	p, err := srv.peer(r, transport)
+	if err != nil {
+		srv.stats.BadBodies.Unauthenticated.Add(1)
+		http.Error(w, "not signed in", http.StatusUnauthorized)
+		return nil
+	}
+	return p
 }
 
 // cookie is what ties the browser to its sessions.
@@ -292,6 +314,23 @@ func (srv *Server) cookie(p *peer, r *http.Request) *http.Cookie {
 // newID is a name that nobody can guess: 130 random bits.
 // spec:12.4
 func newID() string { return strings.ToLower(rand.Text()) }
+
+// owner is the session that a body belongs to: the first that one of its
+// messages names; nil if it names none that is known.
+// spec:5.1
+func (srv *Server) owner(p *peer, messages []*Message) *Session {
+	tried := ""
+	for _, m := range messages {
+		if m.ClientID == tried {
+			continue
+		}
+		if s := srv.find(p, m.ClientID); s != nil {
+			return s
+		}
+		tried = m.ClientID
+	}
+	return nil
+}
 
 // find is the session that a message of the peer may belong to (clause 8).
 func (srv *Server) find(p *peer, clientID string) *Session {
@@ -358,9 +397,7 @@ func (srv *Server) forget(s *Session, subs []string) {
 	}
 	srv.mu.Unlock()
 	reason := s.reason()
-	if reason == Expired {
-		srv.stats.Expired.Add(1)
-	}
+	srv.stats.Ended.of(reason).Add(1)
 	srv.observe(Event{Kind: SessionClosed, Session: s, Reason: reason})
 }
 
@@ -420,7 +457,7 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		// The headers of CORS are the business of whoever allows origins.
 		w.Header().Set("Allow", "GET, POST, OPTIONS")
 	default:
-		srv.stats.BadBodies.Add(1)
+		srv.stats.BadBodies.Transport.Add(1)
 		w.Header().Set("Allow", "GET, POST")
 		// spec:3.4 spec:10.7
 		http.Error(w, "no Bayeux transport fits this request", http.StatusBadRequest)

@@ -246,7 +246,7 @@ func TestPollerExpires(t *testing.T) {
 		}
 		time.Sleep(2 * time.Second)
 		f := p.send(`{"channel":"/meta/connect","clientId":"$"}`)
-		if f[0].At("advice", "reconnect") != "handshake" || w.srv.Stats().Expired.Load() != 1 {
+		if f[0].At("advice", "reconnect") != "handshake" || w.srv.Stats().Ended.Expired.Load() != 1 {
 			t.Errorf("%v", f)
 		}
 	})

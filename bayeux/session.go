@@ -269,7 +269,6 @@ func (s *Session) finish(carried bool) {
 // overflow ends a session for which more waited than may be kept.
 // spec:14.12
 func (s *Session) overflow() {
-	s.srv.stats.Overflows.Add(1)
 	s.srv.opts.Logger.Warn("bayeux: outbox full, session ended", "transport", s.by.transport)
 	s.end(Overflowed)
 }

@@ -2,7 +2,9 @@ package bayeux
 
 import (
 	"context"
+	"errors"
 	"net/http"
+	"os"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -49,13 +51,12 @@ func putBuffer(p *sync.Pool, buf *[]byte) {
 // spec:8.3 spec:12.6
 func (srv *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 	if srv.opts.CheckOrigin != nil && !srv.opts.CheckOrigin(r) {
-		srv.stats.BadBodies.Add(1)
+		srv.stats.BadBodies.Origin.Add(1)
 		http.Error(w, "pages of this origin may not connect", http.StatusForbidden)
 		return
 	}
-	p, err := srv.peer(r, transportWebSocket)
-	if err != nil {
-		http.Error(w, "not signed in", http.StatusUnauthorized)
+	p := srv.authenticated(w, r, transportWebSocket)
+	if p == nil {
 		return
 	}
 	var cookie *http.Cookie
@@ -64,7 +65,7 @@ func (srv *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 	}
 	conn, err := upgrade(w, r, cookie, srv.opts.Deflate)
 	if err != nil {
-		srv.stats.BadBodies.Add(1)
+		srv.stats.BadBodies.Transport.Add(1)
 		return
 	}
 	c := &socket{srv: srv, wire: conn, peer: p}
@@ -116,29 +117,60 @@ func (c *socket) silence() time.Duration {
 	return o.Timeout + o.Interval + o.MaxInterval + 30*time.Second
 }
 
-// readOne reads and processes one message. It says whether the socket can be
-// read on. Idle connections hold no read buffer.
-func (c *socket) readOne() bool {
-	if err := c.wire.conn.SetReadDeadline(time.Now().Add(c.silence())); err != nil {
-		return false
+// await waits until the client says something, and reports whether it did. A
+// deadline that passed while the whole process stood still says nothing of the
+// client. Idle connections hold no read buffer.
+// spec:9.7 spec:10.9
+func (c *socket) await() bool {
+	for {
+		deadline := time.Now().Add(c.silence())
+		if err := c.wire.conn.SetReadDeadline(deadline); err != nil || c.isClosed() {
+			return false
+		}
+		err := c.wire.wait()
+		if err == nil {
+			return true
+		}
+		if !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(deadline) < lateTimer {
+			return false
+		}
 	}
-	if c.wire.wait() != nil {
+}
+
+func (c *socket) isClosed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closed
+}
+
+// readOne reads and processes one message. It says whether the socket can be
+// read on.
+func (c *socket) readOne() bool {
+	if !c.await() {
 		return false
 	}
 	buf := bodies.Get().(*[]byte)
 	defer putBuffer(&bodies, buf)
-	body, err := c.wire.readMessage(*buf, c.srv.opts.MaxMessageSize, c.sendControl)
+	o := &c.srv.opts
+	body, ok, err := c.wire.readMessage(*buf, o.MaxMessageSize, o.BodyTimeout, c.sendControl)
 	if err != nil {
-		if code, text, ours := closeCode(err); ours {
-			c.srv.stats.BadBodies.Add(1)
+		if code, text, ours := closeCode(err); ours && !c.isClosed() {
+			c.srv.stats.BadBodies.count(err)
 			c.refuse(code, text)
 		}
 		return false
 	}
+	if !ok {
+		return true
+	}
 	*buf = body
-	messages, err := decode(body, c.srv.opts.MaxBatch, c.srv.opts.MaxDepth)
-	if err != nil {
-		c.srv.stats.BadBodies.Add(1)
+	messages, err := decode(body, o.MaxBatch, o.MaxDepth)
+	switch {
+	case err == errEmpty:
+		c.sendEmpty()
+		return true
+	case err != nil:
+		c.srv.stats.BadBodies.count(err)
 		c.refuse(closeMalformed, err.Error())
 		return false
 	}
@@ -149,7 +181,7 @@ func (c *socket) readOne() bool {
 // the socket can be read on.
 // spec:7.3.2 spec:10.5
 func (c *socket) process(messages []*Message) bool {
-	b := batch{srv: c.srv, peer: c.peer, session: c.srv.find(c.peer, messages[0].ClientID)}
+	b := batch{srv: c.srv, peer: c.peer, session: c.srv.owner(c.peer, messages)}
 	defer b.end(false)
 	if b.session != nil {
 		if !isConnect(messages[0]) {
@@ -164,7 +196,7 @@ func (c *socket) process(messages []*Message) bool {
 		c.carry(b.session)
 	}
 	if err != nil {
-		c.srv.stats.BadBodies.Add(1)
+		c.srv.stats.BadBodies.count(err)
 		c.refuse(closeProtocol, err.Error())
 		return false
 	}
@@ -312,10 +344,7 @@ func (c *socket) refuse(code ws.StatusCode, text string) {
 // gone runs when the read loop ends. If a close frame was sent it waits for the
 // client's; a client that closed first gets one.
 func (c *socket) gone() {
-	c.mu.Lock()
-	closing := c.closed
-	c.mu.Unlock()
-	if closing {
+	if c.isClosed() {
 		c.wire.awaitClose(closeWait)
 	} else {
 		c.close(closeNormal, "")

@@ -43,6 +43,13 @@ func (c *socket) sendControl(frame []byte) {
 	c.awaitRoom()
 }
 
+// sendEmpty answers a body without messages, which some clients send as their
+// heartbeat.
+// spec:1.4.7
+func (c *socket) sendEmpty() {
+	c.sendControl(c.wire.appendText(nil, func(b []byte) []byte { return append(b, "[]"...) }))
+}
+
 // awaitRoom keeps the reader from reading on while too much waits to be
 // written: a client that does not read is not read from.
 func (c *socket) awaitRoom() {

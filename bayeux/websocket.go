@@ -11,6 +11,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"slices"
 	"syscall"
 	"time"
 
@@ -26,6 +28,7 @@ const (
 	closeUnsupported = ws.StatusUnsupportedData
 	closeMalformed   = ws.StatusInvalidFramePayloadData
 	closeTooBig      = ws.StatusMessageTooBig
+	closePolicy      = ws.StatusPolicyViolation
 	closeInternal    = ws.StatusInternalServerError
 )
 
@@ -94,56 +97,98 @@ func (c *wire) wait() error {
 	return err
 }
 
-// readMessage reads the next text message into buf, growing it as needed up
-// to limit bytes, and answers pings through control. It returns [io.EOF]
-// after a close frame and a *wireError for what the client did wrong.
+// readMessage reads what has begun to arrive into buf, growing it as it comes:
+// a text message of at most limit bytes, or a control frame, and then ok is
+// false. Pings are answered through control. It returns [io.EOF] after a close
+// frame and a *wireError for what the client did wrong.
 // spec:10.2 spec:10.4
-func (c *wire) readMessage(buf []byte, limit int, control func(frame []byte)) ([]byte, error) {
+func (c *wire) readMessage(buf []byte, limit int, within time.Duration, control func(frame []byte)) (body []byte, ok bool, err error) {
 	buf = buf[:0]
 	fragmented, packed := false, false
 	for {
-		h, err := ws.ReadHeader(c.in)
+		h, err := c.readHeader(fragmented)
 		if err != nil {
-			return nil, err
-		}
-		state := ws.StateServerSide
-		if fragmented {
-			state = state.Set(ws.StateFragmented)
-		}
-		if c.deflate {
-			state = state.Set(ws.StateExtended)
-		}
-		_, rsv2, rsv3 := ws.RsvBits(h.Rsv)
-		if err := ws.CheckHeader(h, state); err != nil || rsv2 || rsv3 || h.Rsv1() && (fragmented || h.OpCode.IsControl()) {
-			return nil, &wireError{closeProtocol, "the frame breaks the protocol"}
+			return nil, false, err
 		}
 		if h.OpCode.IsControl() {
-			if err := c.control(h, control); err != nil {
-				return nil, err
+			if err := c.control(h, control); err != nil || !fragmented {
+				return nil, false, err
 			}
 			continue
 		}
-		if h.OpCode == ws.OpBinary {
-			return nil, &wireError{closeUnsupported, "binary frames are not Bayeux"}
-		}
 		if h.Length > int64(limit-len(buf)) {
-			return nil, &wireError{closeTooBig, "the message is too large"}
+			return nil, false, &wireError{closeTooBig, "the message is too large"}
 		}
-		n := len(buf)
-		buf = append(buf, make([]byte, h.Length)...)
-		if _, err := io.ReadFull(c.in, buf[n:]); err != nil {
-			return nil, err
+		if !fragmented && (!h.Fin || h.Length > int64(c.in.Buffered())) {
+			if err := c.conn.SetReadDeadline(time.Now().Add(within)); err != nil {
+				return nil, false, err
+			}
 		}
-		ws.Cipher(buf[n:], h.Mask, 0)
+		if buf, err = c.readPayload(buf, h); err != nil {
+			return nil, false, err
+		}
 		packed = packed || h.Rsv1()
 		switch {
-		case h.Fin && packed:
-			return inflate(buf, limit)
-		case h.Fin:
-			return buf, nil
+		case !h.Fin:
+			fragmented = true
+		case packed:
+			body, err := inflate(buf, limit)
+			return body, err == nil, err
+		default:
+			return buf, true, nil
 		}
-		fragmented = true
 	}
+}
+
+// readHeader reads a frame's header and checks it.
+// spec:10.4
+func (c *wire) readHeader(fragmented bool) (h ws.Header, err error) {
+	if h, err = ws.ReadHeader(c.in); err != nil {
+		return h, slow(err)
+	}
+	state := ws.StateServerSide
+	if fragmented {
+		state = state.Set(ws.StateFragmented)
+	}
+	if c.deflate {
+		state = state.Set(ws.StateExtended)
+	}
+	_, rsv2, rsv3 := ws.RsvBits(h.Rsv)
+	misplaced := h.Rsv1() && (fragmented || h.OpCode.IsControl())
+	switch {
+	case ws.CheckHeader(h, state) != nil || rsv2 || rsv3 || misplaced:
+		return h, &wireError{closeProtocol, "the frame breaks the protocol"}
+	case h.OpCode == ws.OpBinary:
+		return h, &wireError{closeUnsupported, "binary frames are not Bayeux"}
+	}
+	return h, nil
+}
+
+// readPayload appends a frame's payload. The buffer grows with what has arrived:
+// a length that is merely announced costs nothing.
+func (c *wire) readPayload(buf []byte, h ws.Header) ([]byte, error) {
+	start := len(buf)
+	for left := int(h.Length); left > 0; {
+		at := len(buf)
+		n := min(left, max(at, readBuffer))
+		buf = slices.Grow(buf, n)[:at+n]
+		if _, err := io.ReadFull(c.in, buf[at:]); err != nil {
+			return nil, slow(err)
+		}
+		left -= n
+	}
+	ws.Cipher(buf[start:], h.Mask, 0)
+	return buf, nil
+}
+
+// slow is err, unless it says that a message that has begun did not come in
+// time.
+// spec:10.12
+func slow(err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return &wireError{closePolicy, "the message did not come in time"}
+	}
+	return err
 }
 
 func (c *wire) control(h ws.Header, answer func(frame []byte)) error {

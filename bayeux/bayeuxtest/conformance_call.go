@@ -67,6 +67,11 @@ func (p *party) exchange(ctx context.Context, cookie, body string) (out polled) 
 	if cookie != "" {
 		req.AddCookie(&http.Cookie{Name: Cookie, Value: cookie})
 	}
+	return p.do(req)
+}
+
+// do sends a request and reads its answer.
+func (p *party) do(req *http.Request) (out polled) {
 	resp, err := p.e.Web.Do(req)
 	if err != nil {
 		return out

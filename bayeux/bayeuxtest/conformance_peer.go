@@ -88,7 +88,7 @@ func (p *party) dial() {
 				return
 			}
 			var list []Frame
-			if json.Unmarshal(b, &list) == nil && len(list) > 0 {
+			if json.Unmarshal(b, &list) == nil {
 				frames <- list
 			}
 		}

@@ -190,7 +190,7 @@ func BenchmarkIdle(b *testing.B) {
 		})
 		time.Sleep(time.Until(begin.Add(spread + 500*time.Millisecond)))
 		watch(b, spread-2*time.Second)
-		b.ReportMetric(float64(srv.Stats().Expired.Load())/b.Elapsed().Seconds(), "expired/s")
+		b.ReportMetric(float64(srv.Stats().Ended.Expired.Load())/b.Elapsed().Seconds(), "expired/s")
 	})
 	b.Run("timeouts", func(b *testing.B) {
 		srv := newServer(b, bayeux.Options{Timeout: time.Hour, MaxInterval: time.Hour})
