@@ -20,9 +20,12 @@ func TestOnlyAddingMakesData(t *testing.T) {
 		"bury":    func() error { return pushBury{place: at, All: true}.Run(t.Context()) },
 		"disable": func() error { return agentDisable{at, "anna"}.Run(t.Context()) },
 		"enable":  func() error { return agentEnable{at, "anna"}.Run(t.Context()) },
-		"set":     func() error { capacity := 3; return agentSet{place: at, Login: "anna", Capacity: &capacity}.Run(t.Context()) },
-		"audit":   func() error { return auditList{place: at}.Run(t.Context()) },
-		"verify":  func() error { return auditVerify{place: at}.Run(t.Context()) },
+		"set": func() error {
+			capacity := 3
+			return agentSet{place: at, Login: "anna", Capacity: &capacity}.Run(t.Context())
+		},
+		"audit":  func() error { return auditList{place: at}.Run(t.Context()) },
+		"verify": func() error { return auditVerify{place: at}.Run(t.Context()) },
 	}
 	for name, look := range looks {
 		if err := look(); err == nil || !strings.Contains(err.Error(), dir) {

@@ -20,6 +20,9 @@ var version = "dev"
 type commands struct {
 	Serve         serveCommand         `cmd:"" help:"Serve chats, the desk and the sample page."`
 	Agent         agentCommands        `cmd:"" help:"Manage the accounts of agents; works beside a running server."`
+	Backup        backupCommand        `cmd:"" help:"Copy the data directory while its server runs."`
+	Restore       restoreCommand       `cmd:"" help:"Make a data directory out of a backup."`
+	Check         checkCommand         `cmd:"" help:"Read everything in the database and say what is damaged; works beside a running server."`
 	Chat          chatCommands         `cmd:"" help:"Act on a chat from outside; works beside a running server."`
 	Audit         auditCommands        `cmd:"" help:"Read and verify the audit log; works beside a running server."`
 	EchoAgent     echoAgentCommand     `cmd:"" name:"echo-agent" help:"Be an agent who takes every chat and echoes what visitors write."`

@@ -79,6 +79,7 @@ func allowed() map[string][]string {
 			chat, engine, wake, "internal/staff",
 		},
 		"internal/audit":             {chat},
+		"internal/backup":            {"internal/sqlite"},
 		"internal/audit/audittest":   {"internal/audit"},
 		"internal/media":             {chat},
 		"internal/engine/enginetest": {chat, engine},
