@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -53,6 +54,8 @@ type guest struct {
 	*visitor.Visitor
 	opts visitor.Options
 	said []said
+
+	acknowledged atomic.Int64 // the length of said, for others to look at
 }
 
 // The password that the agent's account has when its view is looked at.
@@ -260,5 +263,6 @@ func (g *guest) talk(ctx context.Context, stop <-chan struct{}, r *rand.Rand) er
 			return fmt.Errorf("line %d of chat %s: %w", n, g.Chat(), err)
 		}
 		g.said = append(g.said, said{id, text, index})
+		g.acknowledged.Add(1)
 	}
 }
