@@ -58,6 +58,7 @@ type App struct {
 	router    *routing.Router
 	push      *push.Pusher
 	audit     *audit.Log
+	space     *space
 	gms       *gms.Edge
 	desk      *desk.Desk
 	deskLine  *bayeux.Server
@@ -102,6 +103,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		}
 	}()
 	a.audit = audit.NewLog(a.store.Audit(), a.log)
+	a.space = newSpace(o.Config.Data, o.Config.MinFreeSpace, a.log)
 	if err := a.openFiles(); err != nil {
 		return nil, err
 	}

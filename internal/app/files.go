@@ -75,7 +75,8 @@ func (a *App) openFiles() (err error) {
 	if a.fileDir, err = media.OpenDir(dir); err != nil {
 		return err
 	}
-	a.files, a.deskFiles = media.NewService(a.fileDir, a.log), media.NewService(a.fileDir, a.log)
+	store := guarded{a.fileDir, a.space}
+	a.files, a.deskFiles = media.NewService(store, a.log), media.NewService(store, a.log)
 	return nil
 }
 

@@ -42,6 +42,7 @@ func (a *App) Run(ctx context.Context) error {
 	start("desk", a.desk.Run)
 	start("push", a.push.Run)
 	start("audit", a.audit.Run)
+	start("disk space", a.space.run)
 	start("requests to end chats", a.runEnds)
 	start("serve", func(context.Context) error {
 		if err := a.web.Serve(a.listener); !errors.Is(err, http.ErrServerClosed) {

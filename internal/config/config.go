@@ -15,6 +15,10 @@ type Config struct {
 	Listen string `toml:"listen"`
 	// Data is the directory in which everything is kept.
 	Data string `toml:"data"`
+	// MinFreeSpace is how many bytes must be free on the disk of the data
+	// directory for files to be taken; by default [DefaultMinFreeSpace], and -1
+	// watches nothing.
+	MinFreeSpace int64 `toml:"min_free_space"`
 	// SecureCookies marks cookies as Secure although the server itself speaks
 	// plain HTTP, as it does behind a proxy that ends TLS; false by default.
 	SecureCookies bool `toml:"secure_cookies"`
@@ -81,6 +85,7 @@ func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d)
 const (
 	DefaultListen       = "127.0.0.1:8080"
 	DefaultData         = "./data"
+	DefaultMinFreeSpace = 512 << 20 // bytes
 	DefaultOfferTime    = Duration(20 * time.Second)
 	DefaultReserveAfter = Duration(30 * time.Second)
 )
@@ -126,6 +131,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Data == "" {
 		c.Data = DefaultData
+	}
+	if c.MinFreeSpace == 0 {
+		c.MinFreeSpace = DefaultMinFreeSpace
 	}
 	c.Push = c.Push.withDefaults()
 	for name, s := range c.Services {

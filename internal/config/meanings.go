@@ -6,6 +6,7 @@ package config
 var meanings = map[string]string{
 	"listen":          "The address to serve at, as host:port; port 0 takes a free one.",
 	"data":            "The directory in which everything is kept. It is made if it is missing.",
+	"min_free_space":  "How many bytes must be free on the disk of the data directory for files to be taken, so that the log never finds it full; -1 is no watch.",
 	"secure_cookies":  "Mark cookies as Secure, for a server behind a proxy that ends TLS.",
 	"trusted_proxies": `Addresses and networks of proxies, such as "10.0.0.0/8", whose X-Forwarded-For header says where a request comes from.`,
 

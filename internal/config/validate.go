@@ -42,6 +42,9 @@ func (c Config) faults() []Fault {
 	if strings.TrimSpace(c.Data) == "" {
 		v.fault("data", "a directory is needed")
 	}
+	if c.MinFreeSpace < -1 {
+		v.fault("min_free_space", "%d is neither -1, which is no watch, nor a number of bytes", c.MinFreeSpace)
+	}
 	for _, s := range c.TrustedProxies {
 		if _, err := ParseNetwork(s); err != nil {
 			v.fault("trusted_proxies", "%v", err)
