@@ -11,7 +11,7 @@ type Remains struct{ Sessions, Sockets, Holds, Browsers, Addresses, Names int }
 // Remains counts it.
 func (srv *Server) Remains() (r Remains) {
 	srv.mu.RLock()
-	r = Remains{len(srv.sessions), len(srv.open), len(srv.holds), len(srv.browsers), len(srv.address), 0}
+	r = Remains{len(srv.sessions), len(srv.open), len(srv.holds), len(srv.browsers), len(srv.networks), 0}
 	srv.mu.RUnlock()
 	for i := range srv.hub.shards {
 		sh := &srv.hub.shards[i]

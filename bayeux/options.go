@@ -79,15 +79,20 @@ type Options struct {
 	MaxMessageSize int
 	MaxBatch       int
 	MaxDepth       int
-	// MaxSessionsPerBrowser and MaxSessionsPerAddress bound the sessions of one
-	// cookie and of one network address; 0 means no limit. Address is how to
-	// tell a request's address; nil means the host of its RemoteAddr.
-	MaxSessionsPerBrowser int
+	// MaxSessionsPerAddress bounds the sessions of one network address, of IPv6
+	// of one /64; handshakes beyond it are refused, and the logger hears of it. 0
+	// means 1,000, a negative number means no limit. Behind a proxy set Address,
+	// or all clients share the proxy's.
 	MaxSessionsPerAddress int
-	Address               func(r *http.Request) string
-	// OutboxMessages and OutboxBytes bound what waits for one session; 0 means
-	// 1,000 messages and 1 MiB. A session over the bound is ended, and its
-	// client is told to shake hands again.
+	// Address is how to tell a request's network address; nil means the host of
+	// its RemoteAddr. "" is not limited.
+	Address func(r *http.Request) string
+	// MaxSessionsPerBrowser bounds the sessions of one cookie; 0 means no limit.
+	MaxSessionsPerBrowser int
+	// OutboxMessages and OutboxBytes bound what one session keeps: what waits,
+	// what is being written, and what the client has not confirmed, together; 0
+	// means 1,000 messages and 1 MiB. A session over the bound is ended, and its
+	// client is told to shake hands again. A write takes up to 64 KiB more.
 	OutboxMessages int
 	OutboxBytes    int
 	// Redeliver sends again, when a session comes back on another connection,
@@ -171,6 +176,7 @@ func (o Options) withDefaults() Options {
 	o.MaxMessageSize = or(o.MaxMessageSize, 64<<10)
 	o.MaxBatch = or(o.MaxBatch, 100)
 	o.MaxDepth = or(o.MaxDepth, 64)
+	o.MaxSessionsPerAddress = or(o.MaxSessionsPerAddress, 1000)
 	o.OutboxMessages = or(o.OutboxMessages, 1000)
 	o.OutboxBytes = or(o.OutboxBytes, 1<<20)
 	o.MaxSubscriptions = or(o.MaxSubscriptions, 1000)

@@ -7,6 +7,7 @@ import (
 	mathrand "math/rand/v2"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"sync"
@@ -46,7 +47,8 @@ type Server struct {
 	open     map[*socket]struct{}
 	holds    map[string]int // held connects by browser
 	browsers map[string]int // sessions by browser, if they are limited
-	address  map[string]int // sessions by address, if they are limited
+	networks map[string]int // sessions by network, if they are limited
+	warned   time.Time      // when the logger last heard of too many sessions of a network
 	closed   bool
 }
 
@@ -63,7 +65,7 @@ func New(o Options) *Server {
 		handlers: make(map[string]Handler), channels: make(map[string]ChannelOptions),
 		base: base, stop: stop,
 		sessions: make(map[string]*Session), open: make(map[*socket]struct{}), holds: make(map[string]int),
-		browsers: make(map[string]int), address: make(map[string]int),
+		browsers: make(map[string]int), networks: make(map[string]int),
 	}
 }
 
@@ -352,7 +354,8 @@ func (srv *Server) find(p *peer, clientID string) *Session {
 var errServerClosed = errors.New("bayeux: the server is closed")
 
 // register makes a session known. It fails if the server is closed or if its
-// browser or address has too many.
+// browser or network has too many.
+// spec:12.7
 func (srv *Server) register(s *Session) error {
 	srv.mu.Lock()
 	defer srv.mu.Unlock()
@@ -360,14 +363,46 @@ func (srv *Server) register(s *Session) error {
 		return errServerClosed
 	}
 	o := &srv.opts
-	// spec:12.7
-	if o.MaxSessionsPerBrowser > 0 && s.by.browser != "" && srv.browsers[s.by.browser] >= o.MaxSessionsPerBrowser ||
-		o.MaxSessionsPerAddress > 0 && s.by.address != "" && srv.address[s.by.address] >= o.MaxSessionsPerAddress {
+	over := func(limit int, counts map[string]int, key string) bool {
+		return limit > 0 && key != "" && counts[key] >= limit
+	}
+	switch {
+	case over(o.MaxSessionsPerBrowser, srv.browsers, s.by.browser):
+		return errTooManySessions
+	case over(o.MaxSessionsPerAddress, srv.networks, network(s.by.address)):
+		srv.warnOfCrowd()
 		return errTooManySessions
 	}
 	srv.count(s, 1)
 	srv.sessions[s.id] = s
 	return nil
+}
+
+// warnOfCrowd tells the operator that handshakes are refused, at most once a
+// minute: it may be a flood, or a proxy whose clients all have its address.
+// Caller holds mu; the logger is called without it.
+func (srv *Server) warnOfCrowd() {
+	if now := time.Now(); now.Sub(srv.warned) >= time.Minute {
+		srv.warned = now
+		go srv.opts.Logger.Warn("bayeux: too many sessions of one address, handshakes refused", "max", srv.opts.MaxSessionsPerAddress)
+	}
+}
+
+// network is what an address is counted under: of IPv6 its /64, since whoever
+// has one address has all of them.
+func network(address string) string {
+	a, err := netip.ParseAddr(address)
+	if err != nil {
+		return address
+	}
+	if a = a.Unmap(); a.Is4() {
+		return a.String()
+	}
+	p, err := a.WithZone("").Prefix(64)
+	if err != nil {
+		return address
+	}
+	return p.String()
 }
 
 // count adds to the number of sessions of a browser and of an address, where
@@ -382,7 +417,7 @@ func (srv *Server) count(s *Session, n int) {
 		}
 	}
 	add(srv.opts.MaxSessionsPerBrowser, srv.browsers, s.by.browser)
-	add(srv.opts.MaxSessionsPerAddress, srv.address, s.by.address)
+	add(srv.opts.MaxSessionsPerAddress, srv.networks, network(s.by.address))
 }
 
 // forget removes a session that has ended.

@@ -108,6 +108,38 @@ func TestHalfAWebSocketMessage(t *testing.T) {
 	}
 }
 
+// A socket without a session is closed after half a minute, whatever it says.
+//
+// spec:10.9
+func TestASocketWithoutASessionIsClosed(t *testing.T) {
+	for name, said := range map[string][]byte{
+		"pings":                   ping,
+		"empty bodies":            ws.MustCompileFrame(ws.MaskFrame(ws.NewTextFrame([]byte("[]")))),
+		"messages of no session":  ws.MustCompileFrame(ws.MaskFrame(ws.NewTextFrame([]byte(`{"channel":"/a"}`)))),
+		"nothing, but it is read": nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, bayeux.Options{})
+				s := w.dial(nil)
+				start := time.Now()
+				go func() {
+					for err := error(nil); err == nil && said != nil; time.Sleep(time.Second) {
+						_, err = s.Conn.Write(said)
+					}
+				}()
+				for code := ws.StatusCode(0); code == 0; _, code = s.ReadFrame() {
+				}
+				if d := time.Since(start); d != 30*time.Second {
+					t.Errorf("closed after %v, want 30s", d)
+				}
+				_ = s.Conn.Close()
+				time.Sleep(time.Second)
+			})
+		})
+	}
+}
+
 // Frames that are announced and do not come cost no memory.
 //
 // spec:10.12

@@ -23,6 +23,7 @@ type socket struct {
 	peer   *peer
 	ctx    context.Context // ends when the socket closes
 	cancel context.CancelFunc
+	opened time.Time
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -68,7 +69,7 @@ func (srv *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 		srv.stats.BadBodies.Transport.Add(1)
 		return
 	}
-	c := &socket{srv: srv, wire: conn, peer: p}
+	c := &socket{srv: srv, wire: conn, peer: p, opened: time.Now()}
 	// The request's context ends with the handler; the socket lives on.
 	c.ctx, c.cancel = context.WithCancel(srv.base)
 	srv.mu.Lock()
@@ -104,26 +105,34 @@ func (c *socket) recovered(what string) {
 	}
 }
 
-// silence is how long a socket may say nothing before it counts as dead: a
-// client with a session sends a connect at least this often.
+// sessionless is how long a socket may be without a session.
+const sessionless = 30 * time.Second
+
+// hearBy is when the client must have said something, or the socket counts as
+// dead: one with a session sends a connect at least this often. Until there has
+// been a session nothing that is said extends the time, so that a connection
+// cannot be held by pings alone.
 // spec:10.9
-func (c *socket) silence() time.Duration {
+func (c *socket) hearBy() time.Time {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.session == nil {
-		return 30 * time.Second
+	s := c.session
+	c.mu.Unlock()
+	switch o := &c.srv.opts; {
+	case s == nil:
+		return c.opened.Add(sessionless)
+	case s.reason() != "":
+		return time.Now().Add(sessionless)
+	default:
+		return time.Now().Add(o.Timeout + o.Interval + o.MaxInterval + sessionless)
 	}
-	o := &c.srv.opts
-	return o.Timeout + o.Interval + o.MaxInterval + 30*time.Second
 }
 
 // await waits until the client says something, and reports whether it did. A
 // deadline that passed while the whole process stood still says nothing of the
-// client. Idle connections hold no read buffer.
+// client, which gets some time anew. Idle connections hold no read buffer.
 // spec:9.7 spec:10.9
 func (c *socket) await() bool {
-	for {
-		deadline := time.Now().Add(c.silence())
+	for deadline := c.hearBy(); ; deadline = time.Now().Add(sessionless) {
 		if err := c.wire.conn.SetReadDeadline(deadline); err != nil || c.isClosed() {
 			return false
 		}

@@ -66,7 +66,8 @@ func (m member) connect(ctx context.Context, timeout time.Duration) []byte {
 }
 
 func newServer(tb testing.TB, o bayeux.Options) *bayeux.Server {
-	o.TrustClientID, o.HoldsPerBrowser, o.Logger = true, -1, slog.New(slog.DiscardHandler)
+	o.TrustClientID, o.HoldsPerBrowser, o.MaxSessionsPerAddress = true, -1, -1
+	o.Logger = slog.New(slog.DiscardHandler)
 	srv := bayeux.New(o)
 	tb.Cleanup(func() {
 		if err := srv.Close(context.Background()); err != nil {

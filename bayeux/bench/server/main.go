@@ -40,7 +40,7 @@ func run(mode, listen string, timeout time.Duration) error {
 	var srv *bayeux.Server
 	switch mode {
 	case "bayeux":
-		srv = bayeux.New(bayeux.Options{Timeout: timeout, MaxInterval: time.Minute, HoldsPerBrowser: -1})
+		srv = bayeux.New(bayeux.Options{Timeout: timeout, MaxInterval: time.Minute, HoldsPerBrowser: -1, MaxSessionsPerAddress: -1})
 		http.Handle("/cometd", srv)
 		http.Handle("/cometd/", srv)
 	case "echo":
