@@ -13,7 +13,8 @@ import (
 
 // binding ties a Bayeux session to the chat that its visitor follows. The
 // chat's log names the binding that counts (chat.Bound): one that reads there
-// of another falls silent by itself, on whatever node it is.
+// of another knows by itself that it is displaced, on whatever node it is. See
+// displaced.go.
 type binding struct {
 	// Static after construction.
 	edge    *Edge
@@ -28,6 +29,9 @@ type binding struct {
 	closed bool
 
 	leaving bool // guarded by the edge's mu: it has ended, and its chat is being told
+
+	catching  chan struct{} // holds one token while a displaced session is sent what it missed
+	displaced atomic.Bool   // another session is bound
 
 	next           atomic.Int64 // the nextPosition told last
 	backgroundFrom atomic.Int64 // what the client said in its goodbye; see closingUnbind
@@ -44,7 +48,7 @@ type binding struct {
 // that its log need not say anything; but not the name of a binding that has
 // ended, since the chat may still be told that it has.
 func (e *Edge) bind(s *bayeux.Session, channel string, id chat.ID) *binding {
-	b := &binding{edge: e, session: s, channel: channel, name: e.node + rand.Text()[:16], people: make(participants)}
+	b := &binding{edge: e, session: s, channel: channel, name: e.node + rand.Text()[:16], catching: make(chan struct{}, 1), people: make(participants)}
 	old, _ := s.Value().(*binding)
 	again := old != nil && id != 0 && old.follows(id)
 	if again {
@@ -111,7 +115,7 @@ func (b *binding) endBy(unbind bool, last chat.Unbind) {
 	b.mu.Unlock()
 	e := b.edge
 	e.mu.Lock()
-	unbind = unbind && !e.closed && id != 0
+	unbind = unbind && !e.closed && id != 0 && !b.displaced.Load()
 	switch {
 	case unbind:
 		// Its name stays known until the chat has been told: whoever finds the
@@ -157,9 +161,17 @@ func (b *binding) follow(ctx context.Context, id chat.ID, from int64) error {
 // deliver is called by the chat's room.
 func (b *binding) deliver(batch engine.Batch) {
 	sum := batch.Summary
-	if sum.Open() && sum.Channel != b.name {
-		// Another session listens now, or this one has been unbound.
+	switch {
+	case sum.Open() && sum.Channel == b.name:
+	case sum.Open() && (sum.Bound || b.displaced.Load()):
+		b.displace(sum)
+		return
+	case sum.Open():
+		b.end(false) // it has been unbound
+		return
+	case b.displaced.Load():
 		b.end(false)
+		b.startCatchUp(sum.Chat)
 		return
 	}
 	from := int64(1)

@@ -176,9 +176,14 @@ func (f *cometd) command(ctx context.Context, _ *call, sum chat.Summary, cmd cha
 	b, ok := f.session.Value().(*binding)
 	switch {
 	case !ok || b.chatID() != sum.Chat:
-		// Another session listens.
+		// It has never asked to be told.
 	case res.Repeat:
 		b.repeat(sum.Chat, res.Events)
+	case b.displaced.Load():
+		// The command has been carried out, whatever becomes of telling it.
+		if err := b.catchUp(ctx, sum.Chat); err != nil {
+			f.edge.o.Logger.Warn("gms: a displaced session could not be shown what it missed", "chat", sum.Chat.String(), "err", err)
+		}
 	case quiet && res.Summary.Open():
 		// Of one that has ended in the same moment the session is told the end.
 		r := f.edge.notification(res.Summary, make(participants), nil, 1)

@@ -208,36 +208,6 @@ func TestPositions(t *testing.T) {
 	})
 }
 
-// Only the session that was bound last is told; the one before gets nothing
-// and no error, and what it still sends is carried out.
-func TestOnlyTheLatestSessionIsTold(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := open(t)
-		old := h.chatting("support")
-		now := h.visitor("support", nil)
-		now.key = old.key
-		if got := now.do("requestNotifications", map[string]any{"transcriptPosition": 1}); len(lines(got...)) != 1 {
-			t.Fatalf("%v", got)
-		}
-		if got := old.do("sendMessage", map[string]any{"message": "from the old one"}); len(got) != 0 {
-			t.Errorf("the displaced one was told: %v", got)
-		}
-		if diff := cmp.Diff([]string{"4 Message Vera: from the old one"}, lines(now.wait())); diff != "" {
-			t.Error(diff)
-		}
-		// And back again.
-		if got := old.do("requestNotifications", map[string]any{"transcriptPosition": 4}); len(lines(got...)) != 1 {
-			t.Errorf("%v", got)
-		}
-		if got := now.do("sendMessage", map[string]any{"message": "x"}); len(got) != 0 {
-			t.Errorf("%v", got)
-		}
-		if diff := cmp.Diff([]string{"6 Message Vera: x"}, lines(old.wait())); diff != "" {
-			t.Error(diff)
-		}
-	})
-}
-
 func TestAnEmptyKeyMeansTheSessionsOwnChat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t)

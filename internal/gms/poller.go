@@ -3,7 +3,6 @@ package gms
 import (
 	"context"
 	"crypto/rand"
-
 	"sync"
 	"time"
 
