@@ -99,7 +99,6 @@ fuzz:
 	go test -run '^$$' -fuzz FuzzFiles -fuzztime 30s -fuzzminimizetime 10x ./internal/gms
 	go test -fuzz FuzzBatch -fuzztime 30s -fuzzminimizetime 10x ./bayeux
 	go test -run '^$$' -fuzz FuzzParse -fuzztime 30s -fuzzminimizetime 10x ./internal/config
-	go test -run '^$$' -fuzz FuzzReadingAgrees -fuzztime 30s -fuzzminimizetime 10x ./internal/config
 
 # The Bayeux server beside others, in one run; FULL=-full takes half an hour.
 bench-bayeux:

@@ -19,7 +19,7 @@ func rules(c config.Config) (func(service string) chat.Rules, error) {
 		r := usual
 		r.Files = fileRules(s.Files)
 		var err error
-		if r.Life, err = life(s.Life); err != nil {
+		if r.Life, err = life(s.Lifecycle); err != nil {
 			return nil, fmt.Errorf("service %s: %w", name, err)
 		}
 		all[name] = r
@@ -33,7 +33,7 @@ func rules(c config.Config) (func(service string) chat.Rules, error) {
 }
 
 // life is a configured life as the domain wants it.
-func life(c config.Life) (l chat.Life, err error) {
+func life(c config.Lifecycle) (l chat.Life, err error) {
 	l = chat.Life{
 		House: c.House, Welcome: c.Welcome,
 		Survey:  chat.Survey{URL: c.SurveyURL, Cancel: c.CancelURL},

@@ -78,7 +78,7 @@ func TestRulesOfServices(t *testing.T) {
 		"": chat.AbandonEnds, "always": chat.AbandonEnds, "never": chat.AbandonStays,
 		"noagents": chat.AbandonUnjoined, "noanswer": chat.AbandonUnanswered,
 	} {
-		if l, err := life(config.Life{StopAbandoned: word}); err != nil || l.Abandon != want {
+		if l, err := life(config.Lifecycle{StopAbandoned: word}); err != nil || l.Abandon != want {
 			t.Errorf("stop_abandoned %q became %q, %v", word, l.Abandon, err)
 		}
 	}
@@ -88,7 +88,7 @@ func TestRulesOfServices(t *testing.T) {
 			t.Errorf("the rules of %s are %+v", other, got)
 		}
 	}
-	if _, err := rules(config.Config{Services: map[string]config.Service{"a": {Life: config.Life{Masking: config.Masking{Patterns: []string{"("}}}}}}); err == nil {
+	if _, err := rules(config.Config{Services: map[string]config.Service{"a": {Lifecycle: config.Lifecycle{Masking: config.Masking{Patterns: []string{"("}}}}}}); err == nil {
 		t.Error("a pattern that is none was taken")
 	}
 	if s, err := services(c); err != nil || !s["shop"].Async || s["plain"].Async {

@@ -41,12 +41,12 @@ type Service struct {
 	// Origins are the pages that may use it besides the server's own:
 	// "https://host:port", "null" for pages without an origin such as files,
 	// "*" for all.
-	Origins []string `toml:"origins"`
-	Entry            // entry.go
-	Limits           // limits.go
-	Manner           // manner.go
-	Hours   Hours    `toml:"hours"` // hours.go
-	Life             // life.go
+	Origins   []string `toml:"origins"`
+	Entry              // entry.go
+	Limits             // limits.go
+	Behavior           // manner.go
+	Hours     Hours    `toml:"hours"` // hours.go
+	Lifecycle          // life.go
 	// Files say which files its chats take; without them none.
 	Files *Files `toml:"files"`
 }
@@ -72,11 +72,13 @@ type Duration time.Duration
 func (d *Duration) UnmarshalText(b []byte) error {
 	v, err := time.ParseDuration(string(b))
 	if err != nil {
-		return errors.New(`a duration is written as "20s" or "1m30s"`)
+		return errDuration
 	}
 	*d = Duration(v)
 	return nil
 }
+
+var errDuration = errors.New(`a duration is written as "20s" or "1m30s"`)
 
 // MarshalText writes the duration as UnmarshalText reads it.
 func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
@@ -112,7 +114,7 @@ func Demo(offerTime time.Duration) Config {
 		Data: DefaultData + "/demo",
 		Services: map[string]Service{
 			"customer-support": {Origins: []string{"null"}, Files: &Files{}},
-			"echo":             {Origins: []string{All, "null"}, Files: &Files{}, Manner: Manner{CallbackPolling: true}},
+			"echo":             {Origins: []string{All, "null"}, Files: &Files{}, Behavior: Behavior{CallbackPolling: true}},
 		},
 		Queues: map[string]Queue{
 			"customer-support": {
@@ -140,8 +142,8 @@ func (c Config) withDefaults() Config {
 		if s.Queue == "" {
 			s.Queue = name
 		}
-		s.Limits, s.Manner, s.Hours = s.Limits.withDefaults(), s.Manner.withDefaults(), s.Hours.withDefaults()
-		s.Life = s.Life.withDefaults()
+		s.Limits, s.Behavior, s.Hours = s.Limits.withDefaults(), s.Behavior.withDefaults(), s.Hours.withDefaults()
+		s.Lifecycle = s.Lifecycle.withDefaults()
 		c.Services[name] = s
 	}
 	c.filesWithDefaults()

@@ -62,8 +62,8 @@ func TestFaultsOfForm(t *testing.T) {
 		"unknown below":       {"[services.b]\nqueue = \"a\"\n  colour = \"red\"\n", `3:3: there is no setting "services.b.colour"`},
 		"two unknown":         {"x = 1\ny = 2\n", "1:1: there is no setting \"x\"\n2:1: there is no setting \"y\""},
 		"not TOML":            {"listen = \n", "1:10: this is not TOML: "},
-		"wrong type":          {"listen = 8080\n", "1:10: listen: it is a whole number, and a text is needed"},
-		"twice":               {"data = \"a\"\ndata = \"b\"\n", `2:1: "data" stands there twice, first in line 1`},
+		"wrong type":          {"listen = 8080\n", "1:10: listen: a text is needed, not a whole number"},
+		"twice":               {"data = \"a\"\ndata = \"b\"\n", `2:1: data: key data is already defined`},
 		"duration of a queue": {"[queues.b]\noffer_time = \"soon\"\nmembers = [\"*\"]\n", "2:14: queues.b.offer_time: "},
 	} {
 		_, err := config.Parse([]byte(c.doc + valid))

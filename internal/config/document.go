@@ -19,7 +19,7 @@ func Document() string {
 }
 
 // writer writes a document. In its methods path is where a table stands, and
-// means is the same in the words of meanings.
+// means is the same in the words of descriptions.
 type writer struct {
 	b      strings.Builder
 	prefix string // of every line that is an example
@@ -71,7 +71,7 @@ func (w *writer) table(v reflect.Value, path, means []string) {
 	for _, s := range list {
 		if !nested(s.value.Type()) {
 			w.b.WriteString("\n")
-			w.comment(meanings[strings.Join(append(means, s.name), ".")])
+			w.comment(descriptions[strings.Join(append(means, s.name), ".")])
 			w.line(s.name + " = " + literal(s.value))
 		}
 	}
@@ -152,7 +152,7 @@ func names(v reflect.Value) map[string]bool {
 // head writes the head of a table.
 func (w *writer) head(path, means []string, open, shut string) {
 	w.b.WriteString("\n")
-	w.comment(meanings[strings.Join(means, ".")])
+	w.comment(descriptions[strings.Join(means, ".")])
 	w.line(open + strings.Join(path, ".") + shut)
 }
 

@@ -69,9 +69,9 @@ func TestEverySettingIsExplained(t *testing.T) {
 	known := make(map[string]bool)
 	allKeys(reflect.TypeFor[Config](), "", func(key string) {
 		known[key] = true
-		text := meanings[key]
+		text := descriptions[key]
 		if text == "" {
-			t.Errorf("meanings does not say what %s is", key)
+			t.Errorf("descriptions does not say what %s is", key)
 		}
 		name := key[strings.LastIndexByte(key, '.')+1:]
 		if name == "*" {
@@ -90,9 +90,9 @@ func TestEverySettingIsExplained(t *testing.T) {
 	if len(known) < 20 {
 		t.Fatalf("only %d settings were found", len(known))
 	}
-	for key := range meanings {
+	for key := range descriptions {
 		if !known[key] {
-			t.Errorf("meanings explains %s, which does not exist", key)
+			t.Errorf("descriptions explains %s, which does not exist", key)
 		}
 	}
 }

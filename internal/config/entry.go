@@ -34,7 +34,6 @@ func (c Config) validateEntry(v *validation, key string, e Entry) {
 		}
 		if _, ok := c.Queues[e.Endpoints[name]]; !ok {
 			v.fault(at, "there is no queue %q", e.Endpoints[name])
-			v.needs("queues")
 		}
 	}
 }

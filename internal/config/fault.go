@@ -13,14 +13,9 @@ type Fault struct {
 	// configuration did not come from one.
 	Line, Column int
 	// Key is the path of the setting. It is empty if there is no such setting,
-	// or if it stands there twice, which Reason tells with the path; and for
-	// what is not TOML.
+	// which Reason tells with the path, and for what is not TOML.
 	Key    string
 	Reason string
-
-	// needs are the paths of other settings without which it would not be
-	// known that something is wrong.
-	needs []string
 }
 
 // String is the fault as one line, beginning with its place if it has one.

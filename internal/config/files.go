@@ -126,7 +126,6 @@ func (f *Files) validate(v *validation, key string) {
 	within("download_attempts", int64(f.DownloadAttempts), maxAttempts)
 	if f.MaxTotalSize > 0 && f.MaxFileSize > f.MaxTotalSize {
 		v.fault(key+".upload_max_file_size", "one file may be larger than all of them together")
-		v.needs(key + ".upload_max_total_size")
 	}
 	for i, t := range f.Types {
 		switch {
@@ -148,7 +147,6 @@ func (s *Scan) validate(v *validation, key string) {
 	switch {
 	case (len(s.Command) == 0) == (s.URL == ""):
 		v.fault(key, "either a command or a url is needed")
-		v.needs(key+".command", key+".url")
 	case s.URL != "":
 		if u, err := url.Parse(s.URL); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
 			v.fault(key+".url", "it is not an http or https address")

@@ -44,16 +44,16 @@ members = ["anna"]
 	}
 	off := false
 	want := config.Service{
-		Queue:  "shop",
-		Entry:  config.Entry{Required: []string{"first_name", "email"}, CheckEmail: true, Endpoints: map[string]string{"vip.line": "gold"}},
-		Limits: config.Limits{MaxMessage: 4000, NewChats: 30, Operations: 20},
-		Manner: config.Manner{Languages: []string{"de", "en"}, TypingPreview: &off, CallbackPolling: true, OneChatPerBrowser: true},
-		Hours:  config.Hours{TimeZone: "Europe/Berlin", Weekly: []string{"mon-fri 08:00-18:00", "Sat 22:00-02:00"}, Closed: []string{"2026-12-24", "12-25"}},
+		Queue:    "shop",
+		Entry:    config.Entry{Required: []string{"first_name", "email"}, CheckEmail: true, Endpoints: map[string]string{"vip.line": "gold"}},
+		Limits:   config.Limits{MaxMessage: 4000, NewChats: 30, Operations: 20},
+		Behavior: config.Behavior{Languages: []string{"de", "en"}, TypingPreview: &off, CallbackPolling: true, OneChatPerBrowser: true},
+		Hours:    config.Hours{TimeZone: "Europe/Berlin", Weekly: []string{"mon-fri 08:00-18:00", "Sat 22:00-02:00"}, Closed: []string{"2026-12-24", "12-25"}},
 	}
 	got := c.Services["shop"]
 	if diff := cmp.Diff(
-		[]any{want.Queue, want.Entry, want.Limits, want.Manner, want.Hours, []string{"127.0.0.1", "10.0.0.0/8"}},
-		[]any{got.Queue, got.Entry, got.Limits, got.Manner, got.Hours, c.TrustedProxies},
+		[]any{want.Queue, want.Entry, want.Limits, want.Behavior, want.Hours, []string{"127.0.0.1", "10.0.0.0/8"}},
+		[]any{got.Queue, got.Entry, got.Limits, got.Behavior, got.Hours, c.TrustedProxies},
 	); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

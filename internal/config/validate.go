@@ -85,9 +85,6 @@ func (v *validation) fault(key, format string, args ...any) {
 	v.faults = append(v.faults, Fault{Key: key, Reason: fmt.Sprintf(format, args...)})
 }
 
-// needs says which other settings the last fault depends on.
-func (v *validation) needs(keys ...string) { v.faults[len(v.faults)-1].needs = keys }
-
 func (c Config) validateService(v *validation, name string) {
 	key, s := "services."+name, c.Services[name]
 	if !nameForm.MatchString(name) {
@@ -95,9 +92,8 @@ func (c Config) validateService(v *validation, name string) {
 	}
 	if _, ok := c.Queues[s.Queue]; !ok {
 		v.fault(key+".queue", "there is no queue %q", s.Queue)
-		v.needs("queues")
 	}
-	s.Life.validate(v, key)
+	s.Lifecycle.validate(v, key)
 	s.Files.validate(v, key+".files")
 	for _, o := range s.Origins {
 		if !validOrigin(o) {
@@ -106,7 +102,7 @@ func (c Config) validateService(v *validation, name string) {
 	}
 	c.validateEntry(v, key, s.Entry)
 	s.Limits.validate(v, key)
-	s.Manner.validate(v, key)
+	s.Behavior.validate(v, key)
 	s.Hours.validate(v, key+".hours")
 }
 
@@ -129,7 +125,6 @@ func (c Config) validateQueue(v *validation, name string) {
 	}
 	if len(q.Members)+len(q.Reserve) == 0 {
 		v.fault(key+".members", `nobody takes the chats of this queue; "*" stands for everybody`)
-		v.needs(key + ".reserve")
 	}
 	for _, list := range []struct {
 		key    string
@@ -151,7 +146,6 @@ func (c Config) validateQueue(v *validation, name string) {
 	for _, login := range q.Reserve {
 		if slices.Contains(q.Members, login) {
 			v.fault(key+".reserve", "%q is a member already", login)
-			v.needs(key + ".members")
 		}
 	}
 	if d := time.Duration(q.OfferTime); d < minOfferTime || d > maxOfferTime {

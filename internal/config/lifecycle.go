@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// Life is what a service decides about the life of its chats. Its keys stand
+// Lifecycle is what a service decides about the life of its chats. Its keys stand
 // among those of the [Service].
-type Life struct {
+type Lifecycle struct {
 	// Welcome is the house's line at the opening of a chat; none by default.
 	Welcome string `toml:"welcome"`
 	// House is the name under which the house speaks; by default "System".
@@ -46,7 +46,7 @@ type Idle struct {
 	MessageClose  string `toml:"message_close"`
 }
 
-// What [Life.StopAbandoned] may say.
+// What [Lifecycle.StopAbandoned] may say.
 const (
 	StopAlways   = "always"
 	StopNever    = "never"
@@ -115,7 +115,7 @@ func orElse[T comparable](value, fallback T) T {
 	return value
 }
 
-func (l Life) withDefaults() Life {
+func (l Lifecycle) withDefaults() Lifecycle {
 	l.House = orElse(l.House, DefaultHouse)
 	l.StopAbandoned = orElse(l.StopAbandoned, StopAlways)
 	i := &l.Idle
@@ -135,7 +135,7 @@ func (l Life) withDefaults() Life {
 	return l
 }
 
-func (l Life) validate(v *validation, key string) {
+func (l Lifecycle) validate(v *validation, key string) {
 	for _, w := range []struct {
 		key, text string
 		most      int
@@ -159,7 +159,6 @@ func (l Life) validate(v *validation, key string) {
 	}
 	if l.CancelURL != "" && l.SurveyURL == "" {
 		v.fault(key+".cancel_url", "there is no survey_url")
-		v.needs(key + ".survey_url")
 	}
 	v.span(key+".idle.timeout_alert", l.Idle.TimeoutAlert, maxIdle)
 	v.span(key+".idle.timeout_alert2", l.Idle.TimeoutAlert2, maxIdle)

@@ -1,9 +1,9 @@
 package config
 
-// meanings say what every setting and every table is for, by their paths, in
+// descriptions say what every setting and every table is for, by their paths, in
 // which * is a name that people give. They are the comments of [Document]; a
 // test sees to it that each setting has one.
-var meanings = map[string]string{
+var descriptions = map[string]string{
 	"listen":          "The address to serve at, as host:port; port 0 takes a free one.",
 	"data":            "The directory in which everything is kept. It is made if it is missing.",
 	"min_free_space":  "How many bytes must be free on the disk of the data directory for files to be taken, so that the log never finds it full; -1 is no watch.",

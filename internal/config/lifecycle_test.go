@@ -25,7 +25,7 @@ func TestLifeDefaults(t *testing.T) {
 		}
 	}
 	a.Idle.MessageAlert, a.Idle.MessageAlert2, a.Idle.MessageClose, a.Async.MessageAlert, a.Async.MessageClose = "", "", "", "", ""
-	want := config.Life{
+	want := config.Lifecycle{
 		House: "System", StopAbandoned: config.StopAlways, Masking: config.Masking{Replacement: "*"},
 		Idle: config.Idle{
 			Enabled: true, TimeoutAlert: config.Duration(255 * time.Second), TimeoutClose: config.Duration(45 * time.Second), IncludeNotices: config.Major,
@@ -34,11 +34,11 @@ func TestLifeDefaults(t *testing.T) {
 			Enabled: true, IdleAlert: config.Duration(86400 * time.Second), IdleClose: config.Duration(3600 * time.Second), IdleNotices: config.Major,
 		},
 	}
-	if diff := cmp.Diff(want, a.Life); diff != "" {
+	if diff := cmp.Diff(want, a.Lifecycle); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	if b := c.Services["b"]; b.Idle.Enabled || b.Async.Enabled || b.Masking.Cards || b.Welcome != "" || b.SurveyURL != "" {
-		t.Errorf("what asks for nothing got %+v", b.Life)
+		t.Errorf("what asks for nothing got %+v", b.Lifecycle)
 	}
 }
 
@@ -52,30 +52,30 @@ func TestLifeIsReadStrictly(t *testing.T) {
 func TestLifeFaults(t *testing.T) {
 	span := func(d time.Duration) config.Duration { return config.Duration(d) }
 	for name, c := range map[string]struct {
-		change func(*config.Life)
+		change func(*config.Lifecycle)
 		want   string
 	}{
-		"welcome":       {func(l *config.Life) { l.Welcome = strings.Repeat("x", 16<<10+1) }, "welcome: "},
-		"house":         {func(l *config.Life) { l.House = strings.Repeat("x", 65) }, "house: "},
-		"survey":        {func(l *config.Life) { l.SurveyURL = "javascript:alert(1)" }, "survey_url: "},
-		"cancel":        {func(l *config.Life) { l.SurveyURL, l.CancelURL = "https://a.example/", "/no" }, "cancel_url: "},
-		"cancel alone":  {func(l *config.Life) { l.CancelURL = "https://a.example/" }, "cancel_url: "},
-		"alert":         {func(l *config.Life) { l.Idle.TimeoutAlert = span(time.Millisecond) }, "idle.timeout_alert: "},
-		"second alert":  {func(l *config.Life) { l.Idle.TimeoutAlert2 = span(-time.Second) }, "idle.timeout_alert2: "},
-		"close":         {func(l *config.Life) { l.Idle.TimeoutClose = span(25 * time.Hour) }, "idle.timeout_close: "},
-		"notices":       {func(l *config.Life) { l.Idle.IncludeNotices = "minor" }, "idle.include_notices: "},
-		"async alert":   {func(l *config.Life) { l.Async.IdleAlert = span(366 * 24 * time.Hour) }, "async.idle_alert: "},
-		"async close":   {func(l *config.Life) { l.Async.IdleClose = span(1) }, "async.idle_close: "},
-		"async notices": {func(l *config.Life) { l.Async.IdleNotices = "none" }, "async.idle_notices: "},
-		"abandoned":     {func(l *config.Life) { l.StopAbandoned = "sometimes" }, "stop_abandoned: "},
-		"pattern":       {func(l *config.Life) { l.Masking.Patterns = []string{"("} }, "masking.patterns: "},
-		"empty pattern": {func(l *config.Life) { l.Masking.Patterns = []string{""} }, "masking.patterns: "},
-		"patterns":      {func(l *config.Life) { l.Masking.Patterns = make([]string, 101) }, "masking.patterns: there are more"},
-		"replacement":   {func(l *config.Life) { l.Masking.Replacement = "**" }, "masking.replacement: "},
-		"digit":         {func(l *config.Life) { l.Masking.Replacement = "0" }, "masking.replacement: "},
-		"dash":          {func(l *config.Life) { l.Masking.Replacement = "-" }, "masking.replacement: "},
-		"not ASCII":     {func(l *config.Life) { l.Masking.Replacement = "•" }, "masking.replacement: "},
-		"message":       {func(l *config.Life) { l.Idle.MessageAlert = strings.Repeat("x", 16<<10+1) }, "idle.message_alert: "},
+		"welcome":       {func(l *config.Lifecycle) { l.Welcome = strings.Repeat("x", 16<<10+1) }, "welcome: "},
+		"house":         {func(l *config.Lifecycle) { l.House = strings.Repeat("x", 65) }, "house: "},
+		"survey":        {func(l *config.Lifecycle) { l.SurveyURL = "javascript:alert(1)" }, "survey_url: "},
+		"cancel":        {func(l *config.Lifecycle) { l.SurveyURL, l.CancelURL = "https://a.example/", "/no" }, "cancel_url: "},
+		"cancel alone":  {func(l *config.Lifecycle) { l.CancelURL = "https://a.example/" }, "cancel_url: "},
+		"alert":         {func(l *config.Lifecycle) { l.Idle.TimeoutAlert = span(time.Millisecond) }, "idle.timeout_alert: "},
+		"second alert":  {func(l *config.Lifecycle) { l.Idle.TimeoutAlert2 = span(-time.Second) }, "idle.timeout_alert2: "},
+		"close":         {func(l *config.Lifecycle) { l.Idle.TimeoutClose = span(25 * time.Hour) }, "idle.timeout_close: "},
+		"notices":       {func(l *config.Lifecycle) { l.Idle.IncludeNotices = "minor" }, "idle.include_notices: "},
+		"async alert":   {func(l *config.Lifecycle) { l.Async.IdleAlert = span(366 * 24 * time.Hour) }, "async.idle_alert: "},
+		"async close":   {func(l *config.Lifecycle) { l.Async.IdleClose = span(1) }, "async.idle_close: "},
+		"async notices": {func(l *config.Lifecycle) { l.Async.IdleNotices = "none" }, "async.idle_notices: "},
+		"abandoned":     {func(l *config.Lifecycle) { l.StopAbandoned = "sometimes" }, "stop_abandoned: "},
+		"pattern":       {func(l *config.Lifecycle) { l.Masking.Patterns = []string{"("} }, "masking.patterns: "},
+		"empty pattern": {func(l *config.Lifecycle) { l.Masking.Patterns = []string{""} }, "masking.patterns: "},
+		"patterns":      {func(l *config.Lifecycle) { l.Masking.Patterns = make([]string, 101) }, "masking.patterns: there are more"},
+		"replacement":   {func(l *config.Lifecycle) { l.Masking.Replacement = "**" }, "masking.replacement: "},
+		"digit":         {func(l *config.Lifecycle) { l.Masking.Replacement = "0" }, "masking.replacement: "},
+		"dash":          {func(l *config.Lifecycle) { l.Masking.Replacement = "-" }, "masking.replacement: "},
+		"not ASCII":     {func(l *config.Lifecycle) { l.Masking.Replacement = "•" }, "masking.replacement: "},
+		"message":       {func(l *config.Lifecycle) { l.Idle.MessageAlert = strings.Repeat("x", 16<<10+1) }, "idle.message_alert: "},
 	} {
 		conf := config.Demo(0)
 		s := conf.Services["echo"]
@@ -85,7 +85,7 @@ func TestLifeFaults(t *testing.T) {
 		if err := conf.Validate(); err != nil {
 			t.Fatal(err)
 		}
-		c.change(&s.Life)
+		c.change(&s.Lifecycle)
 		conf.Services["echo"] = s
 		if err := conf.Validate(); err == nil || !strings.HasPrefix(err.Error(), "services.echo."+c.want) {
 			t.Errorf("%s: the error is %v, want one beginning with %q", name, err, c.want)

@@ -2,8 +2,8 @@ package config
 
 import "slices"
 
-// Manner is how a service deals with visitors and their clients.
-type Manner struct {
+// Behavior is how a service deals with visitors and their clients.
+type Behavior struct {
 	// Languages are those in which it tells visitors what is wrong, the
 	// preferred one first; by default all of [Languages].
 	Languages []string `toml:"languages"`
@@ -17,10 +17,10 @@ type Manner struct {
 	OneChatPerBrowser bool `toml:"one_chat_per_browser"`
 }
 
-// Languages are what [Manner.Languages] may hold.
+// Languages are what [Behavior.Languages] may hold.
 func Languages() []string { return []string{"en", "de", "fr", "es", "it", "nl", "pt", "pl"} }
 
-func (m Manner) withDefaults() Manner {
+func (m Behavior) withDefaults() Behavior {
 	if len(m.Languages) == 0 {
 		m.Languages = Languages()
 	}
@@ -31,7 +31,7 @@ func (m Manner) withDefaults() Manner {
 	return m
 }
 
-func (m Manner) validate(v *validation, key string) {
+func (m Behavior) validate(v *validation, key string) {
 	for i, l := range m.Languages {
 		switch {
 		case !slices.Contains(Languages(), l):
