@@ -15,8 +15,8 @@ type Error struct {
 }
 
 // Error is the wire form.
+// spec:3.1
 func (e *Error) Error() string {
-	// spec:3.1
 	return strconv.Itoa(e.Code) + ":" + strings.ReplaceAll(e.Args, ":", "_") + ":" + e.Text
 }
 

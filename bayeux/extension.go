@@ -69,8 +69,8 @@ type Delivery struct {
 // NewDelivery makes a message; data is JSON and must not be changed afterwards.
 // With an id, and successful set to true or false, it is the answer to a
 // remote call (clause 6).
+// spec:6.9.1
 func NewDelivery(channel string, data jsontext.Value) *Delivery {
-	// spec:6.9.1
 	return &Delivery{Channel: channel, fields: []field{{"data", data}}}
 }
 

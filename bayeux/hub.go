@@ -42,6 +42,7 @@ func (h *hub) add(name string, s *Session) {
 	list.add(s)
 }
 
+// spec:4.7
 func (h *hub) remove(name string, s *Session) {
 	sh := h.shard(name)
 	sh.mu.Lock()
@@ -51,7 +52,6 @@ func (h *hub) remove(name string, s *Session) {
 		return
 	}
 	list.remove(s)
-	// spec:4.7
 	if len(list.list) == 0 {
 		delete(sh.members, name)
 	}

@@ -23,8 +23,8 @@ type Local struct {
 // message for it, whole and as JSON, one at a time and in order; it may block,
 // while messages wait up to the bounds of the outbox, after which the session
 // is ended. It fails if the server is closed.
+// spec:14.18
 func (srv *Server) NewLocal(deliver func(message jsontext.Value)) (*Local, error) {
-	// spec:14.18
 	l := &Local{deliver: deliver}
 	l.session = srv.newSession(peer{transport: transportLocal}, false)
 	l.session.carrier = l

@@ -243,7 +243,7 @@ func (p *poll) over(o outcome) bool {
 }
 
 // answer sends what the outbox holds, if it may, and the replies.
-// spec:1.2 spec:7.2 spec:14.2
+// spec:1.2 spec:7.2 spec:14.2 spec:8.1 spec:14.10
 func (p *poll) answer() {
 	b := &p.batch
 	if p.ordered() && b.restart {
@@ -252,7 +252,6 @@ func (p *poll) answer() {
 	}
 	h := p.collect()
 	if b.fresh && !b.peer.known {
-		// spec:8.1 spec:14.10
 		http.SetCookie(p.w, p.srv.cookie(b.peer, p.r))
 	}
 	if b.session != nil {

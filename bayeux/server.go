@@ -53,9 +53,9 @@ type Server struct {
 }
 
 // New makes a server.
+// spec:1.3.7 spec:10.3.3 spec:14.11
 func New(o Options) *Server {
 	base, stop := context.WithCancel(context.Background())
-	// spec:1.3.7 spec:10.3.3 spec:14.11
 	types := `["websocket","long-polling"]`
 	if o.CallbackPolling {
 		types = `["websocket","long-polling","callback-polling"]`
@@ -114,9 +114,9 @@ func (srv *Server) Session(id string) *Session {
 
 // Publish sends data, which is JSON, to everybody subscribed to a broadcast
 // channel. It encodes once and never blocks.
+// spec:4.5
 func (srv *Server) Publish(channel string, data []byte) error {
 	name, wild, ok := normalChannel(channel)
-	// spec:4.5
 	if !ok || wild || isMeta(name) || isService(name) {
 		return errChannelInvalid
 	}
@@ -182,8 +182,8 @@ func (srv *Server) fanOut(from *Session, channel string, d *Delivery, later *[]*
 // Drain prepares the end: from now on every connect is answered at once with
 // the advice to try again after a random time of at most spread, so that the
 // clients do not all come back together. Sessions stay.
+// spec:14.15
 func (srv *Server) Drain(spread time.Duration) {
-	// spec:14.15
 	srv.draining.Store(int64(max(spread, time.Millisecond)))
 	for _, s := range srv.all() {
 		s.releaseHeld(holdDrain)
@@ -193,9 +193,9 @@ func (srv *Server) Drain(spread time.Duration) {
 // Close ends every session and every WebSocket and waits for them until ctx
 // ends, whose error it then returns. Clients are not told to stop: they will
 // try to connect again.
+// spec:14.16
 func (srv *Server) Close(ctx context.Context) error {
 	srv.mu.Lock()
-	// spec:14.16
 	srv.closed = true
 	srv.mu.Unlock()
 	for _, s := range srv.all() {
@@ -335,16 +335,15 @@ func (srv *Server) owner(p *peer, messages []*Message) *Session {
 }
 
 // find is the session that a message of the peer may belong to (clause 8).
+// spec:12.5 spec:8.2
 func (srv *Server) find(p *peer, clientID string) *Session {
 	if clientID == "" {
 		return nil
 	}
 	s := srv.Session(clientID)
 	switch {
-	// spec:12.5
 	case s == nil, s.by.principal != p.principal:
 		return nil
-	// spec:8.2
 	case p.transport != transportWebSocket && !srv.opts.TrustClientID && s.by.browser != p.browser:
 		return nil
 	}
@@ -480,6 +479,7 @@ func (srv *Server) drainAdvice() *advice {
 
 // ServeHTTP serves WebSocket upgrades, long-polling requests and, if that is
 // switched on, callback-polling ones.
+// spec:3.4 spec:10.7
 func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.Method == http.MethodGet && strings.EqualFold(r.Header.Get("Upgrade"), "websocket"):
@@ -494,7 +494,6 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		srv.stats.BadBodies.Transport.Add(1)
 		w.Header().Set("Allow", "GET, POST")
-		// spec:3.4 spec:10.7
 		http.Error(w, "no Bayeux transport fits this request", http.StatusBadRequest)
 	}
 }

@@ -11,8 +11,8 @@ import (
 // Timesync is the time synchronisation extension (clause 11, timesync): a
 // client that sends its clock with a meta message is told the server's, and
 // how long the server kept the message.
+// spec:11.2
 func Timesync() Extension {
-	// spec:11.2
 	return Extension{Incoming: func(_ context.Context, _ *Session, m *Message) error {
 		field := m.ExtField("timesync")
 		if !isMeta(m.Channel) || field == nil {
@@ -58,8 +58,8 @@ func number(v []byte) (n int64, ok bool) {
 
 // Timestamp is the timestamp extension (clause 11, timestamp): it puts the
 // time on every message that goes out, as HTTP writes it.
+// spec:11.3
 func Timestamp() Extension {
-	// spec:11.3
 	now := func() []byte { return []byte(`"` + time.Now().UTC().Format(http.TimeFormat) + `"`) }
 	return Extension{
 		Incoming: func(_ context.Context, _ *Session, m *Message) error {

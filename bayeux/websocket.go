@@ -56,12 +56,12 @@ func (e *wireError) Error() string { return "bayeux: " + e.text }
 
 // upgrade takes a connection over from the HTTP server. On an error the
 // request has been answered.
+// spec:10.6
 func upgrade(w http.ResponseWriter, r *http.Request, cookie *http.Cookie, deflate bool) (*wire, error) {
 	u := ws.HTTPUpgrader{Timeout: 10 * time.Second}
 	// Without context each message stands alone, and an idle connection keeps
 	// no window.
 	extension := wsflate.Extension{Parameters: wsflate.Parameters{ServerNoContextTakeover: true, ClientNoContextTakeover: true}}
-	// spec:10.6
 	if deflate {
 		u.Negotiate = extension.Negotiate
 	}
