@@ -32,15 +32,15 @@ type batch struct {
 	wait    time.Duration
 	count   uint64 // of that connect, see connects
 	// restart says that a reply was made whose writing starts the expiry anew.
-	restart bool
-	fresh   bool       // a handshake made the session
-	begun   []*Session // marked as busy until the answer is on its way
-	later   []*Session // have something new and are notified when the body is done
+	restart  bool
+	fresh    bool       // a handshake made the session
+	begun    []*Session // marked as busy until the answer is on its way
+	toNotify []*Session // have something new and are notified when the body is done
 }
 
 // begin marks a session as busy until end.
 func (b *batch) begin(s *Session) {
-	if s.begin() {
+	if s.beginBody() {
 		b.begun = append(b.begun, s)
 	}
 }
@@ -48,7 +48,7 @@ func (b *batch) begin(s *Session) {
 // end undoes begin. Callers defer it, because a handler may panic.
 func (b *batch) end(carried bool) {
 	for _, s := range b.begun {
-		s.finish(carried)
+		s.endBody(carried)
 	}
 	b.begun = nil
 }
@@ -66,7 +66,7 @@ func (b *batch) run(ctx context.Context, messages []*Message) error {
 		return errBatchedHandshake
 	}
 	b.srv.stats.Messages.Add(int64(len(messages)))
-	defer func() { notifyAll(b.later) }()
+	defer func() { notifyAll(b.toNotify) }()
 	for _, m := range messages {
 		r := b.process(ctx, m)
 		if r == nil {
@@ -154,10 +154,10 @@ func (b *batch) meta(ctx context.Context, name string, m *Message, r *Reply) *Re
 // spec:2.6 spec:6.1 spec:14.9
 func (b *batch) handshake(ctx context.Context, m *Message, r *Reply) *Reply {
 	s := b.srv.newSession(*b.peer, b.srv.opts.Ack && wantsAck(m))
-	r.lead, r.transports = true, b.srv.types
+	r.lead, r.transports = true, b.srv.transports
 	deny := func(err error) *Reply {
 		r.advice = &advice{reconnect: "none", bare: true}
-		if errors.As(err, new(again)) {
+		if errors.As(err, new(retryable)) {
 			r.advice.reconnect = "handshake"
 		}
 		return r.fail(asError(err, errHandshakeDenied))
@@ -196,7 +196,7 @@ func (b *batch) answerOrHold(m *Message, r *Reply) *Reply {
 	s.releaseHeld(holdReplaced)
 	if s.inactive() {
 		s.Disconnect()
-		return r.over(Kicked).fail(errUnknownClient)
+		return r.sessionOver(Kicked).fail(errUnknownClient)
 	}
 	s.outbox.confirm()
 	s.acknowledged(m)
@@ -250,15 +250,15 @@ func (b *batch) noteConnect(m *Message, r *Reply) (wait time.Duration, first boo
 func (b *batch) mustAnswer() bool {
 	s := b.session
 	if b.peer.transport == transportWebSocket {
-		return s.connectOnly() && s.pressing()
+		return s.connectOnly() && s.mustDeliver()
 	}
-	return !b.alone || s.pressing() && !s.connectBlocked()
+	return !b.alone || s.mustDeliver() && !s.connectBlocked()
 }
 
-// pressing says whether there is something that a connect must not be held
+// mustDeliver says whether there is something that a connect must not be held
 // for. What a body that is being processed delivers goes with that body's
 // answer: two answers could overtake each other (clause 7.1, open batch).
-func (s *Session) pressing() bool {
+func (s *Session) mustDeliver() bool {
 	s.mu.Lock()
 	busy := s.busy > 0
 	s.mu.Unlock()
@@ -334,7 +334,7 @@ func (b *batch) broadcast(ctx context.Context, name string, m *Message, r *Reply
 	if e := b.srv.mayUse(ctx, b.session, Publish, name); e != nil {
 		return r.fail(e)
 	}
-	b.srv.fanOut(b.session, name, m.broadcast(), &b.later)
+	b.srv.fanOut(b.session, name, m.broadcast(), &b.toNotify)
 	return r
 }
 

@@ -1,20 +1,19 @@
 package bayeux
 
-// carrier is the way in which a session's messages reach its client: a
-// WebSocket, polls, or a call inside the process. A session has one at a time.
-// Whatever state the way needs is the carrier's. The methods are called without
-// locks, from any goroutine, and do not block.
+// carrier delivers a session's messages to its client: over a WebSocket
+// ([socket]), with answers to polls ([pollCarrier]) or inside the process
+// ([Local]). A session has one at a time; transport state belongs to it. The
+// methods are called without locks, from any goroutine, and must not block.
 type carrier interface {
-	// notify says that the session's outbox has something to deliver.
+	// notify is called when the outbox has messages that must not wait.
 	notify(s *Session)
-	// sessionEnded says that the session is over. What waits in its outbox may
+	// sessionEnded is called once, when the session has ended. What is queued may
 	// still be delivered.
 	sessionEnded(s *Session, reason Reason)
 }
 
-// notify tells the carrier that there is something to deliver. While a body of
-// the session is being processed that waits for the body's end, since the
-// answer takes it along (clause 5.2).
+// notify notifies the carrier. While a body of the session is being processed that
+// is deferred to the body's end, since its answer takes the messages (clause 5.2).
 // spec:5.2
 func (s *Session) notify() {
 	s.mu.Lock()
@@ -28,12 +27,12 @@ func (s *Session) notify() {
 	c.notify(s)
 }
 
-// polls says whether the client is reached by polls. Caller holds mu.
+// polls says whether the poll carrier is attached. Caller holds mu.
 func (s *Session) polls() bool { return s.carrier == carrier(&s.polling) }
 
-// attach makes c the session's carrier. lost says that the connection before
-// was lost. On a change of connection what may have been lost with the old one
-// waits again.
+// attach makes c the session's carrier. lost says that the connection before was
+// lost. On a change of connection the outbox is restored: what may have been lost
+// is queued again.
 // spec:7.3.3 spec:9.4 spec:10.8 spec:11.4 spec:14.6
 func (s *Session) attach(c carrier, lost bool) {
 	s.mu.Lock()
@@ -48,8 +47,8 @@ func (s *Session) attach(c carrier, lost bool) {
 	}
 }
 
-// detach forgets a WebSocket that has closed: it ends the hold on it, and the
-// expiry starts.
+// detach removes a WebSocket that has closed, ends the hold on it and starts the
+// expiry.
 // spec:9.3
 func (s *Session) detach(c *socket) {
 	defer s.redeliverToHeldPoll()
@@ -67,15 +66,15 @@ func (s *Session) detach(c *socket) {
 	}
 }
 
-// lostConnection notes that the session's last connection was lost.
+// lostConnection records that the session's last connection was lost.
 func (s *Session) lostConnection() {
 	s.mu.Lock()
 	s.connectionLost = true
 	s.mu.Unlock()
 }
 
-// redeliverToHeldPoll has what was lost with another connection go out with the
-// poll that is held already: no new one will come before that is answered.
+// redeliverToHeldPoll restores the outbox for a poll that is held already: after
+// the loss of another connection no new request will come before its answer.
 // spec:14.17
 func (s *Session) redeliverToHeldPoll() {
 	s.mu.Lock()

@@ -7,8 +7,8 @@ import (
 
 // ChannelOptions are what [Server.Configure] says of channels.
 type ChannelOptions struct {
-	// Lazy messages wake nobody: they wait until something else goes to the
-	// client, its connect ends, or LazyTimeout has passed (clause 7.5); 0 means
+	// Lazy messages cause no write of their own: they leave with the next message
+	// or reply to the client, or when LazyTimeout has passed (clause 7.5); 0 means
 	// [Options.LazyTimeout].
 	Lazy        bool
 	LazyTimeout time.Duration

@@ -18,10 +18,10 @@ func isConnectReply(r *Reply) bool { return r.channel == metaConnect }
 // collect takes what may leave together with replies. connectsOnly says that
 // the transport carries messages with connects alone.
 // spec:7.4 spec:10.3.2
-func (s *Session) collect(replies []*Reply, connectsOnly bool) handout {
+func (s *Session) collect(replies []*Reply, connectsOnly bool) transmission {
 	connect := slices.IndexFunc(replies, isConnectReply)
 	if connect < 0 && (connectsOnly || s.connectOnly()) {
-		return handout{}
+		return transmission{}
 	}
 	if !s.outbox.acks {
 		return s.outbox.take()
@@ -36,11 +36,11 @@ func (s *Session) collect(replies []*Reply, connectsOnly bool) handout {
 // change, and before the client can answer. Lazy messages alone are no reason
 // to write.
 // spec:7.3.3 spec:7.5
-func (s *Session) collectForSocket(c *socket, replies []*Reply) handout {
+func (s *Session) collectForSocket(c *socket, replies []*Reply) transmission {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.carrier != carrier(c) || len(replies) == 0 && !s.outbox.waiting() {
-		return handout{}
+		return transmission{}
 	}
 	h := s.collect(replies, false)
 	if slices.ContainsFunc(replies, isConnectReply) {
@@ -52,11 +52,11 @@ func (s *Session) collectForSocket(c *socket, replies []*Reply) handout {
 // collectForPoll is collect for a polling request's answer. A connect takes
 // nothing along if a newer one has come: its client has given it up.
 // spec:7.6
-func (s *Session) collectForPoll(b *batch, connectsOnly bool) handout {
+func (s *Session) collectForPoll(b *batch, connectsOnly bool) transmission {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if b.answersConnect() && b.count != s.connects.count && s.ended == "" {
-		return handout{}
+		return transmission{}
 	}
 	return s.collect(b.replies, connectsOnly)
 }

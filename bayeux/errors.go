@@ -57,15 +57,15 @@ func asError(err error, otherwise *Error) *Error {
 	return otherwise
 }
 
-// again is a refusal after which a client may try once more.
-type again struct{ error }
+// retryable is a refusal after which a client may try once more.
+type retryable struct{ error }
 
-func (a again) Unwrap() error { return a.error }
+func (a retryable) Unwrap() error { return a.error }
 
 // Again wraps a refusal of [Policy.Handshake]: the client is advised to shake
 // hands once more, with other credentials, and not to stay away.
 // spec:2.6
-func Again(refusal error) error { return again{refusal} }
+func Again(refusal error) error { return retryable{refusal} }
 
 // The failures of a delivery.
 var (

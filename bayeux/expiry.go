@@ -34,15 +34,14 @@ const (
 	holdDeliver                 // there is something to deliver
 	holdReplaced                // a newer connect took its place
 	holdOver                    // the session has ended
-	holdDrain                   // the server is about to go
+	holdDrain                   // the server is draining
 )
 
-// lateTimer is how late a timer must fire to show that the whole process stood
-// still, and with it the clients' messages that it would have read.
+// lateTimer is the delay beyond which a timer shows that the process was stopped
+// (SIGSTOP, a paused VM): messages that it would have read may be waiting.
 const lateTimer = time.Second
 
-// silenceAllowed is how long a session lives on after a reply, unless a
-// connect comes. Caller holds mu.
+// silenceAllowed is the time to expiry after a reply. Caller holds mu.
 func (s *Session) silenceAllowed() time.Duration {
 	return s.srv.opts.Interval + s.connects.interval + s.srv.opts.MaxInterval
 }
@@ -62,7 +61,7 @@ func (s *Session) setTimer(t time.Time) {
 	x.timer.Reset(time.Until(t))
 }
 
-// stopExpiry is for the end of a session. It returns the connect that is held,
+// stopExpiry stops the timer of a session that ends, and returns the held connect
 // for the caller to release. Caller holds mu.
 func (s *Session) stopExpiry() *hold {
 	h := s.expiry.held
@@ -73,10 +72,9 @@ func (s *Session) stopExpiry() *hold {
 	return h
 }
 
-// onTimer does what has fallen due: it answers the held connect, or ends the
-// session. A timer that was set anew while it fired comes too early and is set
-// again. One that fires much too late says nothing of the client, whose
-// messages may be waiting to be read: its silence counts anew.
+// onTimer answers the held connect or ends the session. A timer that was reset
+// while it fired is early and is armed again. An expiry that fires later than
+// lateTimer says nothing about the client and starts anew.
 // spec:7.7 spec:9.7
 func (s *Session) onTimer() {
 	s.mu.Lock()
@@ -103,8 +101,8 @@ func (s *Session) onTimer() {
 	s.mu.Unlock()
 }
 
-// releaseHold ends the hold, whose answer is about to be written. The transport
-// calls answered when that is done; until then the session has its full time.
+// releaseHold ends the hold, whose reply is about to be written. The transport
+// calls answered when it is; until then the expiry cannot fire.
 // Caller holds mu.
 // spec:9.1
 func (s *Session) releaseHold() {
@@ -153,8 +151,8 @@ func (s *Session) hold(h *hold) bool {
 	return true
 }
 
-// unhold takes a hold back whose transport has lost its client. It reports
-// whether the hold was still there.
+// unhold removes a hold whose client has disconnected. It is false if the hold had
+// ended already.
 // spec:7.8
 func (s *Session) unhold(h *hold) bool {
 	s.mu.Lock()

@@ -70,17 +70,17 @@ func (l *Local) Publish(channel string, data jsontext.Value) error {
 	case l.session.reason() != "":
 		return ErrGone
 	}
-	var later []*Session
-	l.session.srv.fanOut(l.session, name, NewDelivery(channel, data), &later)
-	notifyAll(later)
+	var toNotify []*Session
+	l.session.srv.fanOut(l.session, name, NewDelivery(channel, data), &toNotify)
+	notifyAll(toNotify)
 	return nil
 }
 
 // Close ends the session. What waits for it is dropped.
 func (l *Local) Close() { l.session.end(Disconnected) }
 
-// notify is what a carrier does: what waits is delivered in a goroutine of its
-// own, unless one is at it.
+// notify implements carrier: a goroutine delivers what is queued, unless one is
+// running.
 func (l *Local) notify(*Session) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -89,10 +89,10 @@ func (l *Local) notify(*Session) {
 		return
 	}
 	l.running = true
-	go l.drain()
+	go l.run()
 }
 
-// sessionEnded does nothing: drain looks at the session itself.
+// sessionEnded implements carrier; run checks the session itself.
 func (l *Local) sessionEnded(*Session, Reason) {}
 
 func (l *Local) deliverAll() {
@@ -106,7 +106,7 @@ func (l *Local) deliverAll() {
 	}
 }
 
-func (l *Local) drain() {
+func (l *Local) run() {
 	for {
 		l.deliverAll()
 		l.mu.Lock()

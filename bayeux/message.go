@@ -57,7 +57,7 @@ var (
 // message; an error means that the envelope cannot be read.
 // spec:1.1 spec:1.4.1 spec:1.4.6 spec:14.13
 func decode(body []byte, maxBatch, maxDepth int) (messages []*Message, err error) {
-	mendSurrogates(body)
+	replaceLoneSurrogates(body)
 	// Over a bytes.Buffer the decoder hands out slices of body itself, which
 	// stay valid as long as body does.
 	dec := jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true))

@@ -9,7 +9,7 @@ import (
 // every session that it goes to and never changed.
 type entry struct {
 	body []byte
-	lazy bool // it waits for something else that goes the same way
+	lazy bool // it causes no write of its own
 }
 
 // outbox is the bounded queue of messages for one client, oldest first:
@@ -55,12 +55,12 @@ type outbox struct {
 	inFlight     int // bytes handed out and not settled yet
 	urgent       int
 	closed       bool
-	notified     bool // the carrier knows that something waits: push need not say so again
+	notified     bool // the carrier has been notified and has not taken since
 
 	base    int64 // how many have been removed from the front
 	replied int64 // behind the last entry that was ahead of the last connect's reply
 	evicted int64 // behind the last entry that was dropped at the bound, unconfirmed; 0 if none was
-	epoch   int   // counts restores, so that a receipt from before is told apart
+	epoch   int   // counts restores: a transmission of an earlier epoch cannot be confirmed
 
 	lastBatch int64      // with acks: the number of the last batch
 	unacked   []ackBatch // with acks: what entries[:sent] is made of
@@ -72,16 +72,16 @@ type ackBatch struct {
 	n  int
 }
 
-// handout is what a transport was given to write. It is settled once, with
-// settle or failed.
-type handout struct {
+// transmission is a run of messages that a transport has taken to write. It is
+// settled once, with settle or failed.
+type transmission struct {
 	entries []entry
 	bytes   int
 	end     int64 // the position behind it
 	epoch   int
 }
 
-// push queues a message. notify says that the carrier must be told. The errors
+// push queues a message. notify says that the carrier must be notified. The errors
 // are [ErrGone] and [ErrOverflow]; after an overflow nothing more is queued.
 // spec:13.2 spec:14.12
 func (o *outbox) push(e entry) (notify bool, err error) {
@@ -100,7 +100,7 @@ func (o *outbox) push(e entry) (notify bool, err error) {
 	}
 	o.entries = append(o.entries, e)
 	o.waitingBytes += len(e.body)
-	o.stats.noteOutbox(len(o.entries), o.held())
+	o.stats.noteOutbox(len(o.entries), o.retained())
 	if e.lazy {
 		return false, nil
 	}
@@ -113,17 +113,17 @@ func (o *outbox) push(e entry) (notify bool, err error) {
 // full says whether there is no room for a message. One that is larger than
 // the bound has room where nothing else is. Caller holds mu.
 func (o *outbox) full(e entry) bool {
-	held := o.held()
-	return len(o.entries) >= o.maxMessages || held > 0 && held+len(e.body) > o.maxBytes
+	retained := o.retained()
+	return len(o.entries) >= o.maxMessages || retained > 0 && retained+len(e.body) > o.maxBytes
 }
 
-// held is the size of everything that waits, is being written or is not
+// retained is the size of everything that waits, is being written or is not
 // confirmed. What is in flight is the newest part of what was handed out, and
 // may be all that is left of it. Caller holds mu.
-func (o *outbox) held() int { return o.waitingBytes + max(o.sentBytes, o.inFlight) }
+func (o *outbox) retained() int { return o.waitingBytes + max(o.sentBytes, o.inFlight) }
 
-// hurry makes lazy messages urgent. notify is as in push.
-func (o *outbox) hurry() (notify bool) {
+// makeUrgent makes lazy messages urgent. notify is as in push.
+func (o *outbox) makeUrgent() (notify bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	waiting := o.entries[o.sent:]
@@ -137,15 +137,15 @@ func (o *outbox) hurry() (notify bool) {
 }
 
 // take hands out everything that waits.
-func (o *outbox) take() handout {
+func (o *outbox) take() transmission {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.handOut()
+	return o.takeLocked()
 }
 
-// handOut is take. Caller holds mu.
-func (o *outbox) handOut() handout {
-	h := handout{entries: o.entries[o.sent:], bytes: o.waitingBytes, epoch: o.epoch}
+// takeLocked is take. Caller holds mu.
+func (o *outbox) takeLocked() transmission {
+	h := transmission{entries: o.entries[o.sent:], bytes: o.waitingBytes, epoch: o.epoch}
 	if o.redeliver || o.acks {
 		h.entries = slices.Clone(h.entries) // drop clears ours while the transport writes
 		o.sent = len(o.entries)
@@ -160,18 +160,18 @@ func (o *outbox) handOut() handout {
 	return h
 }
 
-// settle notes that a handout has been written, or will never be.
-func (o *outbox) settle(h handout) {
+// settle notes that a transmission has been written, or will never be.
+func (o *outbox) settle(h transmission) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.inFlight -= h.bytes
 }
 
-// failed is settle for a handout of which the first n entries were written. The
+// failed is settle for a transmission of which the first n entries were written. The
 // others wait again, in front, unless they are kept anyway. They may exceed the
 // bound: what was accepted is not dropped.
 // spec:9.4
-func (o *outbox) failed(h handout, n int) {
+func (o *outbox) failed(h transmission, n int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.inFlight -= h.bytes
@@ -192,10 +192,10 @@ func (o *outbox) failed(h handout, n int) {
 // takeBatch closes a batch for a connect's reply. It hands out everything that
 // is not acknowledged, what is new last, and the number for the reply.
 // spec:11.1.1 spec:11.1.2
-func (o *outbox) takeBatch() (handout, int64) {
+func (o *outbox) takeBatch() (transmission, int64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	h := o.handOut()
+	h := o.takeLocked()
 	o.lastBatch++
 	if n := len(h.entries); n > 0 {
 		o.unacked = append(o.unacked, ackBatch{o.lastBatch, n})
@@ -205,7 +205,7 @@ func (o *outbox) takeBatch() (handout, int64) {
 	return h, o.lastBatch
 }
 
-// acknowledge forgets the batches up to a number.
+// acknowledge drops the batches up to a number.
 // spec:11.1.2
 func (o *outbox) acknowledge(id int64) {
 	o.mu.Lock()
@@ -216,7 +216,7 @@ func (o *outbox) acknowledge(id int64) {
 	}
 }
 
-// drop forgets the first n entries, which have been sent. Caller holds mu.
+// drop removes the first n entries, which have been sent. Caller holds mu.
 func (o *outbox) drop(n int) {
 	for i := range n {
 		o.sentBytes -= len(o.entries[i].body)
@@ -229,9 +229,9 @@ func (o *outbox) drop(n int) {
 	}
 }
 
-// reply notes that a connect's reply goes out behind a handout: the next
-// connect confirms it. A receipt from before a restore says nothing.
-func (o *outbox) reply(h handout) {
+// reply records that a connect's reply is written behind a transmission: the next
+// connect confirms it. A transmission from before a restore does not count.
+func (o *outbox) reply(h transmission) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.redeliver && h.epoch == o.epoch {
@@ -239,7 +239,7 @@ func (o *outbox) reply(h handout) {
 	}
 }
 
-// confirm forgets what the client has read, as its next connect shows.
+// confirm drops what the client has read, as its next connect shows.
 func (o *outbox) confirm() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -284,8 +284,8 @@ func (o *outbox) empty() bool {
 	return len(o.entries) == o.sent
 }
 
-// waiting says whether something must leave that a held connect must not wait
-// with.
+// waiting says whether there are messages that must not wait: urgent ones, or
+// unacknowledged ones.
 func (o *outbox) waiting() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -11,18 +11,18 @@ import (
 // outboxModel plays random calls against plain lists. Message n has the body
 // {n}.
 type outboxModel struct {
-	o        *outbox
-	limit    int
-	next     byte
-	sent     []byte // handed out, not confirmed
-	waiting  []byte
-	notified bool
-	full     bool
-	lost     int // behind the last message that was dropped unconfirmed
-	replied  int // behind the last message ahead of a connect's reply
-	handouts []handout
-	restores []int // how many restores there were when each was handed out
-	restored int
+	o             *outbox
+	limit         int
+	next          byte
+	sent          []byte // handed out, not confirmed
+	waiting       []byte
+	notified      bool
+	full          bool
+	lost          int // behind the last message that was dropped unconfirmed
+	replied       int // behind the last message ahead of a connect's reply
+	transmissions []transmission
+	restores      []int // how many restores there were when each was handed out
+	restored      int
 }
 
 func newOutboxModel(t *rapid.T, redeliver, acks bool) *outboxModel {
@@ -68,17 +68,17 @@ func (m *outboxModel) take(t *rapid.T) {
 		m.sent = append(m.sent, m.waiting...)
 	}
 	m.waiting, m.notified = nil, false
-	m.handouts, m.restores = append(m.handouts, h), append(m.restores, m.restored)
+	m.transmissions, m.restores = append(m.transmissions, h), append(m.restores, m.restored)
 }
 
-// settled removes a handout that was not settled yet.
-func (m *outboxModel) settled(t *rapid.T) (h handout, current bool) {
-	if len(m.handouts) == 0 {
+// settled removes a transmission that was not settled yet.
+func (m *outboxModel) settled(t *rapid.T) (h transmission, current bool) {
+	if len(m.transmissions) == 0 {
 		t.Skip("nothing is in flight")
 	}
-	i := rapid.IntRange(0, len(m.handouts)-1).Draw(t, "handout")
-	h, current = m.handouts[i], m.restores[i] == m.restored
-	m.handouts, m.restores = slices.Delete(m.handouts, i, i+1), slices.Delete(m.restores, i, i+1)
+	i := rapid.IntRange(0, len(m.transmissions)-1).Draw(t, "transmission")
+	h, current = m.transmissions[i], m.restores[i] == m.restored
+	m.transmissions, m.restores = slices.Delete(m.transmissions, i, i+1), slices.Delete(m.restores, i, i+1)
 	return h, current
 }
 
@@ -89,7 +89,7 @@ func (m *outboxModel) check(t *rapid.T) {
 	if m.o.waiting() != (len(m.waiting) > 0) {
 		t.Fatalf("waiting: got %v with %v", m.o.waiting(), m.waiting)
 	}
-	if len(m.handouts) == 0 && m.o.inFlight != 0 {
+	if len(m.transmissions) == 0 && m.o.inFlight != 0 {
 		t.Fatalf("in flight: got %d bytes, want 0: all is settled", m.o.inFlight)
 	}
 }

@@ -12,17 +12,17 @@ import (
 	"time"
 )
 
-// pollCarrier reaches a client that polls: messages leave with the answers to
-// its requests.
+// pollCarrier is the carrier of a client that polls: messages leave with the
+// answers to its requests.
 type pollCarrier struct {
 	order pollOrder // guarded by the session's lock
 }
 
-// notify ends the held connect, if there is one. Without one the next request
-// finds what waits.
+// notify implements carrier: it answers the held connect, if there is one. Otherwise
+// the next request takes what is queued.
 func (c *pollCarrier) notify(s *Session) { s.answerHeld() }
 
-// sessionEnded does nothing: the end of a session releases its held connect.
+// sessionEnded implements carrier; the end of a session releases its held connect.
 func (c *pollCarrier) sessionEnded(*Session, Reason) {}
 
 // serveLongPolling answers one POST (clause 10).
@@ -87,7 +87,7 @@ func toBytes(list []string) [][]byte {
 // spec:14.13
 func (srv *Server) decodeTexts(texts [][]byte) (messages []*Message, err error) {
 	for _, text := range texts {
-		some, err := decode(mendText(text), srv.opts.MaxBatch-len(messages), srv.opts.MaxDepth)
+		some, err := decode(sanitizeText(text), srv.opts.MaxBatch-len(messages), srv.opts.MaxDepth)
 		if err != nil {
 			return nil, err
 		}
@@ -126,8 +126,8 @@ type poll struct {
 	replyWritten chan struct{} // of the hold, if there was one
 }
 
-// serve processes the request's messages and answers. A connect that asks not
-// to be held comes from a client that has lost a connection, or is new.
+// serve processes the request's messages and answers it. A connect with timeout 0
+// comes from a client that has lost a connection, or is new.
 func (p *poll) serve(messages []*Message) {
 	b := &p.batch
 	defer func() {
@@ -158,8 +158,8 @@ func (p *poll) serve(messages []*Message) {
 	b.end(true)
 }
 
-// hold keeps the connect until something happens. It reports whether there is
-// an answer to write.
+// hold holds the connect until it is released or the client disconnects. It is
+// false if there is no answer to write.
 func (p *poll) hold() bool {
 	b, s := &p.batch, p.batch.session
 	if !p.srv.mayHold(b.peer) {
@@ -170,8 +170,8 @@ func (p *poll) hold() bool {
 	h := &hold{
 		count: b.count, reply: b.connect, until: time.Now().Add(b.wait), delivers: true,
 		release: func(o outcome) {
-			// Not by the request's own goroutine, which comes too late for a
-			// connect that takes this one's place.
+			// Here and not in the request's goroutine, so that the quota is free for
+			// the connect that replaces this one.
 			p.srv.unhold(b.peer)
 			ended <- o
 		},
@@ -180,21 +180,20 @@ func (p *poll) hold() bool {
 	p.replyWritten = h.replyWritten
 	if !s.hold(h) {
 		p.srv.unhold(b.peer)
-		b.replies = append(b.replies, b.connect.over(s.reason()).finish(s))
+		b.replies = append(b.replies, b.connect.sessionOver(s.reason()).finish(s))
 		return true
 	}
 	select {
 	case o := <-ended:
-		return p.over(o)
+		return p.holdEnded(o)
 	case <-p.r.Context().Done():
 		p.abandon(h, ended)
 		return false
 	}
 }
 
-// overLimit makes the reply of a connect whose browser has as many held as it
-// may. The next connect brings fresh advice, because this one was told
-// something unusual (8, Java quirk).
+// overLimit answers a connect beyond the browser's limit of held ones. The next
+// connect gets fresh advice, because this advice is unusual (clause 8.5).
 // spec:8.4 spec:8.5
 func (p *poll) overLimit() {
 	b, s := &p.batch, p.batch.session
@@ -211,8 +210,8 @@ func (p *poll) overLimit() {
 	b.replies = append(b.replies, b.connect.finish(s))
 }
 
-// abandon gives up a held connect whose client has gone: what is queued stays
-// queued, and the session's clock runs from now.
+// abandon ends the hold of a client that has disconnected: what is queued stays,
+// and the expiry starts.
 // spec:7.8
 func (p *poll) abandon(h *hold, ended <-chan outcome) {
 	if p.batch.session.unhold(h) {
@@ -223,18 +222,18 @@ func (p *poll) abandon(h *hold, ended <-chan outcome) {
 	p.batch.session.answered()
 }
 
-// over makes the reply of a connect whose hold has ended, and reports whether
+// holdEnded makes the reply of a connect whose hold has ended, and reports whether
 // it is still to be written. One that was replaced touches neither the outbox
 // nor the expiry: the newer connect is the one that counts.
 // spec:7.6.1
-func (p *poll) over(o outcome) bool {
+func (p *poll) holdEnded(o outcome) bool {
 	b, s := &p.batch, p.batch.session
 	switch o {
 	case holdReplaced:
 		http.Error(p.w, "a newer connect took this one's place", http.StatusInternalServerError)
 		return false
 	case holdOver:
-		b.connect.over(s.reason())
+		b.connect.sessionOver(s.reason())
 	case holdDrain:
 		b.connect.advice = p.srv.drainAdvice()
 	}
@@ -242,7 +241,7 @@ func (p *poll) over(o outcome) bool {
 	return true
 }
 
-// answer sends what the outbox holds, if it may, and the replies.
+// answer writes the messages that may leave, and the replies.
 // spec:1.2 spec:7.2 spec:14.2 spec:8.1 spec:14.10
 func (p *poll) answer() {
 	b := &p.batch
@@ -251,7 +250,7 @@ func (p *poll) answer() {
 		defer b.session.endConnectReply()
 	}
 	h := p.collect()
-	if b.fresh && !b.peer.known {
+	if b.fresh && !b.peer.cookieKnown {
 		http.SetCookie(p.w, p.srv.cookie(b.peer, p.r))
 	}
 	if b.session != nil {
@@ -270,10 +269,10 @@ func (p *poll) ordered() bool {
 
 // collect takes what leaves with this answer.
 // spec:14.17.1
-func (p *poll) collect() handout {
+func (p *poll) collect() transmission {
 	b, s := &p.batch, p.batch.session
 	if s == nil || p.ordered() && !p.mayCarry() {
-		return handout{}
+		return transmission{}
 	}
 	h := s.collectForPoll(b, p.callback != "" || p.srv.opts.Redeliver && !p.ordered())
 	if p.ordered() && b.restart && len(h.entries) > 0 {
@@ -293,9 +292,9 @@ func (p *poll) mayCarry() bool {
 	return p.callback == "" && s.mayPiggyback(p.r.Context())
 }
 
-// settle does what is due when an answer has been written, or not. Until a
-// connect's reply is out no connect on another connection can confirm it.
-func (p *poll) settle(h handout, err error) {
+// settle records the outcome of writing an answer. Only a connect's reply that has
+// been written can be confirmed by a later connect.
+func (p *poll) settle(h transmission, err error) {
 	b, s := &p.batch, p.batch.session
 	switch {
 	case err != nil:
@@ -319,8 +318,8 @@ func (p *poll) settle(h handout, err error) {
 	}
 }
 
-// send writes an answer. Its length is told ahead, and it is written in chunks,
-// so that a client that does not read costs no second copy of what waits for it.
+// send writes an answer, in chunks, so that a client that does not read costs no
+// second copy of its outbox.
 // spec:14.22
 func (p *poll) send(messages []entry) error {
 	parts, size := arrayParts(messages, p.batch.replies)
@@ -348,7 +347,7 @@ func (p *poll) send(messages []entry) error {
 	return nil
 }
 
-// writeParts writes parts, many small ones at a time.
+// writeParts writes the parts, small ones combined.
 func (p *poll) writeParts(parts [][]byte, to io.Writer) error {
 	buf := frames.Get().(*[]byte)
 	defer putBuffer(&frames, buf)

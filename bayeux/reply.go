@@ -45,9 +45,9 @@ func (r *Reply) fail(e *Error) *Reply {
 	return r
 }
 
-// over completes the reply of a connect whose session has ended (2.5).
+// sessionOver completes the reply of a connect whose session has ended (2.5).
 // spec:2.5
-func (r *Reply) over(reason Reason) *Reply {
+func (r *Reply) sessionOver(reason Reason) *Reply {
 	switch reason {
 	case Disconnected, Kicked:
 		r.advice = &advice{reconnect: "none", bare: true}

@@ -29,15 +29,15 @@ type Handler func(ctx context.Context, s *Session, m *Message) error
 // is mounted on and everything below.
 type Server struct {
 	// Static after construction.
-	opts     Options
-	hub      *hub
-	handlers map[string]Handler        // static once serving
-	channels map[string]ChannelOptions // static once serving
-	types    string                    // supportedConnectionTypes as JSON
-	stats    Stats
-	base     context.Context // ends with Close
-	stop     context.CancelFunc
-	sockets  sync.WaitGroup // read loops of WebSockets
+	opts       Options
+	hub        *hub
+	handlers   map[string]Handler        // static once serving
+	channels   map[string]ChannelOptions // static once serving
+	transports string                    // supportedConnectionTypes as JSON
+	stats      Stats
+	base       context.Context // ends with Close
+	stop       context.CancelFunc
+	sockets    sync.WaitGroup // read loops of WebSockets
 
 	draining atomic.Int64 // spread of the drain in nanoseconds, 0 while not draining
 
@@ -56,12 +56,12 @@ type Server struct {
 // spec:1.3.7 spec:10.3.3 spec:14.11
 func New(o Options) *Server {
 	base, stop := context.WithCancel(context.Background())
-	types := `["websocket","long-polling"]`
+	transports := `["websocket","long-polling"]`
 	if o.CallbackPolling {
-		types = `["websocket","long-polling","callback-polling"]`
+		transports = `["websocket","long-polling","callback-polling"]`
 	}
 	return &Server{
-		opts: o.withDefaults(), hub: newHub(), types: types,
+		opts: o.withDefaults(), hub: newHub(), transports: transports,
 		handlers: make(map[string]Handler), channels: make(map[string]ChannelOptions),
 		base: base, stop: stop,
 		sessions: make(map[string]*Session), open: make(map[*socket]struct{}), holds: make(map[string]int),
@@ -120,17 +120,17 @@ func (srv *Server) Publish(channel string, data []byte) error {
 	if !ok || wild || isMeta(name) || isService(name) {
 		return errChannelInvalid
 	}
-	var later []*Session
-	srv.fanOut(nil, name, NewDelivery(channel, data), &later)
-	notifyAll(later)
+	var toNotify []*Session
+	srv.fanOut(nil, name, NewDelivery(channel, data), &toNotify)
+	notifyAll(toNotify)
 	return nil
 }
 
-// notifyPerGoroutine is how many sessions are woken by one goroutine: waking one mostly
-// means to write to it.
+// notifyPerGoroutine is how many sessions one goroutine notifies: to notify a session
+// mostly means to write to its client.
 const notifyPerGoroutine = 64
 
-// notifyAll wakes the sessions that have something new.
+// notifyAll notifies the carriers of sessions with new messages.
 func notifyAll(list []*Session) {
 	some := func(list []*Session) {
 		for _, s := range list {
@@ -144,15 +144,15 @@ func notifyAll(list []*Session) {
 	some(list)
 }
 
-// receivers are lists of subscribers on their way through a publish.
+// receivers pools lists of subscribers for fanOut.
 var receivers = sync.Pool{New: func() any { return new([]*Session) }}
 
 // fanOut queues a message for all subscribers, encoded once. from is the
 // session that published it, nil if it was the application. Sessions to be
-// woken are appended to later: when all of a body has been published, so that
+// woken are appended to toNotify: when all of a body has been published, so that
 // what it brings to one session leaves in one write.
 // spec:13.3 spec:14.19
-func (srv *Server) fanOut(from *Session, channel string, d *Delivery, later *[]*Session) {
+func (srv *Server) fanOut(from *Session, channel string, d *Delivery, toNotify *[]*Session) {
 	if !srv.outgoing(nil, d) {
 		return
 	}
@@ -171,7 +171,7 @@ func (srv *Server) fanOut(from *Session, channel string, d *Delivery, later *[]*
 		}
 		// A session that is over or overflows has been told; the others go on.
 		if wake, _ := s.enqueue(e, set.lazy); wake {
-			*later = append(*later, s)
+			*toNotify = append(*toNotify, s)
 		}
 	}
 	srv.observe(Event{Kind: Published, Session: from, Channel: channel, N: len(*list)})
@@ -245,14 +245,14 @@ func (srv *Server) all() []*Session {
 
 // peer is whoever sends: one HTTP request or one WebSocket.
 type peer struct {
-	principal any
-	browser   string // the cookie's value, or the one that will be set
-	known     bool   // the cookie came with the request
-	origin    string
-	own       bool // the origin is this server's own
-	transport string
-	address   string
-	limited   bool // its holds count against the browser's limit
+	principal   any
+	browser     string // the cookie's value, or the one that will be set
+	cookieKnown bool   // the cookie came with the request
+	origin      string
+	sameOrigin  bool // the origin is this server's own
+	transport   string
+	address     string
+	limited     bool // its holds count against the browser's limit
 }
 
 const (
@@ -273,10 +273,10 @@ func (srv *Server) peer(r *http.Request, transport string) (*peer, error) {
 	if u, err := url.Parse(p.origin); err == nil && u.Host != "" {
 		// Behind a proxy that ends TLS only the host can be compared.
 		secure := r.TLS != nil || srv.opts.CookieSecure
-		p.own = strings.EqualFold(u.Host, r.Host) && (u.Scheme == "https" || !secure)
+		p.sameOrigin = strings.EqualFold(u.Host, r.Host) && (u.Scheme == "https" || !secure)
 	}
 	if c, err := r.Cookie(srv.opts.CookieName); err == nil && len(c.Value) >= 16 && len(c.Value) <= 128 {
-		p.browser, p.known = c.Value, true
+		p.browser, p.cookieKnown = c.Value, true
 	} else {
 		p.browser = newID()
 	}
@@ -369,7 +369,7 @@ func (srv *Server) register(s *Session) error {
 	case over(o.MaxSessionsPerBrowser, srv.browsers, s.by.browser):
 		return errTooManySessions
 	case over(o.MaxSessionsPerAddress, srv.networks, network(s.by.address)):
-		srv.warnOfCrowd()
+		srv.warnAddressLimit()
 		return errTooManySessions
 	}
 	srv.count(s, 1)
@@ -377,10 +377,10 @@ func (srv *Server) register(s *Session) error {
 	return nil
 }
 
-// warnOfCrowd tells the operator that handshakes are refused, at most once a
+// warnAddressLimit tells the operator that handshakes are refused, at most once a
 // minute: it may be a flood, or a proxy whose clients all have its address.
 // Caller holds mu; the logger is called without it.
-func (srv *Server) warnOfCrowd() {
+func (srv *Server) warnAddressLimit() {
 	if now := time.Now(); now.Sub(srv.warned) >= time.Minute {
 		srv.warned = now
 		go srv.opts.Logger.Warn("bayeux: too many sessions of one address, handshakes refused", "max", srv.opts.MaxSessionsPerAddress)

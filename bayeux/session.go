@@ -12,18 +12,18 @@ type Reason string
 
 // The ways in which a session ends.
 const (
-	Disconnected Reason = "disconnected" // the client said goodbye
-	Expired      Reason = "expired"      // the client stayed away for too long
+	Disconnected Reason = "disconnected" // the client sent /meta/disconnect
+	Expired      Reason = "expired"      // no connect came for too long
 	Kicked       Reason = "kicked"       // the application ended it
-	Overflowed   Reason = "overflowed"   // too much waited for it
+	Overflowed   Reason = "overflowed"   // its outbox was full
 	ServerClosed Reason = "closed"       // the server was closed
 )
 
 // Session is one client between its handshake and its end. It outlives the
 // connections that carry it. All methods may be called from any goroutine.
 //
-// It owns the client's identity, its expiry (expiry.go) and its outbox; what
-// belongs to a way of reaching the client is the carrier's.
+// It owns the client's identity, its expiry (expiry.go) and its outbox. The state
+// of the transport belongs to the carrier (carrier.go).
 type Session struct {
 	// Static after construction.
 	srv    *Server
@@ -35,19 +35,19 @@ type Session struct {
 	// Guarded by mu.
 	ended          Reason // empty while it lives
 	carrier        carrier
-	polling        pollCarrier // the carrier whenever no other is
-	connectionLost bool        // the last connection was lost since the client was heard
+	polling        pollCarrier // the carrier unless another is attached
+	connectionLost bool        // the last connection was lost, and the client has not been heard since
 	expiry         expiry
 	connects       connects
-	busy           int  // bodies being processed that will carry messages home
-	notifyLater    bool // the carrier must be notified once busy is 0
+	busy           int  // bodies being processed whose answers will carry messages
+	notifyLater    bool // notify the carrier when busy becomes 0
 	lazy           lazyTimer
 	subs           set[string]
 	onClose        []func(Reason)
 	value          any
 }
 
-// connects is what a session knows from its connects.
+// connects is the state that a session's connects leave behind.
 type connects struct {
 	count    uint64        // over all transports; tells an older one from the newest
 	any      bool          // the first one has come
@@ -56,7 +56,7 @@ type connects struct {
 	active   time.Time     // when the client last did anything but connect
 }
 
-// newSession makes a session that nobody knows yet.
+// newSession makes a session; register makes it known.
 func (srv *Server) newSession(by peer, acks bool) *Session {
 	s := &Session{srv: srv, id: newID(), by: by, outbox: outbox{
 		maxMessages: srv.opts.OutboxMessages, maxBytes: srv.opts.OutboxBytes, stats: &srv.stats,
@@ -75,7 +75,7 @@ func (s *Session) ID() string { return s.id }
 func (s *Session) Browser() string { return s.by.browser }
 
 // BrowserKnown says whether the browser brought its cookie to the handshake.
-func (s *Session) BrowserKnown() bool { return s.by.known }
+func (s *Session) BrowserKnown() bool { return s.by.cookieKnown }
 
 // Principal is what [Options.Authenticate] said at the handshake.
 func (s *Session) Principal() any { return s.by.principal }
@@ -85,7 +85,7 @@ func (s *Session) Origin() string { return s.by.origin }
 
 // SameOrigin says whether that origin has the host and port that the request
 // was sent to. It is false if there was no Origin header.
-func (s *Session) SameOrigin() bool { return s.by.own }
+func (s *Session) SameOrigin() bool { return s.by.sameOrigin }
 
 // Address is the network address of the handshake, as [Options.Address] tells
 // it; "" if that is not known. It is a person's data: do not log it.
@@ -144,7 +144,7 @@ func (s *Session) Send(d *Delivery) error {
 	return s.deliver(entry{body: d.append(nil)})
 }
 
-// deliver queues an encoded message and sees to it that it leaves.
+// deliver queues an encoded message and notifies the carrier.
 func (s *Session) deliver(e entry) error {
 	notify, err := s.enqueue(e, 0)
 	if notify {
@@ -153,8 +153,8 @@ func (s *Session) deliver(e entry) error {
 	return err
 }
 
-// enqueue queues an encoded message; a lazy one waits at most for lazy. notify
-// says that the caller must call notify.
+// enqueue queues an encoded message; lazy is the most that a lazy one may wait.
+// notify says that the caller must call notify.
 func (s *Session) enqueue(e entry, lazy time.Duration) (notify bool, err error) {
 	notify, err = s.outbox.push(e)
 	if err == ErrOverflow {
@@ -179,7 +179,7 @@ type lazyTimer struct {
 	due   time.Time // zero while none wait
 }
 
-// armLazy makes sure that lazy messages leave within d.
+// armLazy makes lazy messages urgent after at most d.
 // spec:7.5
 func (s *Session) armLazy(d time.Duration) {
 	s.mu.Lock()
@@ -190,23 +190,23 @@ func (s *Session) armLazy(d time.Duration) {
 	}
 	s.lazy.due = due
 	if s.lazy.timer == nil {
-		s.lazy.timer = time.AfterFunc(d, s.hurry)
+		s.lazy.timer = time.AfterFunc(d, s.lazyExpired)
 		return
 	}
 	s.lazy.timer.Reset(d)
 }
 
-// hurry is called when lazy messages have waited long enough.
-func (s *Session) hurry() {
+// lazyExpired is called when lazy messages have waited long enough.
+func (s *Session) lazyExpired() {
 	s.mu.Lock()
 	s.lazy.due = time.Time{}
 	s.mu.Unlock()
-	if s.outbox.hurry() {
+	if s.outbox.makeUrgent() {
 		s.notify()
 	}
 }
 
-// noteActive notes that the session did something.
+// noteActive resets the session's inactivity.
 func (s *Session) noteActive() {
 	s.mu.Lock()
 	s.connects.active = time.Now()
@@ -234,11 +234,11 @@ func (s *Session) Disconnect() {
 	s.end(Kicked)
 }
 
-// begin marks a body of this session as being processed, so that what is
-// delivered meanwhile rides home with the replies (clause 5.2). It extends
-// the session's life (clause 9) and says whether the session still lives.
+// beginBody marks a body of this session as being processed, so that what is
+// delivered meanwhile leaves with its replies (clause 5.2), and restarts the expiry
+// (clause 9). It is false if the session has ended.
 // spec:5.2 spec:9.2
-func (s *Session) begin() bool {
+func (s *Session) beginBody() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended != "" {
@@ -252,8 +252,8 @@ func (s *Session) begin() bool {
 	return true
 }
 
-// finish ends what begin began. carried says that the outbox was taken.
-func (s *Session) finish(carried bool) {
+// endBody ends what beginBody began. carried says that the outbox was taken.
+func (s *Session) endBody(carried bool) {
 	s.mu.Lock()
 	s.busy--
 	notify := s.busy == 0 && s.notifyLater
@@ -266,7 +266,7 @@ func (s *Session) finish(carried bool) {
 	}
 }
 
-// overflow ends a session for which more waited than may be kept.
+// overflow ends a session whose outbox is full.
 // spec:14.12
 func (s *Session) overflow() {
 	s.srv.opts.Logger.Warn("bayeux: outbox full, session ended", "transport", s.by.transport)

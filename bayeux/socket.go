@@ -12,10 +12,10 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// socket is one WebSocket, and the carrier of the session heard on it last. It
-// reads in a goroutine of its own, outside of the HTTP handler, whose memory is
-// thereby free. How it writes is told in socketwrite.go. An idle one costs one
-// goroutine and a small buffer.
+// socket is one WebSocket, and the carrier of the session last heard on it. It
+// reads in a goroutine of its own, outside of the HTTP handler, whose stack and
+// buffers are released. socketwrite.go describes the write side. An idle socket
+// costs one goroutine and a small buffer.
 type socket struct {
 	// Static after construction.
 	srv    *Server
@@ -27,12 +27,12 @@ type socket struct {
 
 	mu sync.Mutex
 	// Guarded by mu.
-	session *Session // the one heard on it last
-	pending pending
-	writing bool // somebody has claimed the writing
-	again   bool // and must look once more before giving it up
-	closed  bool
-	room    chan struct{} // closed when replies have been taken; nil unless the reader waits
+	session    *Session // the one heard on it last
+	pending    pending
+	writing    bool // the write side is claimed
+	dirty      bool // its owner must check for pending data before it releases the claim
+	closed     bool
+	spaceFreed chan struct{} // closed when replies have been taken; nil unless the reader waits
 }
 
 // bodies are read buffers; those that grew large are not kept.
@@ -47,8 +47,7 @@ func putBuffer(p *sync.Pool, buf *[]byte) {
 	}
 }
 
-// serveWebSocket upgrades a request and leaves the connection to a goroutine
-// of its own.
+// serveWebSocket upgrades a request and starts the socket's reader.
 // spec:8.3 spec:12.6
 func (srv *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 	if srv.opts.CheckOrigin != nil && !srv.opts.CheckOrigin(r) {
@@ -61,7 +60,7 @@ func (srv *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var cookie *http.Cookie
-	if !p.known && !srv.opts.NoSocketCookie {
+	if !p.cookieKnown && !srv.opts.NoSocketCookie {
 		cookie = srv.cookie(p, r)
 	}
 	conn, err := upgrade(w, r, cookie, srv.opts.Deflate)
@@ -85,17 +84,17 @@ func (srv *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 	go c.read()
 }
 
-// read is the socket's goroutine.
+// read is the reader goroutine.
 // spec:14.20
 func (c *socket) read() {
 	defer c.srv.sockets.Done()
-	defer c.gone()
+	defer c.readerDone()
 	defer c.recovered("a handler")
 	for c.readOne() {
 	}
 }
 
-// recovered is deferred around what the application does: a panic closes this
+// recovered is deferred around calls into the application: a panic closes this
 // socket and nothing else.
 // spec:14.20
 func (c *socket) recovered(what string) {
@@ -105,34 +104,33 @@ func (c *socket) recovered(what string) {
 	}
 }
 
-// sessionless is how long a socket may be without a session.
-const sessionless = 30 * time.Second
+// sessionTimeout is how long a socket may be open without a session.
+const sessionTimeout = 30 * time.Second
 
-// hearBy is when the client must have said something, or the socket counts as
-// dead: one with a session sends a connect at least this often. Until there has
-// been a session nothing that is said extends the time, so that a connection
-// cannot be held by pings alone.
+// readDeadline is when the next frame must have begun. A client with a session
+// sends a connect at least that often. Before a session exists no frame extends
+// the deadline, so that pings alone cannot hold a connection.
 // spec:10.9
-func (c *socket) hearBy() time.Time {
+func (c *socket) readDeadline() time.Time {
 	c.mu.Lock()
 	s := c.session
 	c.mu.Unlock()
 	switch o := &c.srv.opts; {
 	case s == nil:
-		return c.opened.Add(sessionless)
+		return c.opened.Add(sessionTimeout)
 	case s.reason() != "":
-		return time.Now().Add(sessionless)
+		return time.Now().Add(sessionTimeout)
 	default:
-		return time.Now().Add(o.Timeout + o.Interval + o.MaxInterval + sessionless)
+		return time.Now().Add(o.Timeout + o.Interval + o.MaxInterval + sessionTimeout)
 	}
 }
 
-// await waits until the client says something, and reports whether it did. A
-// deadline that passed while the whole process stood still says nothing of the
-// client, which gets some time anew. Idle connections hold no read buffer.
+// await blocks until a frame begins to arrive; false means that the socket is to
+// be closed. A deadline that fired late because the process was stopped says
+// nothing about the client and is extended. Idle connections hold no read buffer.
 // spec:9.7 spec:10.9
 func (c *socket) await() bool {
-	for deadline := c.hearBy(); ; deadline = time.Now().Add(sessionless) {
+	for deadline := c.readDeadline(); ; deadline = time.Now().Add(sessionTimeout) {
 		if err := c.wire.conn.SetReadDeadline(deadline); err != nil || c.isClosed() {
 			return false
 		}
@@ -152,8 +150,7 @@ func (c *socket) isClosed() bool {
 	return c.closed
 }
 
-// readOne reads and processes one message. It says whether the socket can be
-// read on.
+// readOne reads and processes one message; false ends the reader.
 func (c *socket) readOne() bool {
 	if !c.await() {
 		return false
@@ -186,8 +183,7 @@ func (c *socket) readOne() bool {
 	return c.process(messages)
 }
 
-// process has a body's messages processed and answers them. It says whether
-// the socket can be read on.
+// process processes a body's messages and answers them; false ends the reader.
 // spec:7.3.2 spec:10.5
 func (c *socket) process(messages []*Message) bool {
 	b := batch{srv: c.srv, peer: c.peer, session: c.srv.owner(c.peer, messages)}
@@ -215,17 +211,17 @@ func (c *socket) process(messages []*Message) bool {
 	c.queue(b.replies...)
 	b.end(true)
 	c.writeAll()
-	c.awaitRoom()
+	c.awaitSpace()
 	for _, r := range b.replies {
 		if r.channel == metaDisconnect && r.err == nil {
-			c.closeAfter(goodbyeGrace, b.session)
+			c.closeAfter(disconnectGrace, b.session)
 		}
 	}
 	return true
 }
 
-// carry makes this socket the session's carrier, and the session the one heard
-// on it. A session that was heard on it before is no longer reached through it.
+// carry makes this socket the session's carrier. A session that it carried before
+// is detached.
 func (c *socket) carry(s *Session) {
 	c.mu.Lock()
 	old := c.session
@@ -237,9 +233,9 @@ func (c *socket) carry(s *Session) {
 	s.attach(c, false)
 }
 
-// hold keeps the connect: nothing waits for it but the session's timer. A
-// connect that a newer one replaced is not answered. Whoever ends the hold, a
-// timer or another client, has no part in what goes wrong with the reply.
+// hold holds the connect without a goroutine: the session's timer, a newer connect
+// or the session's end releases it. One that was replaced is not answered. A panic
+// of an extension must not reach whatever goroutine released the hold.
 // spec:7.6.2
 func (c *socket) hold(b *batch) {
 	s, r := b.session, b.connect
@@ -250,7 +246,7 @@ func (c *socket) hold(b *batch) {
 		case holdReplaced:
 			return
 		case holdOver:
-			r.over(s.reason())
+			r.sessionOver(s.reason())
 		case holdDrain:
 			r.advice = c.srv.drainAdvice()
 		}
@@ -258,12 +254,12 @@ func (c *socket) hold(b *batch) {
 		c.flush()
 	}
 	if !s.hold(h) {
-		c.queue(r.over(s.reason()).finish(s))
+		c.queue(r.sessionOver(s.reason()).finish(s))
 	}
 }
 
-// notify is what a carrier does: the messages leave at once, unless they leave
-// with connects alone.
+// notify implements carrier: messages are written at once, or with the held
+// connect's reply where they leave with connects alone.
 func (c *socket) notify(s *Session) {
 	if s.connectOnly() {
 		s.answerHeld()
@@ -272,7 +268,7 @@ func (c *socket) notify(s *Session) {
 	}
 }
 
-// sessionEnded closes the socket where the client would not.
+// sessionEnded implements carrier.
 // spec:6.6.1 spec:9.5 spec:14.16
 func (c *socket) sessionEnded(s *Session, reason Reason) {
 	switch reason {
@@ -287,13 +283,13 @@ func (c *socket) sessionEnded(s *Session, reason Reason) {
 	}
 }
 
-// How long a client has to close its WebSocket before the server does: after a
-// disconnect of its own, and after one by the application, when it has been
-// sent what waited for it.
+// disconnectGrace and kickGrace are how long the client has to close the WebSocket
+// before the server does, after its own disconnect and after one by the
+// application.
 // spec:6.6.1
 const (
-	goodbyeGrace = 5 * time.Second
-	kickGrace    = time.Second
+	disconnectGrace = 5 * time.Second
+	kickGrace       = time.Second
 )
 
 func (c *socket) closeAfter(d time.Duration, s *Session) {
@@ -314,9 +310,9 @@ func (c *socket) closeIf(s *Session) {
 // closeWait is how long the closing handshake may take, in either direction.
 const closeWait = time.Second
 
-// close begins the closing handshake: it sends a close frame, and the reader
-// ends as soon as the client has answered with its own, or after closeWait.
-// Without a code, or while a write is stuck, the connection is closed at once.
+// close begins the closing handshake: it sends a close frame, and the reader ends
+// when the client's close frame has arrived, or after closeWait. Without a code,
+// or while a write is blocked, the connection is closed at once.
 // spec:10.11
 func (c *socket) close(code ws.StatusCode, text string) {
 	c.mu.Lock()
@@ -332,14 +328,14 @@ func (c *socket) close(code ws.StatusCode, text string) {
 		_ = c.wire.conn.Close()
 		return
 	}
-	// The reader may be in a handler, so this is the bound whatever it does.
+	// The reader may be blocked in a handler, so the bound is not left to it.
 	time.AfterFunc(2*closeWait, func() { _ = c.wire.conn.Close() })
 	c.wire.wakeReader()
 }
 
-// refuse closes the socket for what the client did wrong. It reads on for a
-// little while, because closing with unread bytes resets the connection, and
-// the client would never see the code.
+// refuse closes the socket for a protocol error. It drains the read side for up to
+// closeWait, because closing with unread data resets the connection, and the
+// client would not see the code.
 func (c *socket) refuse(code ws.StatusCode, text string) {
 	c.mu.Lock()
 	quiet := !c.writing && !c.closed
@@ -350,9 +346,9 @@ func (c *socket) refuse(code ws.StatusCode, text string) {
 	c.close(0, "")
 }
 
-// gone runs when the read loop ends. If a close frame was sent it waits for the
-// client's; a client that closed first gets one.
-func (c *socket) gone() {
+// readerDone runs when the reader ends. If a close frame was sent it waits for the
+// client's; otherwise the client closed first, and gets one.
+func (c *socket) readerDone() {
 	if c.isClosed() {
 		c.wire.awaitClose(closeWait)
 	} else {

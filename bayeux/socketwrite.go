@@ -2,26 +2,27 @@ package bayeux
 
 import "sync"
 
-// A socket has no goroutine that writes. Whoever finds something to write
-// claims the writing, takes all that waits, and looks again when that is out;
-// whoever comes meanwhile leaves a note (again) and goes. So at most one
-// goroutine writes at a time, and what waits meanwhile leaves in one write.
+// A socket has no writer goroutine. A goroutine with something to write claims
+// the write side, writes everything pending, and checks again before it releases
+// the claim; one that finds it claimed sets dirty and returns. So at most one
+// goroutine writes at a time, and what is queued during a write is batched into
+// the next one.
 
-// pending is what waits to be written besides the session's messages.
+// pending is what is queued on the socket besides the session's messages.
 type pending struct {
 	replies []*Reply
 	control []byte // control frames
 	size    int    // of the replies, about
 }
 
-// maxPendingReplies and maxPendingControl bound, in bytes, what waits while
-// somebody is stuck in a write.
+// maxPendingReplies and maxPendingControl bound, in bytes, what is queued while a
+// write blocks.
 const (
 	maxPendingReplies = 128 << 10
 	maxPendingControl = 16 << 10
 )
 
-// queue adds replies to what is to be written.
+// queue adds replies to what is pending.
 func (c *socket) queue(replies ...*Reply) {
 	if len(replies) == 0 {
 		return
@@ -40,7 +41,7 @@ func (c *socket) sendControl(frame []byte) {
 	c.pending.control = append(c.pending.control, frame...)
 	c.mu.Unlock()
 	c.writeAll()
-	c.awaitRoom()
+	c.awaitSpace()
 }
 
 // sendEmpty answers a body without messages, which some clients send as their
@@ -50,59 +51,61 @@ func (c *socket) sendEmpty() {
 	c.sendControl(c.wire.appendText(nil, func(b []byte) []byte { return append(b, "[]"...) }))
 }
 
-// awaitRoom keeps the reader from reading on while too much waits to be
-// written: a client that does not read is not read from.
-func (c *socket) awaitRoom() {
+// awaitSpace applies backpressure: it blocks the reader while too much is
+// pending behind a blocked write.
+func (c *socket) awaitSpace() {
 	c.mu.Lock()
-	var room chan struct{}
+	var freed chan struct{}
 	p := &c.pending
 	if c.writing && !c.closed && (p.size > maxPendingReplies || len(p.control) > maxPendingControl) {
-		if c.room == nil {
-			c.room = make(chan struct{})
+		if c.spaceFreed == nil {
+			c.spaceFreed = make(chan struct{})
 		}
-		room = c.room
+		freed = c.spaceFreed
 	}
 	c.mu.Unlock()
-	if room == nil {
+	if freed == nil {
 		return
 	}
 	select {
-	case <-room:
+	case <-freed:
 	case <-c.ctx.Done():
 	}
 }
 
-// flush writes what there is. It never blocks: what the system does not take
-// at once is written by a goroutine of its own.
+// flush writes what is pending. It never blocks: what the kernel does not accept
+// at once is written by a new goroutine.
 func (c *socket) flush() {
 	if c.claim() {
-		c.drain(false)
+		c.writePending(false)
 	}
 }
 
-// writeAll writes what there is, unless somebody is writing already, who will
-// then look again.
+// writeAll writes what is pending and blocks until it is written, unless another
+// goroutine has claimed the write side.
 func (c *socket) writeAll() {
 	if c.claim() {
-		c.drain(true)
+		c.writePending(true)
 	}
 }
 
-// claim makes the caller the one who writes.
+// claim claims the write side for the caller; false means that it is taken, and
+// that its owner will check for pending data again.
 func (c *socket) claim() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.writing {
-		c.again = true
+		c.dirty = true
 		return false
 	}
 	c.writing = true
 	return true
 }
 
-// drain writes until there is nothing left, and gives up the claim. If the
-// caller must not wait, what blocks goes on in a goroutine. Caller has claimed.
-func (c *socket) drain(mayWait bool) {
+// writePending writes until nothing is pending and releases the claim. With
+// mayWait false it hands a write that would block, and the claim, to a new
+// goroutine. Caller has claimed.
+func (c *socket) writePending(mayWait bool) {
 	for w := c.next(); w != nil; w = c.next() {
 		for w.encode(c.wire) {
 			rest := w.chunk[c.wire.try(w.chunk):]
@@ -115,7 +118,7 @@ func (c *socket) drain(mayWait bool) {
 			default:
 				go func() {
 					if c.finish(w, rest) {
-						c.drainRest(w)
+						c.resumeWrite(w)
 					}
 				}()
 				return
@@ -125,27 +128,28 @@ func (c *socket) drain(mayWait bool) {
 	}
 }
 
-// drainRest goes on with a write, and then with all that waits, as drain(true).
-func (c *socket) drainRest(w *outgoing) {
+// resumeWrite completes a write and continues as writePending(true). Caller has
+// claimed.
+func (c *socket) resumeWrite(w *socketWrite) {
 	for w.encode(c.wire) {
 		if !c.finish(w, w.chunk) {
 			return
 		}
 	}
 	c.written(w)
-	c.drain(true)
+	c.writePending(true)
 }
 
-// next takes what there is to write; nil means nothing, and then the claim is
-// given up. Caller has claimed.
-func (c *socket) next() *outgoing {
+// next takes everything pending as one write; nil means that nothing is, and that
+// the claim has been released. Caller has claimed.
+func (c *socket) next() *socketWrite {
 	for {
 		c.mu.Lock()
-		w := &outgoing{session: c.session, replies: c.pending.replies, control: c.pending.control}
-		c.pending, c.again = pending{}, false
-		if c.room != nil {
-			close(c.room)
-			c.room = nil
+		w := &socketWrite{session: c.session, replies: c.pending.replies, control: c.pending.control}
+		c.pending, c.dirty = pending{}, false
+		if c.spaceFreed != nil {
+			close(c.spaceFreed)
+			c.spaceFreed = nil
 		}
 		closed := c.closed
 		c.mu.Unlock()
@@ -153,7 +157,7 @@ func (c *socket) next() *outgoing {
 			return w
 		}
 		c.mu.Lock()
-		c.writing = c.again && !c.closed
+		c.writing = c.dirty && !c.closed
 		again := c.writing
 		c.mu.Unlock()
 		if !again {
@@ -162,10 +166,9 @@ func (c *socket) next() *outgoing {
 	}
 }
 
-// finish writes the rest of a chunk and waits for it. It is false if that was
-// not possible; then the socket is closed, and what the client cannot have read
-// waits for its next connection.
-func (c *socket) finish(w *outgoing, rest []byte) bool {
+// finish writes the rest of a chunk, blocking. On a failure it closes the socket,
+// requeues the messages that the client cannot have read, and returns false.
+func (c *socket) finish(w *socketWrite, rest []byte) bool {
 	err := c.wire.write(rest, c.srv.opts.WriteTimeout)
 	if err == nil {
 		return true
@@ -175,14 +178,14 @@ func (c *socket) finish(w *outgoing, rest []byte) bool {
 	if s := w.session; s != nil {
 		s.outbox.failed(w.messages, w.whole)
 		if s.outbox.waiting() {
-			s.notify() // it may be reached in another way by now
+			s.notify() // the session may have another carrier by now
 		}
 	}
 	return false
 }
 
-// written is called when all of a write is out.
-func (c *socket) written(w *outgoing) {
+// written is called when a write is complete.
+func (c *socket) written(w *socketWrite) {
 	w.free()
 	if w.session == nil {
 		return
@@ -196,33 +199,33 @@ func (c *socket) written(w *outgoing) {
 // frames are write buffers.
 var frames = sync.Pool{New: func() any { return new([]byte) }}
 
-// A frame of several messages is cut at maxFrame, because the Java client takes
-// no more than 64 KiB in one. Frames are encoded maxChunk bytes at a time, so
-// that a client that does not read costs no second copy of what waits for it.
+// maxFrame bounds a frame of several messages, because the Java client accepts at
+// most 64 KiB in one. maxChunk bounds what is encoded at a time, so that a client
+// that does not read costs no second copy of its outbox.
 const (
 	maxFrame = 32 << 10
 	maxChunk = 64 << 10
 )
 
-// outgoing is a write: leading replies, messages, other replies, each kind in
+// socketWrite is one write: leading replies, messages, other replies, each kind in
 // frames of its own. It is encoded and written in chunks.
 // spec:7.3 spec:7.3.1 spec:14.8
-type outgoing struct {
+type socketWrite struct {
 	session  *Session
 	control  []byte
 	replies  []*Reply
-	messages handout
-	restart  bool // the expiry starts anew when it is out
+	messages transmission
+	restart  bool // it holds a reply whose write restarts the expiry
 
 	buf     *[]byte // from a pool
 	chunk   []byte  // what is being written, in buf
-	whole   int     // so many messages are out for good, in the chunks before
-	encoded int     // so many are in chunks up to this one
+	whole   int     // messages in completed chunks
+	encoded int     // messages in chunks up to this one
 }
 
 // collect adds the session's messages and says whether there is anything to
 // write.
-func (w *outgoing) collect(c *socket) bool {
+func (w *socketWrite) collect(c *socket) bool {
 	if w.session != nil {
 		w.messages = w.session.collectForSocket(c, w.replies)
 		c.srv.wrote(w.session, len(w.messages.entries))
@@ -234,7 +237,7 @@ func (w *outgoing) collect(c *socket) bool {
 }
 
 // encode makes the next chunk and says whether there is one.
-func (w *outgoing) encode(to *wire) bool {
+func (w *socketWrite) encode(to *wire) bool {
 	if w.buf == nil {
 		w.buf = frames.Get().(*[]byte)
 	}
@@ -256,8 +259,8 @@ func (w *outgoing) encode(to *wire) bool {
 	return len(b) > 0
 }
 
-// encodeLeading appends the replies that stand alone and go first.
-func (w *outgoing) encodeLeading(to *wire, b []byte) []byte {
+// encodeLeading appends the replies that go first, each in a frame of its own.
+func (w *socketWrite) encodeLeading(to *wire, b []byte) []byte {
 	rest := w.replies[:0]
 	for _, r := range w.replies {
 		if !r.lead {
@@ -270,7 +273,7 @@ func (w *outgoing) encodeLeading(to *wire, b []byte) []byte {
 	return b
 }
 
-// frameful is how many of the messages go into one frame.
+// frameful is the number of leading messages that fit into one frame, at least 1.
 func frameful(list []entry) (n int) {
 	for size := 0; n < len(list); n++ {
 		if size += len(list[n].body) + 1; n > 0 && size > maxFrame {
@@ -280,8 +283,8 @@ func frameful(list []entry) (n int) {
 	return n
 }
 
-// free gives the buffer back.
-func (w *outgoing) free() {
+// free returns the buffer to its pool.
+func (w *socketWrite) free() {
 	if w.buf != nil {
 		putBuffer(&frames, w.buf)
 		w.buf, w.chunk = nil, nil

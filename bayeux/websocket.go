@@ -144,7 +144,7 @@ func (c *wire) readMessage(buf []byte, limit int, within time.Duration, control 
 // spec:10.4
 func (c *wire) readHeader(fragmented bool) (h ws.Header, err error) {
 	if h, err = ws.ReadHeader(c.in); err != nil {
-		return h, slow(err)
+		return h, timeoutError(err)
 	}
 	state := ws.StateServerSide
 	if fragmented {
@@ -173,7 +173,7 @@ func (c *wire) readPayload(buf []byte, h ws.Header) ([]byte, error) {
 		n := min(left, max(at, readBuffer))
 		buf = slices.Grow(buf, n)[:at+n]
 		if _, err := io.ReadFull(c.in, buf[at:]); err != nil {
-			return nil, slow(err)
+			return nil, timeoutError(err)
 		}
 		left -= n
 	}
@@ -181,10 +181,10 @@ func (c *wire) readPayload(buf []byte, h ws.Header) ([]byte, error) {
 	return buf, nil
 }
 
-// slow is err, unless it says that a message that has begun did not come in
+// timeoutError is err, unless it says that a message that has begun did not come in
 // time.
 // spec:10.12
-func slow(err error) error {
+func timeoutError(err error) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return &wireError{closePolicy, "the message did not come in time"}
 	}
@@ -232,17 +232,17 @@ func closeFrame(code ws.StatusCode, text string) []byte {
 	return ws.MustCompileFrame(ws.NewCloseFrame(ws.NewCloseFrameBody(code, text)))
 }
 
-// write writes frames. Each of its pieces has so much time, so that a client
-// that reads slowly is waited for as long as it reads.
+// write writes frames with a deadline that moves with the progress; each is the
+// time for one piece.
 // spec:14.22
 func (c *wire) write(frames []byte, each time.Duration) error {
 	_, err := progressWriter{c.conn, c.conn.SetWriteDeadline, each}.Write(frames)
 	return err
 }
 
-// wakeReader makes a read that waits for the client return.
+// wakeReader makes a blocked read return.
 func (c *wire) wakeReader() {
-	// Where that fails the connection is gone, which wakes as well.
+	// On an error the connection is closed, and the read returns as well.
 	_ = c.conn.SetReadDeadline(aLongTimeAgo)
 }
 

@@ -8,23 +8,23 @@ import (
 	"unicode/utf8"
 )
 
-// mendText makes text of a body that a client could send and no reader could
+// sanitizeText makes text of a body that a client could send and no reader could
 // decode, so that a fault in one string spoils that string alone: bytes that
 // are no UTF-8, and escaped halves of surrogate pairs, become U+FFFD, which is
 // what browsers make of them.
 // spec:1.4.5
-func mendText(body []byte) []byte {
+func sanitizeText(body []byte) []byte {
 	if !utf8.Valid(body) {
 		body = bytes.ToValidUTF8(body, []byte("\uFFFD"))
 	}
-	mendSurrogates(body)
+	replaceLoneSurrogates(body)
 	return body
 }
 
-// mendSurrogates overwrites the escapes of lone surrogates in JSON. An escape
+// replaceLoneSurrogates overwrites the escapes of lone surrogates in JSON. An escape
 // of U+FFFD is as long.
 // spec:1.4.5
-func mendSurrogates(body []byte) {
+func replaceLoneSurrogates(body []byte) {
 	const escape = len(`\uFFFD`)
 	for {
 		i := bytes.IndexByte(body, '\\')
