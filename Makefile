@@ -111,5 +111,18 @@ bench-gms:
 bench-sqlite:
 	go test -run '^$$' -bench . -benchtime 1x -timeout 30m ./internal/sqlite
 
+# The Debian package, for DEB_ARCH (that of this machine by default) and with a
+# version that begins with a digit, as Debian wants it.
+DEB_ARCH    ?= $(shell go env GOARCH)
+DEB_VERSION = $(shell sed -E 's/^v([0-9])/\1/; /^[0-9]+\./!s/^/0~/; s/-/+/g' <<<'$(VERSION)')
+
+.PHONY: deb
+deb: web
+	@mkdir -p bin/deb
+	CGO_ENABLED=0 GOARCH=$(DEB_ARCH) go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/deb/halley ./cmd/halley
+	cd tools && go build -o ../bin/ github.com/goreleaser/nfpm/v2/cmd/nfpm
+	DEB_ARCH=$(DEB_ARCH) DEB_VERSION=$(DEB_VERSION) bin/nfpm package --config deploy/nfpm.yaml --packager deb --target bin/deb/
+	deploy/check-deb.sh bin/deb/halley_$(DEB_VERSION)_$(DEB_ARCH).deb
+
 clean:
 	rm -rf bin web/desk/dist

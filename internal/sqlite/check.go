@@ -5,8 +5,6 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 
 	"github.com/halley-chat/halley/internal/chat"
 	"github.com/halley-chat/halley/internal/engine"
@@ -52,14 +50,15 @@ func Check(ctx context.Context, dir string, problem func(Problem)) (Report, erro
 		k.report.Problems++
 		problem(p)
 	}
-	if err := k.run(ctx, filepath.Join(dir, fileName)); err != nil {
+	if err := k.run(ctx, dir); err != nil {
 		return k.report, fmt.Errorf("sqlite: check %s: %w", dir, err)
 	}
 	return k.report, nil
 }
 
-func (k *checker) run(ctx context.Context, path string) (err error) {
-	if _, err := os.Stat(path); err != nil {
+func (k *checker) run(ctx context.Context, dir string) (err error) {
+	path, err := existing(dir)
+	if err != nil {
 		return err
 	}
 	if k.codec, err = newCodec(); err != nil {

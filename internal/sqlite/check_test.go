@@ -80,6 +80,14 @@ func TestCheck(t *testing.T) {
 	if err := Snapshot(t.Context(), dir, filepath.Join(copied, fileName)); err == nil {
 		t.Error("a snapshot has overwritten a file")
 	}
+	t.Chdir(filepath.Dir(dir)) // paths may be relative
+	relative := filepath.Base(dir)
+	if err := Snapshot(t.Context(), relative, "relative.db"); err != nil {
+		t.Errorf("a snapshot by relative paths: %v", err)
+	}
+	if r, _ := checked(t, relative); r != beside {
+		t.Errorf("a check by a relative path: got %+v, want %+v", r, beside)
+	}
 }
 
 // What is damaged is named.

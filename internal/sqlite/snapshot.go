@@ -14,8 +14,11 @@ import (
 // synced before the call returns. The server goes on writing meanwhile, and its
 // write-ahead log grows until the copy is done.
 func Snapshot(ctx context.Context, dir, to string) (err error) {
-	path := filepath.Join(dir, fileName)
-	if _, err := os.Stat(path); err != nil {
+	path, err := existing(dir)
+	if err == nil {
+		to, err = filepath.Abs(to)
+	}
+	if err != nil {
 		return fmt.Errorf("sqlite: snapshot: %w", err)
 	}
 	// SQLite takes an empty file for a new database, and would make one that
@@ -40,4 +43,15 @@ func Snapshot(ctx context.Context, dir, to string) (err error) {
 		return fmt.Errorf("sqlite: snapshot: %w", err)
 	}
 	return nil
+}
+
+// existing is the absolute path of the database in a data directory, as a
+// connection needs it, or an error if there is none.
+func existing(dir string) (string, error) {
+	path, err := filepath.Abs(filepath.Join(dir, fileName))
+	if err != nil {
+		return "", err
+	}
+	_, err = os.Stat(path)
+	return path, err
 }
