@@ -38,7 +38,7 @@ func TestAckRedelivers(t *testing.T) {
 		w := newWorld(t, bayeux.Options{Ack: true, MaxInterval: time.Minute})
 		p := w.acking()
 		if f := p.connectAck(0, atOnce); batchOf(f) != 1.0 || len(f) != 1 {
-			t.Fatalf("%v", f)
+			t.Fatalf(`got %v, want batchOf(f) == 1.0, len(f) == 1`, f)
 		}
 		w.deliver(p.id, 1, 2)
 		if f := p.send(`{"channel":"/service/none","clientId":"$","id":"x","data":1}`); len(f) != 1 {
@@ -66,7 +66,7 @@ func TestAckRedelivers(t *testing.T) {
 		// With everything acknowledged a connect is held again.
 		start := time.Now()
 		if f := p.connectAck(5, ""); time.Since(start) != 20*time.Second || len(f) != 1 {
-			t.Errorf("after %v: %v", time.Since(start), f)
+			t.Errorf(`after %v: got %v, want time.Since(start) == 20*time.Second, len(f) == 1`, time.Since(start), f)
 		}
 	})
 }
@@ -91,14 +91,14 @@ func TestAckOverWebSocket(t *testing.T) {
 			}
 		}
 		if diff := cmp.Diff([]int{1}, read()); diff != "" {
-			t.Error(diff)
+			t.Errorf("-want +got\n%s", diff)
 		}
 		_ = s.Conn.Close()
 		again := w.dial(nil)
 		again.ID, s = s.ID, again
 		again.Send(`{"channel":"/meta/connect","clientId":"$","id":"b","ext":{"ack":1},"advice":{"timeout":0}}`)
 		if diff := cmp.Diff([]int{1}, read()); diff != "" {
-			t.Error(diff)
+			t.Errorf("-want +got\n%s", diff)
 		}
 	})
 }
@@ -112,7 +112,7 @@ func TestAckHasABound(t *testing.T) {
 		w.deliver(p.id, 1, 3)
 		p.connectAck(1, atOnce) // delivered, but never acknowledged
 		if err := w.srv.Session(p.id).Deliver("/service/n", []byte("4")); err != bayeux.ErrOverflow {
-			t.Errorf("%v", err)
+			t.Errorf(`got %v, want err == bayeux.ErrOverflow`, err)
 		}
 	})
 }
@@ -123,16 +123,16 @@ func TestConnectOnly(t *testing.T) {
 		s := w.socket()
 		w.deliver(s.ID, 1, 1)
 		if f := s.Ask(`{"channel":"/service/x","clientId":"$","id":"p","data":1}`); len(f) != 1 {
-			t.Errorf("%v", f)
+			t.Errorf(`got %v, want len(f) == 1`, f)
 		}
 		if f := append(s.Ask(`{"channel":"/meta/connect","clientId":"$","id":"3"}`), s.Read()...); numbers(f)[0] != 1 || f[1]["id"] != "3" {
-			t.Errorf("%v", f)
+			t.Errorf(`got %v, want numbers(f)[0] == 1, f[1]["id"] == "3"`, f)
 		}
 		s.Send(`{"channel":"/meta/connect","clientId":"$","id":"4"}`)
 		synctest.Wait()
 		w.deliver(s.ID, 2, 2)
 		if f := append(s.Read(), s.Read()...); numbers(f)[0] != 2 || f[1]["id"] != "4" {
-			t.Errorf("%v", f)
+			t.Errorf(`got %v, want numbers(f)[0] == 2, f[1]["id"] == "4"`, f)
 		}
 	})
 }
@@ -158,7 +158,7 @@ func TestLazy(t *testing.T) {
 		publish("/lazy/a", 2)
 		for name, f := range map[string][]frame{"poll": <-held, "socket": s.Read()} {
 			if diff := cmp.Diff([]int{1, 2}, numbers(f)); diff != "" || time.Since(start) != 3*time.Second {
-				t.Errorf("%s after %v: %s", name, time.Since(start), diff)
+				t.Errorf(`%s after %v: got %s, want diff == "", time.Since(start) == 3*time.Second`, name, time.Since(start), diff)
 			}
 		}
 		// Something urgent takes them along, in order.
@@ -168,7 +168,7 @@ func TestLazy(t *testing.T) {
 		publish("/b", 4)
 		for name, f := range map[string][]frame{"poll": <-held, "socket": s.Read()} {
 			if diff := cmp.Diff([]int{3, 4}, numbers(f)); diff != "" || time.Since(start) != 3*time.Second {
-				t.Errorf("%s after %v: %s", name, time.Since(start), diff)
+				t.Errorf(`%s after %v: got %s, want diff == "", time.Since(start) == 3*time.Second`, name, time.Since(start), diff)
 			}
 		}
 	})
@@ -193,7 +193,7 @@ func TestCallbackPolling(t *testing.T) {
 		}
 		status, kind, body := get("jsonp=cb.f&message=%5B%7B%22channel%22%3A%22/meta/handshake%22%7D%5D")
 		if status != 200 || kind != "text/javascript;charset=UTF-8" || !strings.HasPrefix(body, "cb.f([{") || !strings.HasSuffix(body, "}])") {
-			t.Errorf("%d %s %s", status, kind, body)
+			t.Errorf(`got %d %s %s, want status == 200, kind == "text/javascript;charset=UTF-8", strings.HasPrefix(body, "cb.f([{"), strings.HasSuffix(body, "}])")`, status, kind, body)
 		}
 		id := strings.Split(strings.Split(body, `"clientId":"`)[1], `"`)[0]
 		get("jsonp=f&message=%7B%22channel%22%3A%22/meta/connect%22,%22clientId%22%3A%22" + id + "%22%7D")
@@ -204,11 +204,11 @@ func TestCallbackPolling(t *testing.T) {
 			t.Errorf("delivered without a connect: %s", body)
 		}
 		if _, _, body := get("jsonp=f&message=%7B%22channel%22%3A%22/meta/connect%22,%22clientId%22%3A%22" + id + "%22%7D"); !strings.Contains(body, `"a\u2028b"`) {
-			t.Errorf("%s", body)
+			t.Errorf(`got %s, want strings.Contains(body, '"a\u2028b"')`, body)
 		}
 		for _, bad := range []string{"jsonp=&message=%5B%5D", "jsonp=a()&message=%5B%5D", "jsonp=f", "jsonp=f&jsonp=g&message=%5B%5D", "jsonp=" + strings.Repeat("f", 65) + "&message=%5B%5D", "jsonp=f&message=x"} {
 			if status, _, _ := get(bad); status != 400 {
-				t.Errorf("%s: %d", bad, status)
+				t.Errorf(`%s: got %d, want status == 400`, bad, status)
 			}
 		}
 		off := newWorld(t, bayeux.Options{})

@@ -71,7 +71,7 @@ func TestSessionAddress(t *testing.T) {
 		w.poller()
 		w.net.Socket(t, nil).Shake()
 		if len(got) != 2 || got[0] != "long-polling 192.0.2.7" || got[1] != "websocket 192.0.2.7" {
-			t.Errorf("%q", got)
+			t.Errorf(`got %q, want len(got) == 2, got[0] == "long-polling 192.0.2.7", got[1] == "websocket 192.0.2.7"`, got)
 		}
 	})
 }

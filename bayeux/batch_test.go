@@ -44,7 +44,7 @@ func TestConnectDoesNotSplitWhatABodyDelivers(t *testing.T) {
 		}
 		w.deliver(p.id, 3, 3)
 		if diff := cmp.Diff([]int{3}, numbers(<-connect)); diff != "" {
-			t.Error(diff)
+			t.Errorf("-want +got\n%s", diff)
 		}
 	})
 }

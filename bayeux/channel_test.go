@@ -73,7 +73,7 @@ func TestNormalChannel(t *testing.T) {
 	} {
 		name, wild, ok := normalChannel(in)
 		if ok != want.ok || ok && (name != want.name || wild != want.wild) {
-			t.Errorf("%q: %q %v %v", in, name, wild, ok)
+			t.Errorf("%q: got %q, wild %v, ok %v; want %+v", in, name, wild, ok, want)
 		}
 	}
 	if _, _, ok := normalChannel("/a/**/b"); ok {

@@ -2,6 +2,7 @@ package bayeux_test
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -90,7 +91,7 @@ func TestAPanicBehindAHeldConnect(t *testing.T) {
 			t.Errorf("closed with %d", code)
 		}
 		if f := other.Ask(`{"channel":"/service/none","clientId":"$","id":"p","data":1}`); f[0]["id"] != "p" {
-			t.Errorf("%v", f)
+			t.Errorf(`got %v, want f[0]["id"] == "p"`, f)
 		}
 	})
 }
@@ -108,7 +109,7 @@ func TestAnOldSocketTakesNothing(t *testing.T) {
 		synctest.Wait()
 		w.deliver(s.ID, 1, 1)
 		if diff := cmp.Diff([]int{1}, numbers(s.Read())); diff != "" {
-			t.Error(diff)
+			t.Errorf("-want +got\n%s", diff)
 		}
 		w.deliver(s.ID, 2, 2) // rests
 		go func() {
@@ -119,7 +120,7 @@ func TestAnOldSocketTakesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff([]int{2}, numbers(s.Read())); diff != "" {
-			t.Error(diff)
+			t.Errorf("-want +got\n%s", diff)
 		}
 	})
 }
@@ -147,7 +148,7 @@ func TestAFailedWriteIsToldToTheNextConnection(t *testing.T) {
 			}
 		}
 		if diff := cmp.Diff([]int{1, 2}, got); diff != "" {
-			t.Error(diff)
+			t.Errorf("-want +got\n%s", diff)
 		}
 	})
 }
@@ -171,7 +172,7 @@ func TestASocketClosesBesideAHeldPoll(t *testing.T) {
 		start := time.Now()
 		_ = s.Conn.Close()
 		if got := numbers(<-held); cmp.Diff([]int{1, 2}, got) != "" || time.Since(start) != 0 {
-			t.Errorf("%v after %v", got, time.Since(start))
+			t.Errorf(`got %v after %v, want numbers []int{1, 2}, time.Since(start) == 0`, got, time.Since(start))
 		}
 	})
 }
@@ -201,7 +202,7 @@ func TestAFailedAnswerGoesToTheNewerConnect(t *testing.T) {
 			p.say(`{"channel":"/meta/connect","clientId":"$","id":"next"}`)
 		}
 		if diff := cmp.Diff([]int{1, 2}, got); diff != "" {
-			t.Error(diff)
+			t.Errorf("-want +got\n%s", diff)
 		}
 	})
 }
@@ -227,7 +228,7 @@ func TestALateAnswerTakesNothing(t *testing.T) {
 		w.deliver(p.id, 1, 1)
 		synctest.Wait()
 		if diff := cmp.Diff([]int{1}, numbers(p.send(`{"channel":"/meta/connect","clientId":"$","advice":{"timeout":0}}`))); diff != "" {
-			t.Error(diff)
+			t.Errorf("-want +got\n%s", diff)
 		}
 		w.deliver(p.id, 2, 2)
 		close(late)
@@ -235,7 +236,7 @@ func TestALateAnswerTakesNothing(t *testing.T) {
 			t.Errorf("%v with the older one", got)
 		}
 		if diff := cmp.Diff([]int{2}, numbers(<-p.connect("next"))); diff != "" {
-			t.Error(diff)
+			t.Errorf("-want +got\n%s", diff)
 		}
 	})
 }
@@ -246,37 +247,39 @@ func TestALateAnswerTakesNothing(t *testing.T) {
 // spec:14.17.1
 func TestWithRedeliverMessagesLeaveWithConnects(t *testing.T) {
 	for _, ordered := range []bool{true, false} {
-		synctest.Test(t, func(t *testing.T) {
-			w := newWorld(t, bayeux.Options{Redeliver: true, OrderedPolling: ordered})
-			n := 0
-			w.srv.Handle("/service/next", func(_ context.Context, s *bayeux.Session, _ *bayeux.Message) error {
-				n++
-				w.deliver(s.ID(), n, n)
-				return nil
-			})
-			p := w.poller()
-			publish := func() {
-				t.Helper()
-				if got := numbers(p.send(`{"channel":"/service/next","clientId":"$","data":0}`)); got != nil {
-					t.Errorf("%v with an answer", got)
+		t.Run(fmt.Sprint("ordered ", ordered), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, bayeux.Options{Redeliver: true, OrderedPolling: ordered})
+				n := 0
+				w.srv.Handle("/service/next", func(_ context.Context, s *bayeux.Session, _ *bayeux.Message) error {
+					n++
+					w.deliver(s.ID(), n, n)
+					return nil
+				})
+				p := w.poller()
+				publish := func() {
+					t.Helper()
+					if got := numbers(p.send(`{"channel":"/service/next","clientId":"$","data":0}`)); got != nil {
+						t.Errorf("%v with an answer", got)
+					}
 				}
-			}
-			start := time.Now()
-			ctx, hangUp := context.WithCancel(t.Context())
-			go w.post(ctx, p.cookie, `{"channel":"/meta/connect","clientId":"`+p.id+`","id":"3"}`)
-			synctest.Wait()
-			hangUp()
-			synctest.Wait()
-			publish() // the client has lost its connect, and may lose this
-			if diff := cmp.Diff([]int{1}, numbers(<-p.connect("4"))); diff != "" {
-				t.Error(diff)
-			}
-			held := p.connect("5")
-			synctest.Wait()
-			publish()
-			if got := numbers(<-held); cmp.Diff([]int{2}, got) != "" || time.Since(start) != 0 {
-				t.Errorf("%v after %v", got, time.Since(start))
-			}
+				start := time.Now()
+				ctx, hangUp := context.WithCancel(t.Context())
+				go w.post(ctx, p.cookie, `{"channel":"/meta/connect","clientId":"`+p.id+`","id":"3"}`)
+				synctest.Wait()
+				hangUp()
+				synctest.Wait()
+				publish() // the client has lost its connect, and may lose this
+				if diff := cmp.Diff([]int{1}, numbers(<-p.connect("4"))); diff != "" {
+					t.Errorf("-want +got\n%s", diff)
+				}
+				held := p.connect("5")
+				synctest.Wait()
+				publish()
+				if got := numbers(<-held); cmp.Diff([]int{2}, got) != "" || time.Since(start) != 0 {
+					t.Errorf(`got %v after %v, want numbers []int{2}, time.Since(start) == 0`, got, time.Since(start))
+				}
+			})
 		})
 	}
 }

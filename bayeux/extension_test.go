@@ -80,16 +80,16 @@ func TestExtensionsSeeWholeMessages(t *testing.T) {
 			{"channel": "/a", "id": "9", "successful": true, "ext": map[string]any{"1": true, "2": true}},
 		}
 		if diff := cmp.Diff(want, f); diff != "" {
-			t.Error(diff)
+			t.Errorf("-want +got\n%s", diff)
 		}
 		if diff := cmp.Diff([]string{"1 in", "2 in", "2 out", "1 out", "2 reply", "1 reply"}, order); diff != "" {
-			t.Error(diff)
+			t.Errorf("-want +got\n%s", diff)
 		}
 		if f := p.send(`{"channel":"/a","clientId":"$","id":"9","data":"veto"}`); len(f) != 1 || f[0]["error"] != "404::message_deleted" {
-			t.Errorf("%v", f)
+			t.Errorf(`got %v, want len(f) == 1, f[0]["error"] == "404::message_deleted"`, f)
 		}
 		if f := p.send(`{"channel":"/a","clientId":"$","id":"9","data":"silent"}`); len(f) != 1 || f[0]["successful"] != true {
-			t.Errorf("%v", f)
+			t.Errorf(`got %v, want len(f) == 1, f[0]["successful"] == true`, f)
 		}
 	})
 }
@@ -103,7 +103,7 @@ func TestTimesyncAndTimestamp(t *testing.T) {
 		f := s.Ask(`{"channel":"/meta/connect","clientId":"$","id":"1","ext":{"timesync":{"tc":1000,"l":0,"o":0}},"advice":{"timeout":4000}}`)
 		want := map[string]any{"tc": 1000.0, "ts": float64(start.UnixMilli()), "p": 4000.0, "a": 1000.0 - float64(start.UnixMilli())}
 		if diff := cmp.Diff(want, f[0].At("ext", "timesync")); diff != "" {
-			t.Error(diff)
+			t.Errorf("-want +got\n%s", diff)
 		}
 		if f[0]["timestamp"] != time.Now().UTC().Format(http.TimeFormat) {
 			t.Errorf("timestamp %v", f[0]["timestamp"])
@@ -114,7 +114,7 @@ func TestTimesyncAndTimestamp(t *testing.T) {
 		}
 		w.deliver(s.ID, 1, 1)
 		if f := s.Read(); f[0]["timestamp"] == nil {
-			t.Errorf("%v", f)
+			t.Errorf(`got %v, want f[0]["timestamp"] != nil`, f)
 		}
 	})
 }
@@ -122,7 +122,7 @@ func TestTimesyncAndTimestamp(t *testing.T) {
 // spec:11.5
 func TestZ85(t *testing.T) {
 	if got := string(bayeux.AppendZ85(nil, []byte{0x86, 0x4F, 0xD2, 0x6F, 0xB5, 0x59, 0xF7, 0x5B})); got != "HelloWorld" {
-		t.Errorf("%q", got)
+		t.Errorf(`got %q, want got == "HelloWorld"`, got)
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		in := rapid.SliceOf(rapid.Byte()).Draw(t, "bytes")
@@ -175,7 +175,7 @@ func TestAuthorizersAndCreate(t *testing.T) {
 		} {
 			f := p.send(body)
 			if f[len(f)-1]["error"] != want {
-				t.Errorf("%s: %v", body, f)
+				t.Errorf(`%s: got %v, want f[len(f)-1]["error"] == want`, body, f)
 			}
 		}
 	})
@@ -190,10 +190,10 @@ func TestNoEcho(t *testing.T) {
 		p.send(`{"channel":"/meta/subscribe","clientId":"$","subscription":"/quiet"}`)
 		s.Ask(`{"channel":"/meta/subscribe","clientId":"$","subscription":"/quiet"}`)
 		if f := p.send(`{"channel":"/quiet","clientId":"$","id":"9","data":7}`); len(f) != 1 {
-			t.Errorf("%v", f)
+			t.Errorf(`got %v, want len(f) == 1`, f)
 		}
 		if diff := cmp.Diff([]int{7}, numbers(s.Read())); diff != "" {
-			t.Error(diff)
+			t.Errorf("-want +got\n%s", diff)
 		}
 	})
 }
@@ -248,42 +248,44 @@ func TestLocal(t *testing.T) {
 		}
 		synctest.Wait()
 		if diff := cmp.Diff([]int{1, 2}, numbers(got)); diff != "" {
-			t.Error(diff)
+			t.Errorf("-want +got\n%s", diff)
 		}
 		if diff := cmp.Diff([]int{2}, numbers(<-p.connect("3"))); diff != "" {
-			t.Error(diff)
+			t.Errorf("-want +got\n%s", diff)
 		}
 		l.Close()
 		if err := l.Publish("/room/a", []byte("3")); err != bayeux.ErrGone {
-			t.Errorf("%v", err)
+			t.Errorf(`got %v, want err == bayeux.ErrGone`, err)
 		}
 		if err := l.Subscribe("/room/b"); err != bayeux.ErrGone {
-			t.Errorf("%v", err)
+			t.Errorf(`got %v, want err == bayeux.ErrGone`, err)
 		}
 	})
 }
 
 func TestInactivity(t *testing.T) {
 	for _, both := range []bool{false, true} {
-		synctest.Test(t, func(t *testing.T) {
-			w := newWorld(t, bayeux.Options{MaxInactivity: 50 * time.Second, ActiveByDelivery: both})
-			s := w.socket()
-			for range 2 {
-				s.Ask(`{"channel":"/meta/connect","clientId":"$"}`) // 20 s each
-			}
-			w.deliver(s.ID, 1, 1)
-			s.Read()
-			s.Ask(`{"channel":"/meta/connect","clientId":"$"}`)
-			f := s.Ask(`{"channel":"/meta/connect","clientId":"$","advice":{"timeout":0}}`)
-			if kicked := f[0]["channel"] == "/meta/disconnect"; kicked == both {
-				t.Errorf("both ways %v: %v", both, f)
-			}
-			if !both {
-				f = append(f, s.Read()...)
-				if f[1]["successful"] != false || f[1].At("advice", "reconnect") != "none" {
-					t.Errorf("%v", f)
+		t.Run(fmt.Sprint("both ", both), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, bayeux.Options{MaxInactivity: 50 * time.Second, ActiveByDelivery: both})
+				s := w.socket()
+				for range 2 {
+					s.Ask(`{"channel":"/meta/connect","clientId":"$"}`) // 20 s each
 				}
-			}
+				w.deliver(s.ID, 1, 1)
+				s.Read()
+				s.Ask(`{"channel":"/meta/connect","clientId":"$"}`)
+				f := s.Ask(`{"channel":"/meta/connect","clientId":"$","advice":{"timeout":0}}`)
+				if kicked := f[0]["channel"] == "/meta/disconnect"; kicked == both {
+					t.Errorf("both ways %v: %v", both, f)
+				}
+				if !both {
+					f = append(f, s.Read()...)
+					if f[1]["successful"] != false || f[1].At("advice", "reconnect") != "none" {
+						t.Errorf(`got %v, want f[1]["successful"] == false, f[1].At("advice", "reconnect") == "none"`, f)
+					}
+				}
+			})
 		})
 	}
 }
@@ -316,7 +318,7 @@ func TestObserve(t *testing.T) {
 			bayeux.Published: 2, bayeux.Written: 2,
 		}
 		if diff := cmp.Diff(want, counts); diff != "" {
-			t.Error(diff)
+			t.Errorf("-want +got\n%s", diff)
 		}
 	})
 }
@@ -337,7 +339,7 @@ func TestRemoteCall(t *testing.T) {
 			{"channel": "/service/double", "id": "7", "successful": true},
 		}
 		if diff := cmp.Diff(want, f); diff != "" {
-			t.Error(diff)
+			t.Errorf("-want +got\n%s", diff)
 		}
 	})
 }

@@ -41,7 +41,7 @@ func FuzzBatch(f *testing.F) {
 			var frames []frame
 			if w.Code == 200 {
 				if err := json.Unmarshal(w.Body.Bytes(), &frames); err != nil || len(frames) == 0 {
-					t.Fatalf("%v: %s", err, w.Body)
+					t.Fatalf(`got %v: %s, want err == nil, len(frames) != 0`, err, w.Body)
 				}
 			}
 			return w.Code, frames

@@ -66,7 +66,7 @@ func TestCookieOptions(t *testing.T) {
 				t.Fatal(err)
 			}
 			if c.Name != "WHO" || c.Path != "/chat" || !c.Secure || !c.HttpOnly || c.Domain != "shop.example" || c.SameSite != http.SameSiteNoneMode {
-				t.Errorf("%s: %v", transport, c)
+				t.Errorf(`%s: got %v, want c.Name == "WHO", c.Path == "/chat", c.Secure, c.HttpOnly, c.Domain == "shop.example", c.SameSite == http.SameSiteNoneMode`, transport, c)
 			}
 		}
 	})
@@ -88,7 +88,7 @@ func TestExtensionsSeeTheServersDisconnect(t *testing.T) {
 		s := w.socket()
 		w.srv.Session(s.ID).Disconnect()
 		if f := s.Read(); f[0]["channel"] != "/meta/disconnect" || f[0]["successful"] != true || f[0].At("ext", "why") != "maintenance" {
-			t.Errorf("%v", f)
+			t.Errorf(`got %v, want f[0]["channel"] == "/meta/disconnect", f[0]["successful"] == true, f[0].At("ext", "why") == "maintenance"`, f)
 		}
 	})
 }

@@ -28,14 +28,14 @@ func TestOrderedPolling(t *testing.T) {
 			t.Helper()
 			f := p.send(`{"channel":"/service/next","clientId":"$","id":"p","data":0}`)
 			if f[len(f)-1]["id"] != "p" {
-				t.Fatalf("%v", f)
+				t.Fatalf(`got %v, want f[len(f)-1]["id"] == "p"`, f)
 			}
 			return numbers(f)
 		}
 		expect := func(what string, want, got []int) {
 			t.Helper()
 			if diff := cmp.Diff(want, got); diff != "" {
-				t.Errorf("%s: %s", what, diff)
+				t.Errorf(`%s: got %s, want diff == ""`, what, diff)
 			}
 		}
 

@@ -24,7 +24,7 @@ func TestLazyMessagesKeepTheirPlace(t *testing.T) {
 		synctest.Wait()
 		w.deliver(p.id, 1, 1)
 		if diff := cmp.Diff([]int{1}, numbers(<-held)); diff != "" { // read after what follows, for all the server knows
-			t.Error(diff)
+			t.Errorf("-want +got\n%s", diff)
 		}
 		if err := w.srv.Publish("/lazy", []byte("2")); err != nil {
 			t.Fatal(err)
@@ -33,7 +33,7 @@ func TestLazyMessagesKeepTheirPlace(t *testing.T) {
 			t.Errorf("%v with a publish's answer", got)
 		}
 		if diff := cmp.Diff([]int{2}, numbers(p.send(`{"channel":"/meta/connect","clientId":"$","advice":{"timeout":0}}`))); diff != "" {
-			t.Error(diff)
+			t.Errorf("-want +got\n%s", diff)
 		}
 	})
 }
@@ -56,7 +56,7 @@ func TestOneOfTwoAnswersCarriesMessages(t *testing.T) {
 		w.deliver(p.id, 1, 1)
 		close(first)
 		if diff := cmp.Diff([]int{1}, numbers(<-answers)); diff != "" {
-			t.Error(diff)
+			t.Errorf("-want +got\n%s", diff)
 		}
 		w.deliver(p.id, 2, 2)
 		close(second)
@@ -65,7 +65,7 @@ func TestOneOfTwoAnswersCarriesMessages(t *testing.T) {
 		}
 		start := time.Now()
 		if got := numbers(<-p.connect("3")); cmp.Diff([]int{2}, got) != "" || time.Since(start) != 250*time.Millisecond {
-			t.Errorf("%v after %v", got, time.Since(start))
+			t.Errorf(`got %v after %v, want numbers []int{2}, time.Since(start) == 250*time.Millisecond`, got, time.Since(start))
 		}
 	})
 }
@@ -80,14 +80,14 @@ func TestAConnectThatDoesNotWaitGivesAHeadStart(t *testing.T) {
 		p := w.poller()
 		w.deliver(p.id, 1, 1)
 		if diff := cmp.Diff([]int{1}, numbers(p.send(`{"channel":"/service/none","clientId":"$","data":0}`))); diff != "" {
-			t.Error(diff)
+			t.Errorf("-want +got\n%s", diff)
 		}
 		w.deliver(p.id, 2, 2)
 		if got := numbers(p.send(`{"channel":"/meta/connect","clientId":"$","advice":{"timeout":0}}`)); got != nil {
-			t.Errorf("%v", got)
+			t.Errorf(`got %v, want got == nil`, got)
 		}
 		if diff := cmp.Diff([]int{2}, numbers(<-p.connect("4"))); diff != "" {
-			t.Error(diff)
+			t.Errorf("-want +got\n%s", diff)
 		}
 	})
 }
@@ -103,11 +103,11 @@ func TestAcknowledgedSessionsGiveNoHeadStart(t *testing.T) {
 		p.send(`{"channel":"/meta/connect","clientId":"$","id":"2"}`)
 		w.deliver(p.id, 1, 1)
 		if got := numbers(p.send(`{"channel":"/service/none","clientId":"$","data":0}`)); got != nil {
-			t.Errorf("%v", got)
+			t.Errorf(`got %v, want got == nil`, got)
 		}
 		start := time.Now()
 		if got := numbers(<-p.connect("3")); cmp.Diff([]int{1}, got) != "" || time.Since(start) != 0 {
-			t.Errorf("%v after %v", got, time.Since(start))
+			t.Errorf(`got %v after %v, want numbers []int{1}, time.Since(start) == 0`, got, time.Since(start))
 		}
 	})
 }
@@ -151,14 +151,14 @@ func TestAnAnswerWaitsForTheConnectThatCarries(t *testing.T) {
 				published := ask(`{"channel":"/service/next","clientId":"$","id":"p","data":0}`)
 				if c.connect == "" {
 					if diff := cmp.Diff(c.publish, <-published, cmp.AllowUnexported(answer{})); diff != "" {
-						t.Error(diff)
+						t.Errorf("-want +got\n%s", diff)
 					}
 					return
 				}
 				time.Sleep(10 * time.Millisecond)
 				connected := ask(`{"channel":"/meta/connect","clientId":"$",` + c.connect + `}`)
 				if diff := cmp.Diff([]answer{c.publish, c.connection}, []answer{<-published, <-connected}, cmp.AllowUnexported(answer{})); diff != "" {
-					t.Error(diff)
+					t.Errorf("-want +got\n%s", diff)
 				}
 			})
 		})
@@ -179,10 +179,10 @@ func TestAnAnswerBesideASocketDoesNotWait(t *testing.T) {
 		start := time.Now()
 		_, _, f := w.post(t.Context(), "", `{"channel":"/service/next","clientId":"`+s.ID+`","id":"p","data":0}`)
 		if len(f) != 1 || f[0]["id"] != "p" || time.Since(start) != 0 {
-			t.Errorf("%v after %v", f, time.Since(start))
+			t.Errorf(`got %v after %v, want len(f) == 1, f[0]["id"] == "p", time.Since(start) == 0`, f, time.Since(start))
 		}
 		if diff := cmp.Diff([]int{1}, numbers(s.Read())); diff != "" {
-			t.Error(diff)
+			t.Errorf("-want +got\n%s", diff)
 		}
 	})
 }

@@ -36,45 +36,47 @@ func (w *world) deliver(id string, from, to int) {
 // spec:14.17
 func TestRedeliverAfterADeadSocket(t *testing.T) {
 	for _, on := range []bool{true, false} {
-		synctest.Test(t, func(t *testing.T) {
-			w := newWorld(t, bayeux.Options{Redeliver: on, MaxInterval: time.Minute})
-			s := w.socket()
-			s.Send(`{"channel":"/meta/connect","clientId":"$","id":"3","advice":{"timeout":1000}}`)
-			synctest.Wait()
-			w.deliver(s.ID, 1, 2)
-			got := numbers(s.Read())
-			for len(got) < 2 {
-				got = append(got, numbers(s.Read())...)
-			}
-			s.Read() // the connect's reply
-			s.Send(`{"channel":"/meta/connect","clientId":"$","id":"4"}`)
-			synctest.Wait() // 1 and 2 are confirmed by this connect
-			w.deliver(s.ID, 3, 5)
-			go func() { // the bytes are read by somebody, but never by the client
-				for {
-					if _, code := s.ReadFrame(); code != 0 {
-						return
-					}
+		t.Run(fmt.Sprint("on ", on), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, bayeux.Options{Redeliver: on, MaxInterval: time.Minute})
+				s := w.socket()
+				s.Send(`{"channel":"/meta/connect","clientId":"$","id":"3","advice":{"timeout":1000}}`)
+				synctest.Wait()
+				w.deliver(s.ID, 1, 2)
+				got := numbers(s.Read())
+				for len(got) < 2 {
+					got = append(got, numbers(s.Read())...)
 				}
-			}()
-			synctest.Wait()
-			w.deliver(s.ID, 6, 6)
-			again := w.dial(nil)
-			again.ID = s.ID
-			again.Send(`{"channel":"/meta/connect","clientId":"$","id":"5","advice":{"timeout":0}}`)
-			synctest.Wait()
-			w.deliver(s.ID, 7, 7)
-			want := []int{3, 4, 5, 6, 7}
-			if !on {
-				want = []int{7}
-			}
-			var after []int
-			for len(after) < len(want) {
-				after = append(after, numbers(again.Read())...)
-			}
-			if diff := cmp.Diff(want, after); diff != "" {
-				t.Errorf("redeliver %v: %s", on, diff)
-			}
+				s.Read() // the connect's reply
+				s.Send(`{"channel":"/meta/connect","clientId":"$","id":"4"}`)
+				synctest.Wait() // 1 and 2 are confirmed by this connect
+				w.deliver(s.ID, 3, 5)
+				go func() { // the bytes are read by somebody, but never by the client
+					for {
+						if _, code := s.ReadFrame(); code != 0 {
+							return
+						}
+					}
+				}()
+				synctest.Wait()
+				w.deliver(s.ID, 6, 6)
+				again := w.dial(nil)
+				again.ID = s.ID
+				again.Send(`{"channel":"/meta/connect","clientId":"$","id":"5","advice":{"timeout":0}}`)
+				synctest.Wait()
+				w.deliver(s.ID, 7, 7)
+				want := []int{3, 4, 5, 6, 7}
+				if !on {
+					want = []int{7}
+				}
+				var after []int
+				for len(after) < len(want) {
+					after = append(after, numbers(again.Read())...)
+				}
+				if diff := cmp.Diff(want, after); diff != "" {
+					t.Errorf("redeliver %v: %s", on, diff)
+				}
+			})
 		})
 	}
 }
@@ -90,12 +92,12 @@ func TestRedeliverToAPoller(t *testing.T) {
 		w.deliver(p.id, 2, 2)
 		f := p.send(`{"channel":"/meta/connect","clientId":"$","id":"4","advice":{"timeout":0}}`)
 		if diff := cmp.Diff([]int{1, 2}, numbers(f)); diff != "" {
-			t.Error(diff)
+			t.Errorf("-want +got\n%s", diff)
 		}
 		// The next ordinary connect shows that all of it has arrived.
 		w.deliver(p.id, 3, 3)
 		if diff := cmp.Diff([]int{3}, numbers(<-p.connect("5"))); diff != "" {
-			t.Error(diff)
+			t.Errorf("-want +got\n%s", diff)
 		}
 	})
 }
@@ -112,7 +114,7 @@ func TestRedeliverBeyondTheBoundEndsTheSession(t *testing.T) {
 		again := w.dial(nil)
 		again.ID = s.ID
 		if f := again.Ask(`{"channel":"/meta/connect","clientId":"$","id":"5"}`); f[0].At("advice", "reconnect") != "handshake" {
-			t.Errorf("%v", f)
+			t.Errorf(`got %v, want f[0].At("advice", "reconnect") == "handshake"`, f)
 		}
 		if w.srv.Stats().Ended.Overflowed.Load() != 1 {
 			t.Error("not counted")
@@ -139,7 +141,7 @@ func TestForgettingWhatHasArrivedIsNoLoss(t *testing.T) {
 		again.ID = s.ID
 		again.Send(`{"channel":"/meta/connect","clientId":"$","id":"5","advice":{"timeout":0}}`)
 		if diff := cmp.Diff([]int{7}, numbers(again.Read())); diff != "" {
-			t.Error(diff)
+			t.Errorf("-want +got\n%s", diff)
 		}
 	})
 }

@@ -111,7 +111,7 @@ func TestBadMessages(t *testing.T) {
 			`{"clientId":"$","channel":"/a","data":{"k":1,"k":2},"id":"1"}`,
 		} {
 			if f := p.send(body); f[len(f)-1]["successful"] != true || f[len(f)-1]["id"] == nil {
-				t.Errorf("%s: %v", body, f)
+				t.Errorf(`%s: got %v, want f[len(f)-1]["successful"] == true, f[len(f)-1]["id"] != nil`, body, f)
 			}
 		}
 	})

@@ -79,7 +79,7 @@ func TestATransientIntervalIsAdvised(t *testing.T) {
 		w := newWorld(t, bayeux.Options{})
 		f := w.poller().send(`{"channel":"/meta/connect","clientId":"$","advice":{"timeout":0,"interval":4000}}`)
 		if f[0].At("advice", "interval") != 4000.0 {
-			t.Errorf("%v", f)
+			t.Errorf(`got %v, want f[0].At("advice", "interval") == 4000.0`, f)
 		}
 	})
 }
@@ -126,7 +126,7 @@ func TestAFailedAnswerWakesAHeldConnect(t *testing.T) {
 		}}, req)
 		start := time.Now()
 		if f := <-held; len(numbers(f)) != 1 || time.Since(start) != 0 {
-			t.Errorf("after %v: %v", time.Since(start), f)
+			t.Errorf(`after %v: got %v, want len(numbers(f)) == 1, time.Since(start) == 0`, time.Since(start), f)
 		}
 	})
 }
@@ -164,7 +164,7 @@ func TestANegativeMultiSessionIntervalRefuses(t *testing.T) {
 		synctest.Wait()
 		f = <-b.connect("6")
 		if f[0]["successful"] != false || f[0].At("advice", "reconnect") != "none" || f[0].At("advice", "multiple-clients") != true {
-			t.Errorf("%v", f)
+			t.Errorf(`got %v, want f[0]["successful"] == false, f[0].At("advice", "reconnect") == "none", f[0].At("advice", "multiple-clients") == true`, f)
 		}
 	})
 }
@@ -230,7 +230,7 @@ func TestAStaleConnectNeverReplacesANewerOne(t *testing.T) {
 		synctest.Wait()
 		start := time.Now()
 		if f := <-newer; len(f) != 1 || f[0]["id"] != "new" || time.Since(start) < 19*time.Second {
-			t.Errorf("after %v: %v", time.Since(start), f)
+			t.Errorf(`after %v: got %v, want len(f) == 1, f[0]["id"] == "new", time.Since(start) >= 19*time.Second`, time.Since(start), f)
 		}
 	})
 }

@@ -24,7 +24,7 @@ func TestHandshakeReply(t *testing.T) {
 		w := newWorld(t, bayeux.Options{MaxInterval: 90 * time.Second})
 		status, cookie, frames := w.post(t.Context(), "", `{"channel":"/meta/handshake","id":7,"minimumVersion":"1.0beta"}`)
 		if status != 200 || len(frames) != 1 {
-			t.Fatalf("%d %v", status, frames)
+			t.Fatalf(`got %d %v, want status == 200, len(frames) == 1`, status, frames)
 		}
 		got := frames[0]
 		if id, _ := got["clientId"].(string); len(id) < 20 || got["successful"] != true || got["id"] != 7.0 || got["version"] != "1.0" {
@@ -45,16 +45,18 @@ func TestHandshakeReply(t *testing.T) {
 // spec:8.2
 func TestCookieGuardsTheSession(t *testing.T) {
 	for _, trust := range []bool{false, true} {
-		synctest.Test(t, func(t *testing.T) {
-			w := newWorld(t, bayeux.Options{TrustClientID: trust})
-			p := w.poller()
-			_, _, frames := w.post(t.Context(), "", `{"channel":"/meta/subscribe","clientId":"`+p.id+`","subscription":"/a","id":"3"}`)
-			if ok := frames[0]["successful"] == true; ok != trust {
-				t.Errorf("trust %v: %v", trust, frames)
-			}
-			if !trust && frames[0]["error"] != "402::Unknown client" {
-				t.Errorf("error %v", frames[0]["error"])
-			}
+		t.Run(fmt.Sprint("trust ", trust), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, bayeux.Options{TrustClientID: trust})
+				p := w.poller()
+				_, _, frames := w.post(t.Context(), "", `{"channel":"/meta/subscribe","clientId":"`+p.id+`","subscription":"/a","id":"3"}`)
+				if ok := frames[0]["successful"] == true; ok != trust {
+					t.Errorf("trust %v: %v", trust, frames)
+				}
+				if !trust && frames[0]["error"] != "402::Unknown client" {
+					t.Errorf("error %v", frames[0]["error"])
+				}
+			})
 		})
 	}
 }
@@ -65,7 +67,7 @@ func TestUnknownClientAdvice(t *testing.T) {
 		for channel, want := range map[string]any{"/meta/connect": "handshake", "/meta/subscribe": nil, "/service/x": nil} {
 			_, _, f := w.post(t.Context(), "", `[{"channel":"`+channel+`","clientId":"nobody","id":"1"}]`)
 			if f[0]["error"] != "402::Unknown client" || f[0].At("advice", "reconnect") != want || f[0]["successful"] != false {
-				t.Errorf("%s: %v", channel, f)
+				t.Errorf(`%s: got %v, want f[0]["error"] == "402::Unknown client", f[0].At("advice", "reconnect") == want, f[0]["successful"] == false`, channel, f)
 			}
 		}
 	})
@@ -84,7 +86,7 @@ func TestConnectIsHeldForTheTimeout(t *testing.T) {
 				t.Errorf("%s: answered after %v", name, d)
 			}
 			if diff := cmp.Diff([]frame{{"channel": "/meta/connect", "id": "9", "successful": true}}, f); diff != "" {
-				t.Errorf("%s: %s", name, diff)
+				t.Errorf(`%s: got %s, want diff == ""`, name, diff)
 			}
 		}
 	})
@@ -99,7 +101,7 @@ func TestFirstConnectIsAnsweredAtOnce(t *testing.T) {
 		start := time.Now()
 		f = s.Ask(`{"channel":"/meta/connect","clientId":"$","advice":{"timeout":10000}}`)
 		if time.Since(start) != 0 || f[0].At("advice", "timeout") != 20000.0 {
-			t.Errorf("after %v: %v", time.Since(start), f)
+			t.Errorf(`after %v: got %v, want time.Since(start) == 0, f[0].At("advice", "timeout") == 20000.0`, time.Since(start), f)
 		}
 		// A client may ask for a shorter hold for one cycle.
 		s.Ask(`{"channel":"/meta/connect","clientId":"$","advice":{"timeout":3000}}`)
@@ -165,7 +167,7 @@ func TestHandlerDeliversAheadOfTheAcknowledgement(t *testing.T) {
 		for data, want := range map[string]string{`"bad"`: "403:no:refused", `"odd"`: "500::server_error"} {
 			f := s.Ask(`{"channel":"/service/chat/x","clientId":"$","id":"9","data":` + data + `}`)
 			if f[0]["error"] != want || f[0]["successful"] != false {
-				t.Errorf("%s: %v", data, f)
+				t.Errorf(`%s: got %v, want f[0]["error"] == want, f[0]["successful"] == false`, data, f)
 			}
 		}
 		select {
@@ -216,7 +218,7 @@ func TestSessionSurvivesItsConnection(t *testing.T) {
 		session.OnClose(func(r bayeux.Reason) { ended <- r })
 		start := time.Now()
 		if r := <-ended; r != bayeux.Expired || time.Since(start) != 90*time.Second {
-			t.Errorf("%s after %v", r, time.Since(start))
+			t.Errorf(`got %s after %v, want r == bayeux.Expired, time.Since(start) == 90*time.Second`, r, time.Since(start))
 		}
 		if n := w.srv.Sessions(); n != 0 {
 			t.Errorf("%d sessions", n)
@@ -247,7 +249,7 @@ func TestPollerExpires(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		f := p.send(`{"channel":"/meta/connect","clientId":"$"}`)
 		if f[0].At("advice", "reconnect") != "handshake" || w.srv.Stats().Ended.Expired.Load() != 1 {
-			t.Errorf("%v", f)
+			t.Errorf(`got %v, want f[0].At("advice", "reconnect") == "handshake", w.srv.Stats().Ended.Expired.Load() == 1`, f)
 		}
 	})
 }
@@ -303,7 +305,7 @@ func TestHoldsPerBrowser(t *testing.T) {
 		// The other tab's hold is over: this one is held again and told so.
 		f = <-b.connect("7")
 		if d := time.Since(start); d != 40*time.Second || f[0].At("advice", "interval") != 0.0 {
-			t.Errorf("after %v: %v", d, f)
+			t.Errorf(`after %v: got %v, want d == 40*time.Second, f[0].At("advice", "interval") == 0.0`, d, f)
 		}
 	})
 }
@@ -320,7 +322,7 @@ func TestDisconnectOverWebSocket(t *testing.T) {
 			got = append(got, s.Read()...)
 		}
 		if got[0]["channel"] != "/meta/connect" || got[0].At("advice", "reconnect") != "none" || got[1]["channel"] != "/meta/disconnect" || got[1]["successful"] != true {
-			t.Errorf("%v", got)
+			t.Errorf(`got %v, want got[0]["channel"] == "/meta/connect", got[0].At("advice", "reconnect") == "none", got[1]["channel"] == "/meta/disconnect", got[1]["successful"] == true`, got)
 		}
 		start := time.Now()
 		if _, code := s.ReadFrame(); code != 1000 || time.Since(start) != 5*time.Second {
@@ -345,7 +347,7 @@ func TestKick(t *testing.T) {
 		}
 		for name, f := range map[string][]frame{"socket": got, "poll": <-polled} {
 			if len(f) != 2 || f[0]["channel"] != "/meta/disconnect" || f[0]["id"] != nil || f[1].At("advice", "reconnect") != "none" {
-				t.Errorf("%s: %v", name, f)
+				t.Errorf(`%s: got %v, want len(f) == 2, f[0]["channel"] == "/meta/disconnect", f[0]["id"] == nil, f[1].At("advice", "reconnect") == "none"`, name, f)
 			}
 		}
 		if w.srv.Sessions() != 0 {
@@ -372,7 +374,7 @@ func TestOverflowEndsTheSession(t *testing.T) {
 			t.Errorf("the fifth: %v", err)
 		}
 		if f := p.send(`{"channel":"/meta/connect","clientId":"$"}`); f[0].At("advice", "reconnect") != "handshake" {
-			t.Errorf("%v", f)
+			t.Errorf(`got %v, want f[0].At("advice", "reconnect") == "handshake"`, f)
 		}
 	})
 }
@@ -389,7 +391,7 @@ func TestDrain(t *testing.T) {
 		for name, f := range map[string][]frame{"socket": s.Read(), "poll": <-polled, "next": s.Ask(`{"channel":"/meta/connect","clientId":"$","id":"4"}`)} {
 			interval, _ := f[0].At("advice", "interval").(float64)
 			if f[0]["successful"] != true || f[0].At("advice", "reconnect") != "retry" || interval < 1 || interval > 5000 {
-				t.Errorf("%s: %v", name, f)
+				t.Errorf(`%s: got %v, want f[0]["successful"] == true, f[0].At("advice", "reconnect") == "retry", interval >= 1, interval <= 5000`, name, f)
 			}
 		}
 		// However short it is: a while of none is no while.
@@ -424,14 +426,14 @@ func TestSetCookieOnUpgrade(t *testing.T) {
 		s := w.dial(nil)
 		c, err := http.ParseSetCookie(s.Header.Get("Set-Cookie"))
 		if err != nil || c.Name != "BAYEUX_BROWSER" || !c.HttpOnly || c.Path != "/" {
-			t.Fatalf("%v %v", c, err)
+			t.Fatalf(`got %v %v, want err == nil, c.Name == "BAYEUX_BROWSER", c.HttpOnly, c.Path == "/"`, c, err)
 		}
 		f := s.Ask(`{"channel":"/meta/handshake"}`)
 		id := f[0]["clientId"].(string)
 		// A session made on a WebSocket goes on over HTTP with that cookie.
 		_, _, f = w.post(t.Context(), c.Value, `{"channel":"/meta/subscribe","clientId":"`+id+`","subscription":"/x"}`)
 		if f[0]["successful"] != true {
-			t.Errorf("%v", f)
+			t.Errorf(`got %v, want f[0]["successful"] == true`, f)
 		}
 		if w.srv.Session(id).Browser() != c.Value {
 			t.Error("the session has another browser")
@@ -502,7 +504,7 @@ func TestPolicyAndHandshakeHook(t *testing.T) {
 		})
 		_, _, f := w.post(t.Context(), "", `{"channel":"/meta/handshake","ext":{"deny":true}}`)
 		if f[0]["error"] != "403::handshake_denied" || f[0].At("advice", "reconnect") != "none" || w.srv.Sessions() != 0 {
-			t.Errorf("%v", f)
+			t.Errorf(`got %v, want f[0]["error"] == "403::handshake_denied", f[0].At("advice", "reconnect") == "none", w.srv.Sessions() == 0`, f)
 		}
 		s := w.dial(nil)
 		f = s.Ask(`{"channel":"/meta/handshake"}`)
@@ -511,13 +513,13 @@ func TestPolicyAndHandshakeHook(t *testing.T) {
 		}
 		s.ID = f[0]["clientId"].(string)
 		if f := s.Read(); f[0]["channel"] != "/service/hello" {
-			t.Errorf("%v", f)
+			t.Errorf(`got %v, want f[0]["channel"] == "/service/hello"`, f)
 		}
 		if f := s.Ask(`{"channel":"/x","clientId":"$","data":1}`); f[0]["error"] != "403:denied_by_security_policy:publish_denied" {
-			t.Errorf("%v", f)
+			t.Errorf(`got %v, want f[0]["error"] == "403:denied_by_security_policy:publish_denied"`, f)
 		}
 		if f := s.Ask(`{"channel":"/meta/subscribe","clientId":"$","subscription":"/x"}`); f[0]["error"] != "403:denied_by_security_policy:subscribe_denied" || f[0]["subscription"] != "/x" {
-			t.Errorf("%v", f)
+			t.Errorf(`got %v, want f[0]["error"] == "403:denied_by_security_policy:subscribe_denied", f[0]["subscription"] == "/x"`, f)
 		}
 	})
 }
@@ -533,7 +535,7 @@ func TestPanicInAHandlerClosesOneSocket(t *testing.T) {
 			t.Errorf("close code %d", code)
 		}
 		if f := b.Ask(`{"channel":"/service/x","clientId":"$","id":"1"}`); f[0]["successful"] != true {
-			t.Errorf("%v", f)
+			t.Errorf(`got %v, want f[0]["successful"] == true`, f)
 		}
 	})
 }
@@ -593,7 +595,7 @@ func TestEverybodyReceivesOnceAndInOrder(t *testing.T) {
 		}
 		for range clients {
 			if diff := cmp.Diff(want, <-done); diff != "" {
-				t.Error(diff)
+				t.Errorf("-want +got\n%s", diff)
 			}
 		}
 	})

@@ -88,7 +88,7 @@ func (k *soaker) post(ctx context.Context, body string) []frame {
 	}
 	var frames []frame
 	if err := json.Unmarshal(b, &frames); err != nil {
-		k.Errorf("%v: %s", err, b)
+		k.Errorf(`got %v: %s, want err == nil`, err, b)
 	}
 	return frames
 }
@@ -170,7 +170,7 @@ func (k *soaker) talk(conn net.Conn, in *bufio.Reader) {
 		}
 		var frames []frame
 		if err := json.Unmarshal(bytes.Clone(f.Payload), &frames); err != nil {
-			k.Errorf("%v: %s", err, f.Payload)
+			k.Errorf(`got %v: %s, want err == nil`, err, f.Payload)
 			return
 		}
 		k.see(frames)

@@ -22,7 +22,7 @@ func TestNoSocketCookie(t *testing.T) {
 		}
 		s.ID = p.id
 		if f := s.Ask(`{"channel":"/meta/connect","clientId":"$","id":"1","advice":{"timeout":0}}`); f[0]["successful"] != true {
-			t.Errorf("%v", f)
+			t.Errorf(`got %v, want f[0]["successful"] == true`, f)
 		}
 	})
 }

@@ -177,7 +177,7 @@ func TestLongPollingOverTLS(t *testing.T) {
 				t.Fatal(err)
 			}
 			if _, _, text := p.ask(t.Context(), `{"channel":"/meta/connect","clientId":"$"}`); !strings.Contains(text, `"kept"`) {
-				t.Errorf("%s", text)
+				t.Errorf(`got %s, want strings.Contains(text, '"kept"')`, text)
 			}
 			if major == 2 && s.opened.Load() != 1 {
 				t.Errorf("%d connections were opened", s.opened.Load())

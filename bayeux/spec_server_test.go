@@ -26,7 +26,7 @@ func TestDataIsPassedByteForByte(t *testing.T) {
 		const data = `{"n" : 12345678901234567890123,"e":-1.50E+3 ,"z":-0,"k":1,"k":[2],"__proto__":{"x":null},"u":"\u00e9\/\ud83d\ude00"}`
 		p.send(`{"channel":"/a","clientId":"$","data":` + data + `}`)
 		if b, code := s.ReadFrame(); code != 0 || string(b) != `[{"channel":"/a","data":`+data+`}]` {
-			t.Errorf("%d %s", code, b)
+			t.Errorf(`got %d %s, want code == 0, string(b) == '[{"channel":"/a","data":'+data+'}]'`, code, b)
 		}
 	})
 }
@@ -113,16 +113,18 @@ func TestServicesAskTheirHandlerAlone(t *testing.T) {
 // spec:14.11 spec:1.3.7 spec:10.3.3
 func TestTransportsAreListedInOrder(t *testing.T) {
 	for _, on := range []bool{false, true} {
-		synctest.Test(t, func(t *testing.T) {
-			w := newWorld(t, bayeux.Options{CallbackPolling: on})
-			_, _, f := w.post(t.Context(), "", `{"channel":"/meta/handshake","supportedConnectionTypes":["callback-polling","long-polling"]}`)
-			want := []any{"websocket", "long-polling"}
-			if on {
-				want = append(want, "callback-polling")
-			}
-			if diff := cmp.Diff(want, f[0]["supportedConnectionTypes"]); diff != "" {
-				t.Error(diff)
-			}
+		t.Run(fmt.Sprint("on ", on), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, bayeux.Options{CallbackPolling: on})
+				_, _, f := w.post(t.Context(), "", `{"channel":"/meta/handshake","supportedConnectionTypes":["callback-polling","long-polling"]}`)
+				want := []any{"websocket", "long-polling"}
+				if on {
+					want = append(want, "callback-polling")
+				}
+				if diff := cmp.Diff(want, f[0]["supportedConnectionTypes"]); diff != "" {
+					t.Errorf("-want +got\n%s", diff)
+				}
+			})
 		})
 	}
 }
@@ -206,7 +208,7 @@ func TestOneConnectIsHeld(t *testing.T) {
 		w.deliver(p.id, 1, 1)
 		counts[<-answers]++
 		if diff := cmp.Diff(map[int]int{500: connects - 1, 200: 1}, counts); diff != "" {
-			t.Error(diff)
+			t.Errorf("-want +got\n%s", diff)
 		}
 	})
 }

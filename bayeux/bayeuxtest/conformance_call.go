@@ -189,7 +189,7 @@ func (p *party) reply(message string) Frame {
 func (p *party) works(message string) {
 	p.Helper()
 	if f := p.reply(message); f["successful"] != true {
-		p.Errorf("%s: %v", message, f)
+		p.Errorf(`%s: got %v, want f["successful"] == true`, message, f)
 	}
 }
 
@@ -242,7 +242,7 @@ func (p *party) nothing(what string) {
 	p.Helper()
 	f := p.say(p.connect(`"advice":{"timeout":0}`))
 	if d := deliveries(f); len(d) > 0 {
-		p.Errorf("%s: %v", what, d)
+		p.Errorf(`%s: got %v, want len(d) == 0`, what, d)
 	}
 }
 

@@ -42,7 +42,7 @@ var channelCases = []conformanceCase{
 			source.works(source.on("/a/b/", `"data":2`))
 			// The name is delivered as it was published.
 			if d := p.collect(2); d[0]["channel"] != "/a/b" || d[1]["channel"] != "/a/b/" {
-				c.Errorf("%v", d)
+				c.Errorf(`got %v, want d[0]["channel"] == "/a/b", d[1]["channel"] == "/a/b/"`, d)
 			}
 			p.works(p.on("/meta/unsubscribe", `"subscription":"/a/b"`))
 			source.works(source.on("/a/b", `"data":3`))
@@ -59,7 +59,7 @@ var channelCases = []conformanceCase{
 			source.works(source.on("/service", `"data":2`))
 			source.works(source.push("/service", "3"))
 			if d := p.collect(3); d[0]["channel"] != "/meta" || d[1]["channel"] != "/service" || d[2]["data"] != 3.0 {
-				c.Errorf("%v", d)
+				c.Errorf(`got %v, want d[0]["channel"] == "/meta", d[1]["channel"] == "/service", d[2]["data"] == 3.0`, d)
 			}
 		},
 	},

@@ -21,7 +21,7 @@ var connectCases = []conformanceCase{
 			f := p.reply(p.connect(`"advice":{"timeout":30000}`))
 			c.took(start, 0, "the first connect")
 			if fmt.Sprint(f["advice"]) != "map[interval:0 reconnect:retry timeout:180000]" {
-				c.Errorf("%v", f)
+				c.Errorf(`got %v, want fmt.Sprint(f["advice"]) == "map[interval:0 reconnect:retry timeout:180000]"`, f)
 			}
 		},
 	},
@@ -35,7 +35,7 @@ var connectCases = []conformanceCase{
 			f := p.say(p.connect(""))
 			c.took(start, 20*time.Second, "the connect")
 			if len(f) != 1 || len(f[0]) != 3 || f[0]["successful"] != true {
-				c.Errorf("%v", f)
+				c.Errorf(`got %v, want len(f) == 1, len(f[0]) == 3, f[0]["successful"] == true`, f)
 			}
 		},
 	},
@@ -57,7 +57,7 @@ var connectCases = []conformanceCase{
 				f := p.reply(p.connect(asked))
 				c.took(start, want, asked)
 				if f.At("advice", "timeout") != 20000.0 || f.At("advice", "reconnect") != "retry" {
-					c.Errorf("%s: %v", asked, f)
+					c.Errorf(`%s: got %v, want f.At("advice", "timeout") == 20000.0, f.At("advice", "reconnect") == "retry"`, asked, f)
 				}
 				start = time.Now()
 				p.say(p.connect(""))
@@ -74,7 +74,7 @@ var connectCases = []conformanceCase{
 			p := c.shaken()
 			f := p.say(p.connect(""), p.on("/service/none", ""))
 			if len(f) != 2 || f[0]["channel"] != "/meta/connect" || f[0]["successful"] != true {
-				c.Errorf("%v", f)
+				c.Errorf(`got %v, want len(f) == 2, f[0]["channel"] == "/meta/connect", f[0]["successful"] == true`, f)
 			}
 		},
 	},
@@ -90,12 +90,12 @@ var connectCases = []conformanceCase{
 			call := p.send(held, p.on("/a", `"data":1`), p.on("/service/none", ""))
 			call.ids = call.ids[1:]
 			if f := call.wait(); len(deliveries(f)) != 1 || len(f) != 3 {
-				c.Errorf("%v", f)
+				c.Errorf(`got %v, want len(deliveries(f)) == 1, len(f) == 3`, f)
 			}
 			// Messages pass the held connect in both directions.
 			for i := range 3 {
 				if f := p.say(p.on("/a", fmt.Sprintf(`"data":%d`, i))); len(f) != 2 {
-					c.Errorf("%v", f)
+					c.Errorf(`got %v, want len(f) == 2`, f)
 				}
 			}
 			if len(p.early) > 0 {
@@ -121,7 +121,7 @@ var connectCases = []conformanceCase{
 			p.works(p.subscribe("/a"))
 			source.works(source.push("/a", "1"))
 			if f := newer.wait(); len(f) != 2 || f[0]["data"] != 1.0 || f[1]["channel"] != "/meta/connect" {
-				c.Errorf("%v", f)
+				c.Errorf(`got %v, want len(f) == 2, f[0]["data"] == 1.0, f[1]["channel"] == "/meta/connect"`, f)
 			}
 		},
 	},
@@ -138,7 +138,7 @@ var connectCases = []conformanceCase{
 			p.say(p.connect(""))
 			c.took(start, 20*time.Second, "the newer connect")
 			if len(p.early) > 0 {
-				c.Errorf("%v", p.early)
+				c.Errorf(`got %v, want len(p.early) == 0`, p.early)
 			}
 		},
 	},
@@ -165,7 +165,7 @@ var connectCases = []conformanceCase{
 			source := c.shaken()
 			source.works(source.push("/a", "1"))
 			if d := s.collect(1); d[0]["data"] != 1.0 {
-				c.Errorf("%v", d)
+				c.Errorf(`got %v, want d[0]["data"] == 1.0`, d)
 			}
 			c.settle()
 			// And back: a polled connect replaces the one on the socket.
@@ -173,7 +173,7 @@ var connectCases = []conformanceCase{
 			c.settle()
 			source.works(source.push("/a", "2"))
 			if f := polled.wait(); len(deliveries(f)) != 1 {
-				c.Errorf("%v", f)
+				c.Errorf(`got %v, want len(deliveries(f)) == 1`, f)
 			}
 			select {
 			case f := <-s.frames:
@@ -199,7 +199,7 @@ var connectCases = []conformanceCase{
 			source.works(source.push("/a", "1"))
 			source.works(source.push("/a", "2"))
 			if d := p.collect(2); d[0]["data"] != 1.0 || d[1]["data"] != 2.0 {
-				c.Errorf("%v", d)
+				c.Errorf(`got %v, want d[0]["data"] == 1.0, d[1]["data"] == 2.0`, d)
 			}
 		},
 	},
@@ -221,13 +221,13 @@ var connectCases = []conformanceCase{
 			f := b.reply(b.connect(""))
 			c.took(start, 0, "the second tab's connect")
 			if fmt.Sprint(f["advice"]) != "map[interval:2000 multiple-clients:true reconnect:retry timeout:20000]" || f["successful"] != true {
-				c.Errorf("%v", f)
+				c.Errorf(`got %v, want fmt.Sprint(f["advice"]) == "map[interval:2000 multiple-clients:true reconnect:retry timeout:20000]", f["successful"] == true`, f)
 			}
 			held.wait()
 			f = b.reply(b.connect(""))
 			c.took(start, 40*time.Second, "the survivor's connect")
 			if f.At("advice", "interval") != 0.0 || f.At("advice", "multiple-clients") != nil {
-				c.Errorf("%v", f)
+				c.Errorf(`got %v, want f.At("advice", "interval") == 0.0, f.At("advice", "multiple-clients") == nil`, f)
 			}
 		},
 	},

@@ -22,7 +22,7 @@ var deliveryCases = []conformanceCase{
 				defer close(done)
 				for i := range messages {
 					if f := source.reply(source.on("/a", fmt.Sprintf(`"data":%d`, i))); f["successful"] != true {
-						c.Errorf("%v", f)
+						c.Errorf(`got %v, want f["successful"] == true`, f)
 					}
 				}
 			}()
@@ -47,10 +47,10 @@ var deliveryCases = []conformanceCase{
 			held := p.send(p.connect(""))
 			c.settle()
 			if f := p.say(p.on("/service/flood", `"data":{"channel":"/a","count":2}`)); len(f) != 3 || f[2]["channel"] != "/service/flood" {
-				c.Errorf("%v", f)
+				c.Errorf(`got %v, want len(f) == 3, f[2]["channel"] == "/service/flood"`, f)
 			}
 			if f := held.wait(); len(f) != 1 {
-				c.Errorf("%v", f)
+				c.Errorf(`got %v, want len(f) == 1`, f)
 			}
 			c.took(start, 20*time.Second, "the connect")
 		},
@@ -62,10 +62,10 @@ var deliveryCases = []conformanceCase{
 		run: func(c *conversation) {
 			p := c.shaken()
 			if f := p.say(p.on("/service/flood", `"data":{"channel":"/a","count":2}`)); len(f) != 1 {
-				c.Errorf("%v", f)
+				c.Errorf(`got %v, want len(f) == 1`, f)
 			}
 			if f := p.say(p.connect("")); len(f) != 3 || f[2]["channel"] != "/meta/connect" {
-				c.Errorf("%v", f)
+				c.Errorf(`got %v, want len(f) == 3, f[2]["channel"] == "/meta/connect"`, f)
 			}
 			// A new message ends the hold, on a socket too.
 			held := p.send(p.connect(""))
@@ -74,7 +74,7 @@ var deliveryCases = []conformanceCase{
 			p.works(p.subscribe("/a"))
 			source.works(source.push("/a", "7"))
 			if f := held.wait(); len(f) != 2 || f[0]["data"] != 7.0 {
-				c.Errorf("%v", f)
+				c.Errorf(`got %v, want len(f) == 2, f[0]["data"] == 7.0`, f)
 			}
 		},
 	},
@@ -86,7 +86,7 @@ var deliveryCases = []conformanceCase{
 			p := c.party()
 			p.socket.Send(`{"channel":"/meta/handshake","id":"1"}`)
 			if f := p.read(); len(f) != 1 || f[0]["id"] != "1" {
-				c.Errorf("%v", f)
+				c.Errorf(`got %v, want len(f) == 1, f[0]["id"] == "1"`, f)
 			}
 		},
 	},
@@ -110,12 +110,12 @@ var deliveryCases = []conformanceCase{
 					got = append(got, p.read()...)
 				}
 				if d := deliveries(got); d[0]["data"] != float64(i) {
-					c.Errorf("%v", got)
+					c.Errorf(`got %v, want d[0]["data"] == float64(i)`, got)
 				}
 				// And from now on without being asked.
 				source.works(source.push("/a", "10"))
 				if d := p.collect(1); d[0]["data"] != 10.0 {
-					c.Errorf("%v", d)
+					c.Errorf(`got %v, want d[0]["data"] == 10.0`, d)
 				}
 			}
 		},
@@ -139,7 +139,7 @@ var deliveryCases = []conformanceCase{
 				got = p.read()
 			}
 			if len(deliveries(got)) != 1 {
-				c.Errorf("%v", got)
+				c.Errorf(`got %v, want len(deliveries(got)) == 1`, got)
 			}
 			c.took(start, 4*time.Second, "the lazy message")
 			if !c.polling() {
@@ -151,7 +151,7 @@ var deliveryCases = []conformanceCase{
 			c.settle()
 			source.works(source.push("/lazy", "2"))
 			if d := deliveries(held.wait()); len(d) != 1 || d[0]["data"] != 2.0 {
-				c.Errorf("%v", d)
+				c.Errorf(`got %v, want len(d) == 1, d[0]["data"] == 2.0`, d)
 			}
 			c.took(start, time.Second, "the connect")
 		},

@@ -19,7 +19,7 @@ var envelopeCases = []conformanceCase{
 			c.send2(p, p.on("/service/none", `"data":1`))
 			list := p.say(p.on("/service/none", `"data":1`), p.on("/service/none", `"data":1`))
 			if len(list) != 2 {
-				c.Errorf("%v", list)
+				c.Errorf(`got %v, want len(list) == 2`, list)
 			}
 		},
 	},
@@ -31,7 +31,7 @@ var envelopeCases = []conformanceCase{
 			for _, id := range []string{`"MQ=="`, `12`, `"a-b_c.d:e/f+g"`, `"` + strings.Repeat("x", 128) + `"`} {
 				f := p.say(`{"channel":"/service/none","clientId":"$","data":1,"id":` + id + `}`)
 				if want := Frame(map[string]any{"channel": "/service/none", "successful": true, "id": f[0]["id"]}); fmt.Sprint(f) != fmt.Sprint([]Frame{want}) {
-					c.Errorf("%s: %v", id, f)
+					c.Errorf(`%s: got %v, want fmt.Sprint(f) == fmt.Sprint([]Frame{want})`, id, f)
 				}
 				if _, number := f[0]["id"].(float64); number != (id == `12`) {
 					c.Errorf("%s changed its type: %v", id, f)
@@ -40,14 +40,14 @@ var envelopeCases = []conformanceCase{
 			// One without an id is answered without one.
 			f := p.say(`{"channel":"/service/none","clientId":"$","data":1}`, p.on("/service/none", `"data":2`))
 			if _, has := f[0]["id"]; has || len(f) != 2 {
-				c.Errorf("%v", f)
+				c.Errorf(`got %v, want !has, len(f) == 2`, f)
 			}
 			for _, id := range []string{`"a b"`, `"` + strings.Repeat("x", 129) + `"`, `""`, `[]`, `true`, `"\u0041"`} {
 				call := p.send(`{"channel":"/service/none","clientId":"$","data":1,"id":`+id+`}`, p.on("/service/none", `"data":2`))
 				call.ids = call.ids[len(call.ids)-1:]
 				f := call.wait()
 				if _, has := f[0]["id"]; has || f[0]["error"] != "405::message_id_invalid" {
-					c.Errorf("%s: %v", id, f)
+					c.Errorf(`%s: got %v, want !has, f[0]["error"] == "405::message_id_invalid"`, id, f)
 				}
 			}
 		},
@@ -61,7 +61,7 @@ var envelopeCases = []conformanceCase{
 			other.works(other.subscribe("/a"))
 			f := p.own(p.on("/a", `"data":{"x":1},"successful":true,"more":[1]`), 1)
 			if len(f) != 2 {
-				c.Fatalf("%v", f)
+				c.Fatalf(`got %v, want len(f) == 2`, f)
 			}
 			for _, key := range []string{"clientId", "data", "more", "error", "advice"} {
 				if _, has := f[1][key]; has {
@@ -85,7 +85,7 @@ var envelopeCases = []conformanceCase{
 				f := p.own(p.on("/a", `"ext":{"unknown":{"deep":[]}},"data":`+data), 1)
 				got, has := f[0]["data"]
 				if !has || fmt.Sprint(got) != fmt.Sprint(want) || f[0].At("ext", "unknown", "deep") == nil {
-					c.Errorf("%s: %v", data, f)
+					c.Errorf(`%s: got %v, want has, fmt.Sprint(got) == fmt.Sprint(want), f[0].At("ext", "unknown", "deep") != nil`, data, f)
 				}
 			}
 			p.fails(p.on("/a", ""), "400::data_missing")
@@ -105,7 +105,7 @@ var envelopeCases = []conformanceCase{
 			} {
 				f := p.say(p.on("/a", bad), p.on("/service/none", `"data":1`))
 				if len(f) != 2 || f[0]["error"] != want || f[0]["successful"] != false || f[0]["channel"] != "/a" || f[1]["successful"] != true {
-					c.Errorf("%s: %v", bad, f)
+					c.Errorf(`%s: got %v, want len(f) == 2, f[0]["error"] == want, f[0]["successful"] == false, f[0]["channel"] == "/a", f[1]["successful"] == true`, bad, f)
 				}
 				if _, has := f[0]["advice"]; has {
 					c.Errorf("%s: advice in %v", bad, f)
@@ -255,7 +255,7 @@ var envelopeCases = []conformanceCase{
 			for _, r := range f {
 				got = append(got, r["error"])
 				if r["successful"] != (r["error"] == nil) {
-					c.Errorf("%v", r)
+					c.Errorf(`got %v, want r["successful"] == (r["error"] == nil)`, r)
 				}
 			}
 			if fmt.Sprint(got) != fmt.Sprint(want) {
@@ -299,7 +299,7 @@ var envelopeCases = []conformanceCase{
 			p.works(p.subscribe("/b"))
 			f := p.own(p.on("/b", `"data":1`), 1)
 			if f[0]["data"] != 1.0 || f[len(f)-1]["successful"] != true {
-				c.Errorf("%v", f)
+				c.Errorf(`got %v, want f[0]["data"] == 1.0, f[len(f)-1]["successful"] == true`, f)
 			}
 			call := p.send(p.on("/a", `"data":1`), p.on("/service/flood", `"data":{"channel":"/b","count":2}`))
 			f = call.wait()
@@ -307,7 +307,7 @@ var envelopeCases = []conformanceCase{
 				f = append(p.collect(3), f...)
 			}
 			if len(f) != 5 || f[0]["data"] != 1.0 || f[2].At("data", "n") != 1.0 || f[4]["channel"] != "/service/flood" {
-				c.Errorf("%v", f)
+				c.Errorf(`got %v, want len(f) == 5, f[0]["data"] == 1.0, f[2].At("data", "n") == 1.0, f[4]["channel"] == "/service/flood"`, f)
 			}
 		},
 	},
@@ -320,7 +320,7 @@ func (c *conversation) send2(p *party, message string) {
 		call := p.send(body)
 		call.ids = []string{fmt.Sprintf("n%d", p.sent)}
 		if f := call.wait(); len(f) != 1 || f[0]["successful"] != true {
-			c.Errorf("%s: %v", body, f)
+			c.Errorf(`%s: got %v, want len(f) == 1, f[0]["successful"] == true`, body, f)
 		}
 	}
 }

@@ -15,7 +15,7 @@ var extensionCases = []conformanceCase{
 		run: func(c *conversation) {
 			for asked, want := range map[string]any{`true`: true, `false`: nil, `"true"`: nil, `{"enabled":true}`: nil} {
 				if f := c.party().handshake(`"ext":{"ack":` + asked + `}`); f.At("ext", "ack") != want {
-					c.Errorf("%s: %v", asked, f)
+					c.Errorf(`%s: got %v, want f.At("ext", "ack") == want`, asked, f)
 				}
 			}
 		},
@@ -75,7 +75,7 @@ var extensionCases = []conformanceCase{
 			c.settle()
 			p.send(p.on("/service/flood", `"data":{"channel":"/a","count":2}`))
 			if d := deliveries(newer.wait()); len(d) != 2 {
-				c.Errorf("%v", d)
+				c.Errorf(`got %v, want len(d) == 2`, d)
 			}
 		},
 	},
@@ -96,7 +96,7 @@ var extensionCases = []conformanceCase{
 			}
 			for _, odd := range []string{`{}`, `{"tc":"x"}`, `5`, `{"tc":1e300}`} {
 				if f := p.reply(p.subscribeWith(odd)); f["successful"] != true || f["ext"] != nil {
-					c.Errorf("%s: %v", odd, f)
+					c.Errorf(`%s: got %v, want f["successful"] == true, f["ext"] == nil`, odd, f)
 				}
 			}
 		},
@@ -110,7 +110,7 @@ var extensionCases = []conformanceCase{
 			source.works(source.on("/a", `"data":{"data":"HelloWorld","last":true,"meta":{"n":1}},"ext":{"binary":{}}`))
 			d := p.collect(1)[0]
 			if fmt.Sprint(d) != fmt.Sprint(Frame{"channel": "/a", "data": map[string]any{"data": "HelloWorld", "last": true, "meta": map[string]any{"n": 1.0}}, "ext": map[string]any{"binary": map[string]any{}}}) {
-				c.Errorf("%v", d)
+				c.Errorf(`got %v, want fmt.Sprint(d) == fmt.Sprint(Frame{"channel": "/a", "data": map[string]any{"data": "HelloWorld", "last": true, "meta": map[string]any{"n": 1.0}}, "ext": map[string]any{"binary": map[string]any{}}})`, d)
 			}
 		},
 	},
@@ -128,10 +128,10 @@ var extensionCases = []conformanceCase{
 			f := p.say(p.connect(""))
 			last := f[len(f)-1]
 			if last["error"] != "402::Unknown client" || last.At("advice", "reconnect") != "none" || last.At("advice", "interval") != 0.0 {
-				c.Errorf("%v", f)
+				c.Errorf(`got %v, want last["error"] == "402::Unknown client", last.At("advice", "reconnect") == "none", last.At("advice", "interval") == 0.0`, f)
 			}
 			if f[0]["channel"] != "/meta/disconnect" {
-				c.Errorf("%v", f)
+				c.Errorf(`got %v, want f[0]["channel"] == "/meta/disconnect"`, f)
 			}
 		},
 	},

@@ -19,7 +19,7 @@ var lifeCases = []conformanceCase{
 			p.handshake("")
 			set, err := http.ParseSetCookie(p.header.Get("Set-Cookie"))
 			if err != nil || set.Name != Cookie || !set.HttpOnly || set.Path != "/" || len(set.Value) < 16 || set.Secure || set.MaxAge != 0 {
-				c.Fatalf("%v %v", set, err)
+				c.Fatalf(`got %v %v, want err == nil, set.Name == Cookie, set.HttpOnly, set.Path == "/", len(set.Value) >= 16, !set.Secure, set.MaxAge == 0`, set, err)
 			}
 			if !c.polling() {
 				return
@@ -39,7 +39,7 @@ var lifeCases = []conformanceCase{
 			thief.id = p.id
 			f := thief.fails(thief.connect(""), "402::Unknown client")
 			if f.At("advice", "reconnect") != "handshake" {
-				c.Errorf("%v", f)
+				c.Errorf(`got %v, want f.At("advice", "reconnect") == "handshake"`, f)
 			}
 			thief.cookie = ""
 			thief.fails(thief.subscribe("/a"), "402::Unknown client")
@@ -70,7 +70,7 @@ var lifeCases = []conformanceCase{
 			}
 			f := p.fails(p.connect(""), "402::Unknown client")
 			if f.At("advice", "reconnect") != "handshake" || f.At("advice", "interval") != 0.0 {
-				c.Errorf("%v", f)
+				c.Errorf(`got %v, want f.At("advice", "reconnect") == "handshake", f.At("advice", "interval") == 0.0`, f)
 			}
 			old := p.id
 			p.handshake("")
@@ -101,7 +101,7 @@ var lifeCases = []conformanceCase{
 				f = append(f, p.read()...)
 			}
 			if d := deliveries(f); d[0]["data"] != 1.0 {
-				c.Errorf("%v", f)
+				c.Errorf(`got %v, want d[0]["data"] == 1.0`, f)
 			}
 			_ = p.socket.Conn.Close()
 			time.Sleep(9 * time.Second)
@@ -126,7 +126,7 @@ var lifeCases = []conformanceCase{
 			time.Sleep(8 * time.Second)
 			f := slow.Ask(`{"channel":"/service/none","clientId":"$","id":"2"}`)
 			if f[0]["successful"] != true {
-				c.Errorf("%v", f)
+				c.Errorf(`got %v, want f[0]["successful"] == true`, f)
 			}
 		},
 	},

@@ -19,7 +19,7 @@ var metaCases = []conformanceCase{
 			for _, f := range []Frame{first, second} {
 				id, _ := f["clientId"].(string)
 				if f["successful"] != true || f["channel"] != "/meta/handshake" || f["version"] != "1.0" || f["minimumVersion"] != "1.0" || len(id) < 26 {
-					c.Errorf("%v", f)
+					c.Errorf(`got %v, want f["successful"] == true, f["channel"] == "/meta/handshake", f["version"] == "1.0", f["minimumVersion"] == "1.0", len(id) >= 26`, f)
 				}
 				types, _ := f["supportedConnectionTypes"].([]any)
 				if !slices.Contains(types, any(c.kind)) || types[0] != WebSocket {
@@ -56,7 +56,7 @@ var metaCases = []conformanceCase{
 			p := c.party()
 			f := p.handshake(`"ext":{"deny":true}`)
 			if f["error"] != "403::handshake_denied" || f["successful"] != false || f.At("advice", "reconnect") != "none" || f["clientId"] != nil {
-				c.Errorf("%v", f)
+				c.Errorf(`got %v, want f["error"] == "403::handshake_denied", f["successful"] == false, f.At("advice", "reconnect") == "none", f["clientId"] == nil`, f)
 			}
 			if c.polling() && p.header.Get("Set-Cookie") != "" {
 				c.Error("a cookie all the same")
@@ -74,7 +74,7 @@ var metaCases = []conformanceCase{
 			other := c.shaken()
 			other.works(other.on("/a", `"data":1`))
 			if d := p.collect(1); d[0]["channel"] != "/a" {
-				c.Errorf("%v", d)
+				c.Errorf(`got %v, want d[0]["channel"] == "/a"`, d)
 			}
 		},
 	},
@@ -85,19 +85,19 @@ var metaCases = []conformanceCase{
 			p := c.shaken()
 			f := p.fails(p.subscribe("/ok", "/denied/x", "/never"), "403:denied_by_security_policy:subscribe_denied")
 			if fmt.Sprint(f["subscription"]) != "[/ok /denied/x /never]" {
-				c.Errorf("%v", f)
+				c.Errorf(`got %v, want fmt.Sprint(f["subscription"]) == "[/ok /denied/x /never]"`, f)
 			}
 			p.works(p.subscribe("/ok"))
 			p.works(p.subscribe())
 			f = p.reply(p.on("/meta/subscribe", `"subscription":"/ok"`))
 			if f["subscription"] != "/ok" || f["successful"] != true {
-				c.Errorf("%v", f)
+				c.Errorf(`got %v, want f["subscription"] == "/ok", f["successful"] == true`, f)
 			}
 			source := c.shaken()
 			source.works(source.push("/never", "1"))
 			source.works(source.push("/ok", "2"))
 			if d := p.collect(1); len(d) != 1 || d[0]["data"] != 2.0 {
-				c.Errorf("%v", d)
+				c.Errorf(`got %v, want len(d) == 1, d[0]["data"] == 2.0`, d)
 			}
 			for subscription, want := range map[string]string{`{}`: "403::subscription_invalid", `["/a",null]`: "403::subscription_invalid", `null`: "403::subscription_missing"} {
 				p.fails(p.on("/meta/subscribe", `"subscription":`+subscription), want)
@@ -126,12 +126,12 @@ var metaCases = []conformanceCase{
 			p.works(p.subscribe("/a", "/b"))
 			f := p.reply(p.on("/meta/unsubscribe", `"subscription":["/a","/never","/service/x"]`))
 			if f["successful"] != true || fmt.Sprint(f["subscription"]) != "[/a /never /service/x]" {
-				c.Errorf("%v", f)
+				c.Errorf(`got %v, want f["successful"] == true, fmt.Sprint(f["subscription"]) == "[/a /never /service/x]"`, f)
 			}
 			source.works(source.push("/a", "1"))
 			source.works(source.push("/b", "2"))
 			if d := p.collect(1); d[0]["channel"] != "/b" {
-				c.Errorf("%v", d)
+				c.Errorf(`got %v, want d[0]["channel"] == "/b"`, d)
 			}
 			p.fails(p.on("/meta/unsubscribe", `"subscription":"/meta/connect"`), "403::unsubscribe_failed")
 			p.fails(p.on("/meta/unsubscribe", ``), "403::subscription_missing")
@@ -148,7 +148,7 @@ var metaCases = []conformanceCase{
 			f := p.say(p.on("/meta/disconnect", ""), p.on("/service/none", ""))
 			last := f[len(f)-2:]
 			if last[0]["successful"] != true || last[0]["channel"] != "/meta/disconnect" || last[0]["clientId"] != nil {
-				c.Errorf("%v", f)
+				c.Errorf(`got %v, want last[0]["successful"] == true, last[0]["channel"] == "/meta/disconnect", last[0]["clientId"] == nil`, f)
 			}
 			if last[1]["error"] != "402::Unknown client" {
 				c.Errorf("later in the same body: %v", f)
@@ -163,7 +163,7 @@ var metaCases = []conformanceCase{
 			}
 			r := p.fails(p.connect(""), "402::Unknown client")
 			if r.At("advice", "reconnect") != "handshake" || r.At("advice", "interval") != 0.0 {
-				c.Errorf("%v", r)
+				c.Errorf(`got %v, want r.At("advice", "reconnect") == "handshake", r.At("advice", "interval") == 0.0`, r)
 			}
 		},
 	},
@@ -175,7 +175,7 @@ var metaCases = []conformanceCase{
 			p := c.shaken()
 			f := p.say(p.on("/service/echo", `"data":{"q":null}`))
 			if len(f) != 2 {
-				c.Fatalf("%v", f)
+				c.Fatalf(`got %v, want len(f) == 2`, f)
 			}
 			if f[0]["id"] != f[1]["id"] || f[0]["successful"] != true || fmt.Sprint(f[0]["data"]) != "map[q:<nil>]" {
 				c.Errorf("the answer: %v", f[0])
@@ -201,7 +201,7 @@ var metaCases = []conformanceCase{
 				kicked = kicked || m["channel"] == "/meta/disconnect" && !hasID && m["successful"] == true
 			}
 			if !kicked {
-				c.Errorf("%v", f)
+				c.Errorf(`got %v, want kicked`, f)
 			}
 		},
 	},
@@ -217,7 +217,7 @@ var metaCases = []conformanceCase{
 			p.send(p.on("/service/kick", `"data":1`))
 			f := held.wait()
 			if r := f[len(f)-1]; r.At("advice", "reconnect") != "none" || r["successful"] != true {
-				c.Errorf("%v", f)
+				c.Errorf(`got %v, want r.At("advice", "reconnect") == "none", r["successful"] == true`, f)
 			}
 			if c.kind == CallbackPolling && f[0]["channel"] != "/meta/disconnect" {
 				c.Errorf("the message that says so is not ahead of the connect: %v", f)

@@ -25,13 +25,13 @@ var transportCases = []conformanceCase{
 				for _, kind := range []string{"", "application/json", "text/plain", "application/json; charset=UTF-8"} {
 					status, header, body := c.request(http.MethodPost, path, kind, shake)
 					if status != http.StatusOK || header.Get("Content-Type") != "application/json;charset=UTF-8" || header.Get("Cache-Control") != "no-store" || !strings.HasPrefix(body, "[{") {
-						c.Errorf("%q %q: %d %v %s", path, kind, status, header, body)
+						c.Errorf(`got %q %q: %d %v %s, want status == http.StatusOK, header.Get("Content-Type") == "application/json;charset=UTF-8", header.Get("Cache-Control") == "no-store", strings.HasPrefix(body, "[{")`, path, kind, status, header, body)
 					}
 				}
 			}
 			for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodDelete} {
 				if status, _, _ := c.request(method, "", "", ""); status != http.StatusBadRequest {
-					c.Errorf("%s: %d", method, status)
+					c.Errorf(`%s: got %d, want status == http.StatusBadRequest`, method, status)
 				}
 			}
 		},
@@ -48,20 +48,20 @@ var transportCases = []conformanceCase{
 			m := url.QueryEscape
 			status, header, body := get("jsonp=a.b_c-1&message=" + m(`{"channel":"/meta/handshake"}`))
 			if status != 200 || header.Get("Content-Type") != "text/javascript;charset=UTF-8" || header.Get("X-Content-Type-Options") != "nosniff" || !strings.HasPrefix(body, "a.b_c-1([{") || !strings.HasSuffix(body, "}])") {
-				c.Errorf("%d %v %s", status, header, body)
+				c.Errorf(`got %d %v %s, want status == 200, header.Get("Content-Type") == "text/javascript;charset=UTF-8", header.Get("X-Content-Type-Options") == "nosniff", strings.HasPrefix(body, "a.b_c-1([{"), strings.HasSuffix(body, "}])")`, status, header, body)
 			}
 			// Several messages of one request are one body.
 			one := strings.ReplaceAll(p.on("/service/none", ""), "$", p.id)
 			two := strings.ReplaceAll("["+p.on("/service/none", "")+"]", "$", p.id)
 			if _, _, body := get("jsonp=f&message=" + m(one) + "&message=" + m(two)); strings.Count(body, `"id"`) != 2 {
-				c.Errorf("%s", body)
+				c.Errorf(`got %s, want strings.Count(body, '"id"') == 2`, body)
 			}
 			if _, _, body := get("jsonp=f&message=" + m(`{"id":"1","channel":"/`+"\u2028\u2029"+`"}`)); strings.ContainsAny(body, "\u2028\u2029") {
 				c.Errorf("a line ends in %q", body)
 			}
 			for _, bad := range []string{"jsonp=a()", "jsonp=", "jsonp=a&jsonp=b", "jsonp=a%20b", "jsonp=" + strings.Repeat("x", 65), "callback=f"} {
 				if status, _, _ := get(bad + "&message=" + m(one)); status != http.StatusBadRequest {
-					c.Errorf("%s: %d", bad, status)
+					c.Errorf(`%s: got %d, want status == http.StatusBadRequest`, bad, status)
 				}
 			}
 		},
@@ -101,11 +101,11 @@ var transportCases = []conformanceCase{
 				}
 				if name == "a ping in between" {
 					if b, _ := s.ReadFrame(); string(b) != "p" {
-						c.Errorf("%s: %q", name, b)
+						c.Errorf(`%s: got %q, want string(b) == "p"`, name, b)
 					}
 				}
 				if got := s.Read(); got[0]["successful"] != true {
-					c.Errorf("%s: %v", name, got)
+					c.Errorf(`%s: got %v, want got[0]["successful"] == true`, name, got)
 				}
 				// A close is answered.
 				_, _ = s.Conn.Write(ws.MustCompileFrame(ws.MaskFrame(ws.NewCloseFrame(ws.NewCloseFrameBody(1000, "")))))
@@ -179,7 +179,7 @@ var transportCases = []conformanceCase{
 			}
 			source.works(source.push("/a", "1"))
 			if d := p.collect(1); d[0]["data"] != 1.0 {
-				c.Errorf("%v", d)
+				c.Errorf(`got %v, want d[0]["data"] == 1.0`, d)
 			}
 		},
 	},
