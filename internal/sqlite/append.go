@@ -10,19 +10,19 @@ import (
 	"github.com/halley-chat/halley/internal/engine"
 )
 
-// item is something that waits for the writer: an append, or other work that
-// shares the transaction of a group.
+// item is a request to the writer: an append, or other work that shares a
+// group's transaction.
 type item struct {
 	// Static: exactly one of append and work is set.
 	append  *engine.Append
 	summary *storedSummary    // that of append, encoded
-	work    func(*conn) error // fails alone; must not keep the connection
+	work    func(*conn) error // in a savepoint of its own; must not retain the connection
 	after   func()            // called when work has been committed
 	done    chan struct{}     // closed when the outcome below is known
 
 	state atomic.Int32 // waiting, taken or abandoned
 
-	// Owned by the writer until done is closed, then by whoever waited.
+	// Owned by the writer until done is closed, then by the caller.
 	tails []int64
 	err   error
 }
@@ -31,7 +31,7 @@ type item struct {
 const (
 	waiting   = iota
 	taken     // by the writer, who will answer
-	abandoned // by whoever waited, who has been told
+	abandoned // by its caller, which has returned
 )
 
 // Append is [engine.Log].
@@ -58,8 +58,7 @@ func (s *Store) Append(ctx context.Context, a engine.Append) ([]int64, error) {
 	return it.tails, nil
 }
 
-// check refuses appends that no store could honour: they are mistakes of the
-// caller.
+// check refuses malformed appends, which are bugs of the caller.
 func check(a engine.Append) error {
 	for i, r := range a.Records {
 		if r.Index != a.Expect+int64(i)+1 {
@@ -78,8 +77,8 @@ func (s *Store) write(ctx context.Context, work func(*conn) error, after func())
 	return s.submit(ctx, &item{work: work, after: after})
 }
 
-// submit gives an item to the writer and waits for its outcome. Until the
-// writer has taken it, the end of ctx and of the store let it go undone.
+// submit queues an item and waits for its outcome. Until the writer has taken it,
+// the end of ctx or of the store cancels it; after that the outcome is awaited.
 func (s *Store) submit(ctx context.Context, it *item) error {
 	if err := s.usable(ctx); err != nil {
 		return err

@@ -12,14 +12,14 @@ import (
 	"github.com/halley-chat/halley/internal/engine"
 )
 
-// slot is one chat that one agent holds.
+// slot is a chat that an agent holds.
 type slot struct {
 	agent chat.StaffID
 	chat  chat.ID
 }
 
-// claims are the slots that are taken. They are changed by the writer alone,
-// after a commit.
+// claims are the slots that are taken. Only the writer changes them, after a
+// commit.
 type claims struct {
 	mu sync.RWMutex
 
@@ -98,9 +98,8 @@ func (s *Store) Claims(ctx context.Context) ([]chat.Claim, error) {
 	return s.claims.list(), nil
 }
 
-// stagedClaims are the changes of a group that has not been committed. It is
-// owned by the writer, who is the only one to change base, so it reads base
-// without the lock.
+// stagedClaims are the changes of a group that is not committed. They are owned by
+// the writer, which alone changes base and therefore reads it without the lock.
 type stagedClaims struct {
 	base    *claims
 	changes map[slot]bool        // what differs from base: true is taken, false is freed
@@ -133,8 +132,8 @@ func (s *stagedClaims) change(at slot, take bool) {
 	}
 }
 
-// apply takes and frees the slots of one append in their order. If one does
-// not fit it says false and has changed nothing.
+// apply takes and frees the slots of one append, in order. If one exceeds its
+// agent's capacity it returns false and has changed nothing.
 func (s *stagedClaims) apply(list []chat.Claim) bool {
 	var done []slot
 	for _, c := range list {

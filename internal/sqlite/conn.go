@@ -31,16 +31,16 @@ func dsn(path string, readOnly bool) string {
 	return (&url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}).String()
 }
 
-// conn is one connection, with the statements it has prepared. It is for one
-// goroutine at a time. Its queries must be a fixed set of texts: each is
-// prepared once and kept. It waits for nobody's context: a statement is short,
-// and a commit must not be interrupted.
+// conn is one connection with a cache of prepared statements. It is not safe
+// for concurrent use. Its queries must be a fixed set of texts, because a
+// statement is never dropped from the cache. Statements take no context: they
+// are short, and a commit must not be interrupted.
 type conn struct {
 	c     driver.Conn
 	stmts map[string]driver.Stmt
 }
 
-// connect opens a connection and checks that it is what the package relies on.
+// connect opens a connection and checks SQLite's version and the journal mode.
 func connect(dsn string) (*conn, error) {
 	dc, err := (&sqlite.Driver{}).Open(dsn)
 	if err != nil {
@@ -159,7 +159,7 @@ func (c *conn) query(query string, args []any, each func(row []driver.Value) err
 	}
 }
 
-// transact runs f in a transaction of its own.
+// transact runs f in a transaction, which it commits unless f fails.
 func (c *conn) transact(f func(*conn) error) error {
 	if err := c.exec("BEGIN IMMEDIATE"); err != nil {
 		return err
@@ -175,21 +175,21 @@ func (c *conn) transact(f func(*conn) error) error {
 	return err
 }
 
-// alone runs f inside the transaction that is open. If f fails, what it has
-// done is taken back and its error is alone; lost is set if the transaction
-// itself could not be kept.
-func (c *conn) savepoint(f func(*conn) error) (alone, lost error) {
-	if err := c.exec("SAVEPOINT alone"); err != nil {
+// savepoint runs f inside the open transaction. If f fails, its changes are
+// rolled back and its error is failed; fatal is set if the transaction as a whole
+// is lost.
+func (c *conn) savepoint(f func(*conn) error) (failed, fatal error) {
+	if err := c.exec("SAVEPOINT work"); err != nil {
 		return nil, err
 	}
-	alone = f(c)
-	if alone != nil {
-		// Some errors end the whole transaction; then there is no such savepoint.
-		if err := c.exec("ROLLBACK TO alone"); err != nil {
-			return nil, errors.Join(alone, err)
+	failed = f(c)
+	if failed != nil {
+		// Some errors end the whole transaction; then there is no savepoint.
+		if err := c.exec("ROLLBACK TO work"); err != nil {
+			return nil, errors.Join(failed, err)
 		}
 	}
-	return alone, c.exec("RELEASE alone")
+	return failed, c.exec("RELEASE work")
 }
 
 // errorCode is the SQLite result code in err's chain, with its extension; 0 if it

@@ -8,16 +8,15 @@ import (
 	"github.com/halley-chat/halley/internal/engine"
 )
 
-// group is the set of items that one transaction makes durable. An append is
-// checked against what is committed plus what the group has staged before it,
-// so that one which does not fit fails alone. It is owned by the writer and
-// used again for each transaction.
+// group is the state of one transaction. An append is checked against the
+// committed state plus what the group has staged before it, so that one that
+// conflicts fails alone. It is owned by the writer and reused.
 type group struct {
 	positions *positions // changed by nobody while a group is open
 	manifest  *rowManifest
 	conn      *conn
 
-	heads           map[engine.LogID]int64 // the last index of every log that was looked at, staged records included
+	heads           map[engine.LogID]int64 // last index of each log that was looked up, staged records included
 	entries         []entry
 	contents        []content // of entries
 	claims          stagedClaims
@@ -27,7 +26,7 @@ type group struct {
 	manifestWritten bool // the manifest has been written in this transaction
 }
 
-// content is what a row of a log table says.
+// content is a row of a log table without its key.
 type content struct {
 	ts   int64
 	body []byte
@@ -48,7 +47,7 @@ func newGroup(p *positions, m *rowManifest, k *claims) *group {
 func (g *group) reset(c *conn) {
 	g.conn = c
 	clear(g.heads)
-	clear(g.contents) // lets the bodies go
+	clear(g.contents) // releases the bodies
 	clear(g.after)
 	clear(g.summaries)
 	g.entries, g.contents, g.ended, g.after = g.entries[:0], g.contents[:0], g.ended[:0], g.after[:0]
@@ -143,9 +142,8 @@ func (g *group) write() (err error) {
 	return g.claims.write(g.conn)
 }
 
-// commit makes memory follow the database, after the transaction has been
-// committed. It returns the logs that should be packed now: those that have
-// grown long, and the chats that have ended.
+// commit updates the in-memory state after the transaction was committed. It
+// returns the logs to pack now: those beyond the threshold, and ended chats.
 func (g *group) commit() (due []engine.LogID) {
 	due = g.positions.add(g.entries)
 	g.manifest.commit(g.entries, g.manifestWritten)

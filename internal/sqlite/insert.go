@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// batches are the numbers of rows for which an insert is prepared. One
-// statement for many rows costs a third less than one for each.
+// batches are the row counts for which a multi-row insert is prepared. It costs a
+// third less per row than one statement for each.
 var batches = [...]int{64, 8, 1}
 
 var inserts = func() (queries [2][len(batches)]string) {

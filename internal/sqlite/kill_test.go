@@ -32,7 +32,7 @@ func child() {
 	case "open":
 		_, err = Open(context.Background(), dir, Options{})
 	default:
-		err = childHires(job, dir)
+		err = childAddsAccount(job, dir)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -136,8 +136,8 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// childHires adds an account beside whoever has the directory open.
-func childHires(login, dir string) error {
+// childAddsAccount adds an account beside whoever has the directory open.
+func childAddsAccount(login, dir string) error {
 	a, err := OpenShared(context.Background(), dir)
 	if err != nil {
 		return err

@@ -11,9 +11,10 @@ import (
 // ErrInUse says that another process has opened the data directory.
 var ErrInUse = errors.New("another halley is using it")
 
-// takeLock takes the lock of a data directory without waiting. The lock ends
-// with the process, however it ends. It is a file of its own because closing
-// any handle of the database would drop the locks that SQLite holds on it.
+// takeLock takes the advisory lock of a data directory without waiting. The
+// system releases it with the process, however that ends. It is a separate file
+// because closing any descriptor of the database would release SQLite's own
+// POSIX locks on it.
 func takeLock(dir string) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(dir, "halley.lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {

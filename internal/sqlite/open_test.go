@@ -88,9 +88,11 @@ func TestOldestSQLite(t *testing.T) {
 		"3.51.3": true, "3.51.4": true, "3.51.10": true, "3.52.0": true, "3.53.4": true, "4.0.0": true, "3.60": true,
 		"3.51.2": false, "3.50.9": false, "3.9.9": false, "2.99.99": false, "3.51": false, "": false, "x.y.z": false,
 	} {
-		if err := checkVersion(version); (err == nil) != ok {
-			t.Errorf("SQLite %q: %v", version, err)
-		}
+		t.Run(version, func(t *testing.T) {
+			if err := checkVersion(version); (err == nil) != ok {
+				t.Errorf("SQLite %q: got %v, want it to be taken: %v", version, err, ok)
+			}
+		})
 	}
 }
 

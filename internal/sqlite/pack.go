@@ -12,26 +12,26 @@ import (
 )
 
 const (
-	// proposals is how many logs wait for being packed. One that finds no room
-	// is proposed again when it grows, and packed by the rotation at the latest.
+	// proposals bounds the queue of logs to pack. A log that does not fit is
+	// proposed again when it grows, and packed by the next rotation at the latest.
 	proposals = 4096
 	// packLogs and packBytes bound what is packed in one transaction.
 	packLogs  = 128
 	packBytes = 1 << 20
-	// wholeRecords is the length up to which an ended chat is packed again as a
-	// whole. A longer one keeps the chunks that it has.
+	// wholeRecords is the length up to which an ended chat is repacked as a whole.
+	// A longer one keeps its chunks.
 	wholeRecords = 4096
-	// rotationBackoff is how long the packer lets be after a failed rotation.
+	// rotationBackoff is the time between a failed rotation and the next attempt.
 	rotationBackoff = 5 * time.Second
 )
 
-// packer is the goroutine that reads and compresses what the writer then
-// writes as chunks.
+// packer is the goroutine that reads and compresses logs into chunks, which the
+// writer then writes.
 type packer struct {
 	s *Store // static
 
 	proposed chan engine.LogID
-	full     chan struct{} // holds one token when a rotation may be due
+	full     chan struct{} // has a token when a rotation may be due
 
 	// Owned by run.
 	rotateAfter time.Time // no rotation before this moment
@@ -41,14 +41,14 @@ func newPacker(s *Store) *packer {
 	return &packer{s: s, proposed: make(chan engine.LogID, proposals), full: make(chan struct{}, 1)}
 }
 
-// propose is told by the writer, after each group, which logs are worth
-// packing. It never waits.
+// propose queues logs for packing. The writer calls it after each group; it
+// never blocks.
 func (p *packer) propose(logs []engine.LogID) {
 	for _, log := range logs {
 		select {
 		case p.proposed <- log:
 		default:
-			p.s.positions.refuse(log)
+			p.s.positions.withdraw(log)
 		}
 	}
 	if p.tableFull() {
@@ -64,8 +64,8 @@ func (p *packer) tableFull() bool {
 	return p.s.positions.filled() >= int64(p.s.opts.RotateRows)
 }
 
-// run packs until the store is closed. Nobody waits for it, so it logs what
-// fails. Nothing is lost by a failure: what is not packed stays where it is.
+// run packs and rotates until the store is closed. It logs failures. A failure
+// loses nothing: what is not packed stays in its log table.
 func (p *packer) run() {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -94,8 +94,8 @@ func (p *packer) run() {
 	}
 }
 
-// more takes the proposals that wait behind the first one. A log that was
-// packed by a rotation and has grown since may be among them twice.
+// more drains the queue behind the first proposal. A log that was packed by a
+// rotation and has grown since may be queued twice.
 func (p *packer) more(first engine.LogID) []engine.LogID {
 	logs := []engine.LogID{first}
 	for len(logs) < packLogs {
@@ -144,7 +144,7 @@ func (p *packer) pack(ctx context.Context, logs []engine.LogID) error {
 	return errors.Join(append(failed, ctx.Err())...)
 }
 
-// commit has the writer put a group into the database, and lets memory follow.
+// commit has the writer store a group of chunks and then update the positions.
 func (p *packer) commit(ctx context.Context, group []packed) error {
 	if err := p.s.opts.step("pack: compressed"); err != nil {
 		return err
@@ -156,7 +156,7 @@ func (p *packer) commit(ctx context.Context, group []packed) error {
 	})
 	if err != nil {
 		for _, one := range group {
-			p.s.positions.refuse(one.log)
+			p.s.positions.withdraw(one.log)
 		}
 		return err
 	}

@@ -19,10 +19,9 @@ type position struct {
 
 func (p *position) last() int64 { return p.first + int64(len(p.rows)) - 1 }
 
-// positions knows which rows of the log tables belong to which log. It is
-// changed by the writer alone, after a commit, so it never speaks of a row
-// that is not durable. A log that is not in it is packed as a whole or does
-// not exist: chunk knows.
+// positions maps logs to rows of the log tables. Only the writer changes it,
+// after a commit, so it never refers to a row that is not durable. A log without
+// an entry is packed as a whole or does not exist.
 type positions struct {
 	long int // static after loading: how many rows make a tail worth packing
 
@@ -39,7 +38,7 @@ func newPositions() *positions {
 	return &positions{long: math.MaxInt, logs: make(map[engine.LogID]*position), currentFrom: 1, next: 1}
 }
 
-// entry is a row of a log table without what it says.
+// entry is a row of a log table without its content.
 type entry struct {
 	id    int64
 	log   engine.LogID
@@ -47,9 +46,8 @@ type entry struct {
 	bad   bool // the row is damaged; it may not be what it says it is
 }
 
-// add notes rows that have been committed, in the order of their ids. It
-// returns the logs that have grown long by it, and marks them as proposed for
-// packing.
+// add appends committed rows, in the order of their ids. It returns the logs that
+// have reached the packing threshold by it, and marks them as proposed.
 func (p *positions) add(entries []entry) (long []engine.LogID) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -69,7 +67,7 @@ func (p *positions) add(entries []entry) (long []engine.LogID) {
 	return long
 }
 
-// last is the index of a log's last record; ok is false if only chunk knows.
+// last is the index of a log's last record; ok is false if the log has no rows.
 func (p *positions) last(log engine.LogID) (n int64, ok bool) {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
@@ -111,7 +109,7 @@ func (p *positions) from(log engine.LogID, index int64, limit int) rowRange {
 	return s
 }
 
-// table is the table in which a row stands.
+// table is the number of the table that holds a row.
 func (s rowRange) table(row int64) int {
 	if row >= s.currentFrom {
 		return s.current
@@ -119,7 +117,7 @@ func (s rowRange) table(row int64) int {
 	return 1 - s.current
 }
 
-// packed forgets the rows of a log up to an index, because chunk has them.
+// packed removes the rows of a log up to an index, which are in chunks now.
 func (p *positions) packed(log engine.LogID, upTo int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -150,8 +148,8 @@ func (p *positions) propose(log engine.LogID) bool {
 	return true
 }
 
-// refuse takes a proposal back that could not be kept.
-func (p *positions) refuse(log engine.LogID) {
+// withdraw undoes propose for a log that could not be queued or packed.
+func (p *positions) withdraw(log engine.LogID) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if at, ok := p.logs[log]; ok {

@@ -95,7 +95,7 @@ func (s *Store) Last(ctx context.Context, log engine.LogID) (int64, error) {
 	return n, nil
 }
 
-// packedLast is the index of the last record of a log that is packed.
+// packedLast is the index of the last packed record of a log; 0 if there is none.
 func (s *Store) packedLast(ctx context.Context, log engine.LogID) (n int64, err error) {
 	err = s.stmts.packedLast.QueryRowContext(ctx, int64(log.Kind), log.ID).Scan(&n)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -104,8 +104,8 @@ func (s *Store) packedLast(ctx context.Context, log engine.LogID) (n int64, err 
 	return n, err
 }
 
-// readAttempts is how often a read looks again when rows were packed and
-// emptied under its hands. Each time takes a whole rotation.
+// readAttempts bounds how often a read retries because rows were packed and
+// deleted meanwhile. Each retry takes a whole rotation to become necessary.
 const readAttempts = 5
 
 // Read is [engine.Log]. Its error wraps [ErrDamaged] if one of the records is
@@ -135,9 +135,9 @@ func (s *Store) Read(ctx context.Context, log engine.LogID, from int64, limit in
 	return nil, s.readError(ctx, fmt.Errorf("%s: %w", logName(log), err))
 }
 
-// readOnce looks at the position first and at the database after it. What the
-// position names is then either where it says or, if it has been packed and
-// emptied since, in chunk: whole is false, and a new look will find it there.
+// readOnce reads the position first and the database after it. A row that the
+// position names is then either there or was packed and deleted since: then whole
+// is false, and a retry finds the record in a chunk.
 func (s *Store) readOnce(ctx context.Context, log engine.LogID, from int64, limit int) (records []engine.Record, whole bool, err error) {
 	at := s.positions.from(log, from, limit)
 	if !at.known || from < at.first {

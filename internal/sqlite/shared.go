@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// Shared is the part of a database that knows who works here
-// ([staff.Store]), opened without the rest. All methods may be called from any
-// number of goroutines at once.
+// Shared is a database opened without its lock, beside a server that may be
+// running: accounts ([staff.Store]), dead letters, the audit log and requests,
+// but no logs. All methods may be called from any number of goroutines at once.
 type Shared struct {
 	accounts
 
@@ -27,18 +27,18 @@ type Shared struct {
 	conn *conn
 }
 
-// busyTimeout is how long a write waits for another process to end its own,
-// and busyRetry how long it is between two attempts. SQLite's own waiting gets
-// slower with each attempt, and a busy server leaves only short gaps.
+// busyTimeout is how long a write waits for another process's transaction, and
+// busyRetry the interval between attempts. SQLite's own busy handler backs off,
+// and a busy server leaves only short gaps.
 const (
 	busyTimeout = 5 * time.Second
 	busyRetry   = time.Millisecond
 )
 
-// OpenShared opens only the accounts in a data directory, which a running
-// server may be using. It makes what is missing and migrates an older
-// database, unless a server has it open: then it fails with [ErrInUse]. It
-// fails with [ErrNewer] as [Open] does. ctx bounds the opening only.
+// OpenShared opens the database of a data directory that a running server may be
+// using. It creates what is missing and migrates an older database, unless a
+// server has it open: then it fails with [ErrInUse]. It fails with [ErrNewer] as
+// [Open] does. ctx bounds the opening only.
 func OpenShared(ctx context.Context, dir string) (*Shared, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -79,7 +79,7 @@ func connectShared(path string) (*conn, error) {
 		err = migrateLocked(path, c)
 	}
 	if err == nil {
-		err = c.exec("PRAGMA busy_timeout = 0") // writeShared waits by itself
+		err = c.exec("PRAGMA busy_timeout = 0") // writeShared retries itself
 	}
 	if err != nil {
 		return nil, errors.Join(err, c.close())
@@ -87,9 +87,9 @@ func connectShared(path string) (*conn, error) {
 	return c, nil
 }
 
-// migrateLocked migrates under the lock of the data directory, so that no
-// server runs on a schema that changes under it. A database that is too new is
-// told so by migrate, whoever holds the lock.
+// migrateLocked migrates while holding the lock of the data directory, so that
+// the schema never changes under a running server. For a database that is too
+// new migrate fails, whoever holds the lock.
 func migrateLocked(path string, c *conn) error {
 	if n, err := version(c); err != nil || n > schemaVersion {
 		return errors.Join(err, migrate(c))

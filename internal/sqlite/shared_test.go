@@ -13,9 +13,9 @@ import (
 	"github.com/halley-chat/halley/internal/staff"
 )
 
-// TestHireBesideServer lets another process add accounts while this one
+// TestAddAccountBesideServer lets another process add accounts while this one
 // appends as fast as it can. The server sees them and their version.
-func TestHireBesideServer(t *testing.T) {
+func TestAddAccountBesideServer(t *testing.T) {
 	dir := t.TempDir()
 	s, ctx := opened(t, dir, Options{}), context.Background()
 	stop := make(chan struct{})
@@ -30,7 +30,7 @@ func TestHireBesideServer(t *testing.T) {
 				default:
 				}
 				if _, err := s.Append(ctx, growth(log, n, 1, chat.PhaseNone)); err != nil {
-					t.Errorf("append beside a hire: %v", err)
+					t.Errorf("append beside a new account: %v", err)
 					return
 				}
 			}
@@ -43,12 +43,12 @@ func TestHireBesideServer(t *testing.T) {
 	for _, login := range []string{"anna", "ben", "sam"} {
 		start := time.Now()
 		if out, err := command(login, dir).CombinedOutput(); err != nil {
-			t.Errorf("hiring %s: %v: %s", login, err, out)
+			t.Errorf("adding %s: %v: %s", login, err, out)
 		}
-		t.Logf("hiring %s took %v", login, time.Since(start))
+		t.Logf("adding %s took %v", login, time.Since(start))
 		after, err := s.Version(ctx)
 		if err != nil || after == before {
-			t.Errorf("the version after hiring %s is still %d (%v)", login, after, err)
+			t.Errorf("the version after adding %s is still %d (%v)", login, after, err)
 		}
 		before = after
 		if a, err := s.AccountByLogin(ctx, login); err != nil || a.Capacity != 2 {
@@ -62,14 +62,14 @@ func TestHireBesideServer(t *testing.T) {
 	}
 }
 
-// TestHireFirst adds an account before any server has run.
-func TestHireFirst(t *testing.T) {
+// TestAddAccountFirst adds an account before any server has run.
+func TestAddAccountFirst(t *testing.T) {
 	dir := t.TempDir()
 	if out, err := command("anna", dir).CombinedOutput(); err != nil {
-		t.Fatalf("hiring: %v: %s", err, out)
+		t.Fatalf("adding: %v: %s", err, out)
 	}
 	if out, err := command("anna", dir).CombinedOutput(); err == nil || !strings.Contains(string(out), staff.ErrExists.Error()) {
-		t.Errorf("hiring again says %v: %s", err, out)
+		t.Errorf("adding again says %v: %s", err, out)
 	}
 	s := opened(t, dir, Options{})
 	if a, err := s.Account(context.Background(), 1); err != nil || a.Login != "anna" {

@@ -11,7 +11,7 @@ import (
 	"github.com/halley-chat/halley/internal/staff"
 )
 
-// accounts is [staff.Store] over whoever reads and whoever writes.
+// accounts is [staff.Store], given how to read and how to write.
 type accounts struct {
 	// Static after construction.
 	pool   *sql.DB
@@ -21,7 +21,7 @@ type accounts struct {
 
 var _ staff.Store = accounts{}
 
-// uniqueViolation is SQLite's code for a value that must not stand twice.
+// uniqueViolation is SQLite's extended code for a violated UNIQUE constraint.
 const uniqueViolation = 2067
 
 // CreateAccount is [staff.Store].
@@ -77,7 +77,7 @@ func scanAccount(row scanner) (a staff.Account, err error) {
 	return a, staffError(err)
 }
 
-// staffError gives an error the words of the port.
+// staffError maps an error to those of the port.
 func staffError(err error) error {
 	switch {
 	case err == nil || errors.Is(err, staff.ErrExists) || errors.Is(err, staff.ErrNotFound):
@@ -99,7 +99,7 @@ func (k accounts) AccountByLogin(ctx context.Context, login string) (staff.Accou
 }
 
 // Accounts is [staff.Store]. A row that is damaged is reported and left out, so
-// that it shuts nobody else out.
+// that the others can sign in.
 func (k accounts) Accounts(ctx context.Context) (all []staff.Account, err error) {
 	rows, err := k.pool.QueryContext(ctx, selectAccount+"ORDER BY id")
 	if err != nil {

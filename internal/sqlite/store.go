@@ -18,21 +18,21 @@ const fileName = "halley.db"
 
 // Options change how a [Store] works. The zero value is good.
 type Options struct {
-	// RotateRows is how many rows a log table holds before the other one is
-	// emptied and takes over; 400,000 if it is 0.
+	// RotateRows is the number of rows in the current log table at which the
+	// tables are rotated; 400,000 if it is 0.
 	RotateRows int
-	// PackRows is how many records make a live log's tail worth packing; 64 if
-	// it is 0.
+	// PackRows is the number of unpacked records at which a live log is packed; 64
+	// if it is 0.
 	PackRows int
-	// Logger hears of packing that failed, which nobody waits for;
-	// [slog.Default] if it is nil.
+	// Logger gets failures of the background work and everything that is found
+	// damaged; [slog.Default] if it is nil.
 	Logger *slog.Logger
-	// Observer hears of appends and commits; nobody does if it is nil.
+	// Observer is called for appends and commits; it may be nil.
 	Observer Observer
 
-	// For the package's own tests: fault is called at every step that a crash
-	// could separate from the next, and its error is the step's; opened is
-	// called for every connection that is going to write; manifestRows is [rowManifest]'s.
+	// For the package's own tests. fault is called at every step between which a
+	// crash is possible, and its error becomes the step's; opened is called with
+	// every connection for writing; manifestRows is the threshold of [rowManifest].
 	fault        func(step string) error
 	opened       func(*conn) error
 	manifestRows int
@@ -123,8 +123,8 @@ func Exists(dir string) (bool, error) {
 	}
 }
 
-// prepareDir makes the data directory and an empty database file, which only the
-// owner may read, and returns the file's path.
+// prepareDir creates the data directory and an empty database file, both for
+// their owner only, and returns the file's absolute path.
 func prepareDir(dir string) (string, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -145,8 +145,8 @@ func prepareDir(dir string) (string, error) {
 	return path, nil
 }
 
-// start reads what memory must know and starts the goroutines. If it fails it
-// leaves nothing open but the lock.
+// start loads the in-memory state and starts the goroutines. If it fails it has
+// closed everything but the lock.
 func (s *Store) start(ctx context.Context) (err error) {
 	c, err := connect(dsn(s.path, false))
 	if err != nil {
@@ -202,12 +202,12 @@ func (s *Store) HasChats(ctx context.Context) (bool, error) {
 	return some, nil
 }
 
-// Close lets the group that is being written end, fails what still waits with
+// Close waits for the group that is being written, fails what is queued with
 // [engine.ErrClosed], and releases the data directory. It may be called more
 // than once.
 func (s *Store) Close() error { return s.closeOnce() }
 
-// usable says why a call must not go on: its context or the store has ended.
+// usable is ctx's error, or [engine.ErrClosed] if the store is closed.
 func (s *Store) usable(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -220,8 +220,8 @@ func (s *Store) usable(ctx context.Context) error {
 	}
 }
 
-// readError is what a failed read says: the end of its context or of the
-// store if that was the reason.
+// readError is the error of a failed read: that of its context or of the closed
+// store, if one of them was the cause.
 func (s *Store) readError(ctx context.Context, err error) error {
 	if err := s.usable(ctx); err != nil {
 		return err

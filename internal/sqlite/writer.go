@@ -9,11 +9,11 @@ import (
 )
 
 const (
-	// queueLength is how many items wait for the writer before those who bring
-	// more have to wait to be let in.
+	// queueLength bounds the items that wait for the writer. Callers block while
+	// the queue is full.
 	queueLength = 1024
-	// maxGroup and maxGroupBytes bound one transaction, so that it is short
-	// enough for other processes to write in between.
+	// maxGroup and maxGroupBytes bound one transaction in items and bytes, so
+	// that other processes get a chance to write in between.
 	maxGroup      = 512
 	maxGroupBytes = 4 << 20
 )
@@ -23,13 +23,13 @@ type writer struct {
 	s *Store // static
 
 	// Owned by run.
-	conn  *conn // nil after a failure: what the database holds is then uncertain
+	conn  *conn // nil after a failure: the outcome of the last commit is then unknown
 	group *group
 	items []*item // of the group
 }
 
-// run takes items until stop is closed. Then it lets those that still wait go
-// and closes the connection.
+// run commits items in groups until stop is closed, and then closes the
+// connection. Items that are still queued are failed by their callers.
 func (w *writer) run() error {
 	defer close(w.s.stopped)
 	for {
@@ -45,7 +45,8 @@ func (w *writer) run() error {
 	}
 }
 
-// rest lets the packer catch up after a group that took so long.
+// throttle slows the writer down, so that the packer catches up, after a group
+// that took so long.
 func (w *writer) throttle(took time.Duration) {
 	d := backpressure(w.s.positions.filled(), int64(w.s.opts.RotateRows), took)
 	if d == 0 {
@@ -57,10 +58,9 @@ func (w *writer) throttle(took time.Duration) {
 	}
 }
 
-// backpressure is how long the writer rests after a group that took so long. It
-// does not, unless the log table holds far more rows than it should: then more
-// has been appended for a while than can be packed, and everybody is slowed
-// down to half.
+// backpressure is how long the writer pauses after a group that took so long:
+// not at all, unless the log table has three times the rows at which it rotates.
+// Then appends have outrun the packer for a while, and throughput is halved.
 func backpressure(filled, rotateRows int64, took time.Duration) time.Duration {
 	if filled < 3*rotateRows {
 		return 0
@@ -68,7 +68,7 @@ func backpressure(filled, rotateRows int64, took time.Duration) time.Duration {
 	return min(took, 50*time.Millisecond)
 }
 
-// gather takes the first item and those that wait behind it.
+// gather makes a group of the first item and those queued behind it.
 func (w *writer) gather(first *item) {
 	clear(w.items)
 	w.items = w.items[:0]
@@ -98,9 +98,9 @@ func (it *item) size() (n int) {
 	return n
 }
 
-// commit makes the items durable and answers them. Nobody is answered before
-// the outcome of all is certain: an item refused because of another one in
-// the group must not be told so if that other one fails.
+// commit makes the group durable and answers its items. None is answered before
+// the outcome of all is known: an item that was refused because of another one
+// in the group must not get that answer if the other one fails.
 func (w *writer) commit() {
 	if len(w.items) == 0 {
 		return
@@ -141,11 +141,11 @@ func (w *writer) try() error {
 			it.tails, it.err = w.group.stage(it)
 			continue
 		}
-		alone, lost := w.conn.savepoint(it.work)
-		if lost != nil {
-			return lost
+		failed, fatal := w.conn.savepoint(it.work)
+		if fatal != nil {
+			return fatal
 		}
-		if it.err = alone; alone == nil && it.after != nil {
+		if it.err = failed; failed == nil && it.after != nil {
 			w.group.after = append(w.group.after, it.after)
 		}
 	}
@@ -161,8 +161,8 @@ func (w *writer) try() error {
 	return w.s.opts.step("committed")
 }
 
-// connect opens the connection again after a failure, and finds out what of
-// the failed group is in the database after all.
+// connect reopens the connection after a failure and reads which records of the
+// failed group were committed after all.
 func (w *writer) connect() error {
 	if w.conn != nil {
 		return nil
