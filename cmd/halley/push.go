@@ -15,7 +15,7 @@ import (
 type pushCommands struct {
 	Dead  pushDead  `cmd:"" help:"List the events that could not be brought to visitors' devices, the latest first."`
 	Again pushAgain `cmd:"" help:"Have the server send such dead letters again, at once or when it runs next."`
-	Bury  pushBury  `cmd:"" help:"Delete such dead letters."`
+	Purge pushBury  `cmd:"" help:"Delete such dead letters."`
 }
 
 type pushDead struct {
@@ -39,7 +39,7 @@ func (c pushDead) Run(ctx context.Context) error {
 }
 
 // state says in a word whether a dead letter is to be sent again.
-func state(d push.Dead) string {
+func state(d push.DeadLetter) string {
 	if d.Asked.IsZero() {
 		return "dead"
 	}
@@ -57,7 +57,7 @@ func (c pushAgain) Run(ctx context.Context) error {
 		return errors.New("either numbers or --all are needed")
 	}
 	return c.pushes(ctx, func(s push.Store) error {
-		n, err := s.Ask(ctx, time.Now(), c.Numbers...)
+		n, err := s.RequestRetry(ctx, time.Now(), c.Numbers...)
 		if err != nil {
 			return err
 		}
@@ -85,7 +85,7 @@ func (c pushBury) Run(ctx context.Context) error {
 		return errors.New("either numbers or --all are needed")
 	}
 	return c.pushes(ctx, func(s push.Store) error {
-		n, err := s.Bury(ctx, c.Numbers...)
+		n, err := s.Purge(ctx, c.Numbers...)
 		if err != nil {
 			return err
 		}

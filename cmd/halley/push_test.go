@@ -13,7 +13,7 @@ func TestAskedFor(t *testing.T) {
 			t.Errorf("%d: %q, want %q", n, got, want)
 		}
 	}
-	if got := state(push.Dead{}) + state(push.Dead{Asked: time.Unix(1, 0)}); got != "deadasked" {
+	if got := state(push.DeadLetter{}) + state(push.DeadLetter{Asked: time.Unix(1, 0)}); got != "deadasked" {
 		t.Errorf("the states are %q", got)
 	}
 }

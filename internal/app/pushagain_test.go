@@ -60,7 +60,7 @@ func TestPushAgain(t *testing.T) {
 		t.Errorf("%d was sent after %d, want %d", index, dead, second)
 	}
 	err := WithPushes(t.Context(), c.Data, func(s push.Store) error {
-		n, err := s.Ask(t.Context(), time.Now())
+		n, err := s.RequestRetry(t.Context(), time.Now())
 		if n != 1 {
 			t.Errorf("%d dead letters", n)
 		}

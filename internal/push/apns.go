@@ -33,9 +33,9 @@ type APNsOptions struct {
 	// Endpoint and SandboxEndpoint are where messages are sent; Apple's if they
 	// are empty.
 	Endpoint, SandboxEndpoint string
-	// Trip takes the place of the network; nil means the network. It must speak
+	// Transport takes the place of the network; nil means the network. It must speak
 	// HTTP/2.
-	Trip http.RoundTripper
+	Transport http.RoundTripper
 }
 
 const (
@@ -50,10 +50,10 @@ const (
 // apns is a [Sender].
 type apns struct {
 	// Static after construction.
-	*line
+	*httpClient
 	o   APNsOptions
 	key crypto.Signer
-	jwt *keeper
+	jwt *tokenSource
 	// proved says of each of Apple's two services, the usual one and the
 	// sandbox, that it has taken a message: what the settings say is right.
 	proved [2]atomic.Bool
@@ -77,7 +77,7 @@ func NewAPNs(o APNsOptions) (Sender, error) {
 	if o.SandboxEndpoint == "" {
 		o.SandboxEndpoint = apnsSandboxEndpoint
 	}
-	return &apns{line: newLine(chat.CarrierAPNs, o.Trip), o: o, key: key, jwt: newKeeper()}, nil
+	return &apns{httpClient: newHTTPClient(chat.CarrierAPNs, o.Transport), o: o, key: key, jwt: newTokenSource()}, nil
 }
 
 // Close is [Sender].
@@ -117,10 +117,10 @@ func (s *apns) Send(ctx context.Context, m Message) error {
 		return nil
 	}
 	f := s.refused(a, jwt, proved.Load())
-	if f.Verdict == Barred && m.Device.Debug && !s.o.Sandbox {
+	if f.Verdict == Misconfigured && m.Device.Debug && !s.o.Sandbox {
 		// The visitor's client has chosen the service, which the key may not
 		// be meant for. That must not bar the way for all others.
-		f.Verdict = Single
+		f.Verdict = DeviceTransient
 	}
 	return f
 }
@@ -137,19 +137,19 @@ func (s *apns) refused(a answer, jwt string, proved bool) *Fault {
 	f := a.fault(s.carrier, said.Reason)
 	switch {
 	case a.status == http.StatusGone, f.Code == "BadDeviceToken" && proved, f.Code == "ExpiredToken":
-		f.Verdict = Unknown
+		f.Verdict = UnknownDevice
 	case f.Code == "BadDeviceToken":
-		f.Verdict = Single
+		f.Verdict = DeviceTransient
 	case f.Code == "ExpiredProviderToken", f.Code == "InvalidProviderToken":
 		// It may have been made by a clock that was wrong.
 		s.jwt.drop(jwt, apnsSparing)
-		f.Verdict = Barred
+		f.Verdict = Misconfigured
 	case a.status == http.StatusForbidden, f.Code == "BadTopic", f.Code == "MissingTopic", f.Code == "TopicDisallowed", f.Code == "TooManyProviderTokenUpdates":
-		f.Verdict = Barred
+		f.Verdict = Misconfigured
 	case f.Code == "DeviceTokenNotForTopic", f.Code == "TooManyRequests": // the latter for this device
-		f.Verdict = Single
+		f.Verdict = DeviceTransient
 	case f.Code == "IdleTimeout":
-		f.Verdict = Later
+		f.Verdict = Transient
 	}
 	return f
 }

@@ -30,7 +30,7 @@ func twoServices(t *testing.T, inSandbox bool) (s push.Sender, usual, sandbox *s
 	}
 	s, err = push.NewAPNs(push.APNsOptions{
 		Key: []byte(keyFile(t, key)), KeyID: "KEY1234567", TeamID: "TEAM123456", Topic: "org.example.chat", Sandbox: inSandbox,
-		Endpoint: servers[0].URL, SandboxEndpoint: servers[1].URL, Trip: trip(t, servers[0]),
+		Endpoint: servers[0].URL, SandboxEndpoint: servers[1].URL, Transport: trip(t, servers[0]),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -63,15 +63,15 @@ func TestDebugBarsNobody(t *testing.T) {
 	no := reply(403, `{"reason":"InvalidProviderToken"}`)
 	usual.set(no)
 	sandbox.set(no)
-	if v := verdict(t, s, debugged); v != push.Single {
+	if v := verdict(t, s, debugged); v != push.DeviceTransient {
 		t.Errorf("a client's choice: %v", v)
 	}
-	if v := verdict(t, s, iphone); v != push.Barred {
+	if v := verdict(t, s, iphone); v != push.Misconfigured {
 		t.Errorf("the settings' choice: %v", v)
 	}
 	s, _, sandbox = twoServices(t, true)
 	sandbox.set(no)
-	if v := verdict(t, s, debugged); v != push.Barred {
+	if v := verdict(t, s, debugged); v != push.Misconfigured {
 		t.Errorf("the settings' choice, and a client's: %v", v)
 	}
 }
@@ -88,11 +88,11 @@ func TestBadDeviceOrWrongSandbox(t *testing.T) {
 		t.Fatal(err)
 	}
 	usual.set(bad)
-	if v := verdict(t, s, iphone); v != push.Single {
+	if v := verdict(t, s, iphone); v != push.DeviceTransient {
 		t.Errorf("before anything was taken: %v", v)
 	}
 	sandbox.set(bad)
-	if v := verdict(t, s, debugged); v != push.Unknown {
+	if v := verdict(t, s, debugged); v != push.UnknownDevice {
 		t.Errorf("in the sandbox, which has taken something: %v", v)
 	}
 	usual.set(reply(200, ``))
@@ -101,7 +101,7 @@ func TestBadDeviceOrWrongSandbox(t *testing.T) {
 		t.Fatal(err)
 	}
 	usual.set(bad)
-	if v := verdict(t, s, iphone); v != push.Unknown {
+	if v := verdict(t, s, iphone); v != push.UnknownDevice {
 		t.Errorf("afterwards: %v", v)
 	}
 }

@@ -22,8 +22,8 @@ type FCMOptions struct {
 	Account []byte
 	// Endpoint is where messages are sent; Google's if it is empty.
 	Endpoint string
-	// Trip takes the place of the network; nil means the network.
-	Trip http.RoundTripper
+	// Transport takes the place of the network; nil means the network.
+	Transport http.RoundTripper
 }
 
 const (
@@ -35,13 +35,13 @@ const (
 // fcm is a [Sender] that speaks the HTTP v1 API.
 type fcm struct {
 	// Static after construction.
-	*line
+	*httpClient
 	key      crypto.Signer
 	keyID    string
 	email    string
 	tokenURI string
 	sendURL  string
-	access   *keeper
+	access   *tokenSource
 }
 
 // NewFCM makes a sender. The errors do not show any of the account.
@@ -73,9 +73,9 @@ func NewFCM(o FCMOptions) (Sender, error) {
 		account.TokenURI = fcmTokenURI
 	}
 	return &fcm{
-		line: newLine(chat.CarrierFCM, o.Trip), key: key, keyID: account.KeyID, email: account.Email, tokenURI: account.TokenURI,
+		httpClient: newHTTPClient(chat.CarrierFCM, o.Transport), key: key, keyID: account.KeyID, email: account.Email, tokenURI: account.TokenURI,
 		sendURL: strings.TrimSuffix(o.Endpoint, "/") + "/v1/projects/" + url.PathEscape(account.Project) + "/messages:send",
-		access:  newKeeper(),
+		access:  newTokenSource(),
 	}, nil
 }
 
@@ -124,14 +124,14 @@ func (s *fcm) refused(a answer, access string) error {
 	f := a.fault(s.carrier, code)
 	switch {
 	case a.status == http.StatusNotFound && f.Code == "UNREGISTERED":
-		f.Verdict = Unknown
+		f.Verdict = UnknownDevice
 	case f.Code == "SENDER_ID_MISMATCH", f.Code == "THIRD_PARTY_AUTH_ERROR":
-		f.Verdict = Single
+		f.Verdict = DeviceTransient
 	case a.status == http.StatusUnauthorized:
 		// The access token may have been called back, which a new one mends.
 		s.access.drop(access, 0)
 	case a.status == http.StatusForbidden:
-		f.Verdict = Barred
+		f.Verdict = Misconfigured
 	}
 	return f
 }
@@ -163,8 +163,8 @@ func (s *fcm) renew(ctx context.Context) (string, time.Duration, error) {
 			f.Code = "no_access"
 		}
 		// It is not the message's fault, and an operator may be able to mend it.
-		if f.Verdict != Later {
-			f.Verdict = Barred
+		if f.Verdict != Transient {
+			f.Verdict = Misconfigured
 		}
 		return "", 0, f
 	}

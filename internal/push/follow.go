@@ -21,22 +21,22 @@ type follow struct {
 	id   chat.ID
 	wake wake.Signal // holds one token: the log may have grown
 
-	poked bool // guarded by the pusher's mu: the board has news of the chat
+	dirty bool // guarded by the pusher's mu: the board has news of the chat
 
 	// Owned by run.
-	duty   duty
-	script Script
-	head   int64 // the last event folded
-	done   int64 // the last event that is done with
-	seen   int64 // up to here there is nothing to push but what is done
-	try    try
-	owed   *owed // what the store has not taken yet; nil if nothing
+	backlog    backlog
+	script     Script
+	head       int64 // the last event folded
+	done       int64 // the last event that is done with
+	seen       int64 // up to here there is nothing to push but what is done
+	try        try
+	pendingAck *pendingAck // what the store has not taken yet; nil if nothing
 }
 
-// owed is a step that the store has to be told of.
-type owed struct {
+// pendingAck is a step that the store has to be told of.
+type pendingAck struct {
 	index int64
-	dead  *Dead
+	dead  *DeadLetter
 }
 
 // try is what has been done about one event.
@@ -74,7 +74,7 @@ func (f *follow) run(ctx context.Context) {
 				logged = true
 				f.p.o.Logger.Warn("push: a chat cannot be followed now and will be tried again", "chat", f.id.String(), "err", err)
 			}
-			pause(ctx, storeAgain, nil)
+			pause(ctx, storeRetryInterval, nil)
 		}
 	}
 }
@@ -94,14 +94,14 @@ func (f *follow) step(ctx context.Context) (over bool, err error) {
 		return false, err
 	case due:
 		return false, f.push(ctx, event)
-	case !f.duty.idle():
+	case !f.backlog.idle():
 		select {
 		case <-f.wake:
 		case <-ctx.Done():
 		}
 		return false, nil
 	}
-	forget := f.duty.over()
+	forget := f.backlog.over()
 	if forget {
 		if err := f.p.o.Store.Forget(ctx, f.id); err != nil {
 			return false, err
@@ -118,7 +118,7 @@ func (f *follow) catchUp(ctx context.Context) error {
 			return err
 		}
 		for _, e := range events {
-			f.duty.fold(e)
+			f.backlog.fold(e)
 			f.script.See(e)
 			f.head = e.Index
 		}
@@ -130,17 +130,17 @@ func (f *follow) catchUp(ctx context.Context) error {
 
 // due finds the first event that the visitor has to be told of.
 func (f *follow) due(ctx context.Context) (e chat.Event, ok bool, err error) {
-	if !f.duty.open() {
+	if !f.backlog.open() {
 		return chat.Event{}, false, nil
 	}
-	f.seen = max(f.seen, f.done, f.duty.next-1)
+	f.seen = max(f.seen, f.done, f.backlog.next-1)
 	for f.seen < f.head {
 		events, err := f.p.o.Engine.Read(ctx, f.id, f.seen+1, page)
 		if err != nil {
 			return chat.Event{}, false, err
 		}
 		for _, e := range events {
-			if e.Index > f.head || f.duty.last > 0 && e.Index > f.duty.last {
+			if e.Index > f.head || f.backlog.last > 0 && e.Index > f.backlog.last {
 				return chat.Event{}, false, nil
 			}
 			if f.wanted(e) {
@@ -163,21 +163,21 @@ func (f *follow) wanted(e chat.Event) bool {
 		return false
 	}
 	kind, by, _, ok := f.script.Render(e)
-	return ok && by != chat.VisitorNo && (f.duty.device.Carrier == chat.CarrierHook || f.script.ForPeople(kind))
+	return ok && by != chat.VisitorNo && (f.backlog.device.Carrier == chat.CarrierHook || f.script.ForPeople(kind))
 }
 
 // push makes an attempt at an event, or waits until it may be made.
 func (f *follow) push(ctx context.Context, e chat.Event) error {
-	now, device := time.Now(), *f.duty.device
+	now, device := time.Now(), *f.backlog.device
 	if f.try.index != e.Index {
 		f.try = try{index: e.Index, give: now.Add(f.p.o.Expiry)}
 	}
-	lane := f.p.lanes[Target{device.Carrier, device.Provider}]
-	if lane == nil {
+	circuit := f.p.circuits[Target{device.Carrier, device.Provider}]
+	if circuit == nil {
 		// It was there when the visitor named the device.
-		return f.bury(ctx, e, &Fault{Carrier: device.Carrier, Verdict: Never, Code: "not configured"})
+		return f.bury(ctx, e, &Fault{Carrier: device.Carrier, Verdict: Permanent, Code: "not configured"})
 	}
-	at, bar := f.next(lane)
+	at, bar := f.next(circuit)
 	switch {
 	case now.Before(at):
 		pause(ctx, at.Sub(now), f.wake)
@@ -185,7 +185,7 @@ func (f *follow) push(ctx context.Context, e chat.Event) error {
 	case bar != nil:
 		return f.bury(ctx, e, bar)
 	}
-	fault, sent := lane.send(ctx, f.message(e, device), f.still)
+	fault, sent := circuit.send(ctx, f.message(e, device), f.still)
 	if !sent {
 		return nil // the log says why, if it was not ctx
 	}
@@ -193,10 +193,10 @@ func (f *follow) push(ctx context.Context, e chat.Event) error {
 	switch {
 	case fault == nil:
 		f.p.stats.Sent.Add(1)
-		return f.advance(ctx, owed{e.Index, nil})
-	case fault.Verdict == Unknown:
+		return f.advance(ctx, pendingAck{e.Index, nil})
+	case fault.Verdict == UnknownDevice:
 		return f.lapse(ctx, e, device, fault)
-	case fault.Verdict == Never, !time.Now().Before(f.try.give):
+	case fault.Verdict == Permanent, !time.Now().Before(f.try.give):
 		return f.bury(ctx, e, fault)
 	}
 	f.p.stats.Failed.Add(1)
@@ -213,12 +213,12 @@ func (t try) after(fault *Fault) time.Time {
 // is up, unless the carrier still wants to be left alone. If the way is barred
 // and stays closed for longer than the event's time, that is when it is given
 // up, and bar is why.
-func (f *follow) next(l *lane) (at time.Time, bar *Fault) {
+func (f *follow) next(l *circuit) (at time.Time, bar *Fault) {
 	closed, bar := l.until()
 	return f.try.next(closed, bar)
 }
 
-// next is the same, of a lane that is closed until then.
+// next is the same, of a circuit that is closed until then.
 func (t try) next(closed time.Time, bar *Fault) (time.Time, *Fault) {
 	at := t.again
 	if t.attempts > 0 && at.After(t.give) {
@@ -277,18 +277,18 @@ func (f *follow) unsubscribe(ctx context.Context, device chat.Device) (elsewhere
 // bury gives an event up.
 func (f *follow) bury(ctx context.Context, e chat.Event, fault *Fault) error {
 	kind, _, _, _ := f.script.Render(e)
-	dead := Dead{
+	dead := DeadLetter{
 		Chat: f.id, Index: e.Index, Type: kind, Carrier: fault.Carrier, Reason: fault.reason(), Attempts: f.try.attempts,
 		At: time.Now().UTC().Truncate(time.Millisecond),
 	}
 	f.p.stats.Dead.Add(1)
 	f.p.o.Logger.Warn("push: an event was given up", "chat", f.id.String(), "index", e.Index, "attempts", dead.Attempts, "err", fault)
-	return f.advance(ctx, owed{e.Index, &dead})
+	return f.advance(ctx, pendingAck{e.Index, &dead})
 }
 
 // advance is done with an event. Nothing else is pushed before the store knows.
-func (f *follow) advance(ctx context.Context, o owed) error {
-	f.done, f.try, f.owed = o.index, try{}, &o
+func (f *follow) advance(ctx context.Context, o pendingAck) error {
+	f.done, f.try, f.pendingAck = o.index, try{}, &o
 	return f.settle(ctx)
 }
 
@@ -296,18 +296,18 @@ func (f *follow) advance(ctx context.Context, o owed) error {
 // noted even if ctx has ended meanwhile, or it would go out again after a
 // restart.
 func (f *follow) settle(ctx context.Context) error {
-	if f.owed == nil {
+	if f.pendingAck == nil {
 		return nil
 	}
-	saving, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveWithin)
+	saving, cancel := context.WithTimeout(context.WithoutCancel(ctx), ackTimeout)
 	defer cancel()
-	if err := f.p.o.Store.Advance(saving, f.id, f.owed.index, f.owed.dead); err != nil {
+	if err := f.p.o.Store.Advance(saving, f.id, f.pendingAck.index, f.pendingAck.dead); err != nil {
 		return err
 	}
-	f.owed = nil
+	f.pendingAck = nil
 	f.p.moved(f.id, f.done)
 	return nil
 }
 
-// saveWithin is how long a cursor may take to be saved.
-const saveWithin = 3 * time.Second
+// ackTimeout is how long a cursor may take to be saved.
+const ackTimeout = 3 * time.Second

@@ -16,14 +16,14 @@ type HookOptions struct {
 	URL string
 	// Header is sent along, such as an Authorization. It may be a secret.
 	Header map[string]string
-	// Trip takes the place of the network; nil means the network.
-	Trip http.RoundTripper
+	// Transport takes the place of the network; nil means the network.
+	Transport http.RoundTripper
 }
 
 // hook is a [Sender].
 type hook struct {
 	// Static after construction.
-	*line
+	*httpClient
 	url    string
 	header http.Header
 }
@@ -34,7 +34,7 @@ func NewHook(o HookOptions) (Sender, error) {
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, errors.New("push: hook: that is no http or https address")
 	}
-	h := &hook{line: newLine(chat.CarrierHook, o.Trip), url: o.URL, header: http.Header{"Content-Type": {"application/json"}}}
+	h := &hook{httpClient: newHTTPClient(chat.CarrierHook, o.Transport), url: o.URL, header: http.Header{"Content-Type": {"application/json"}}}
 	for name, value := range o.Header {
 		h.header.Set(name, value)
 	}
@@ -70,7 +70,7 @@ func (s *hook) Send(ctx context.Context, m Message) error {
 	}
 	f := a.fault(s.carrier, "")
 	if a.status == http.StatusGone {
-		f.Verdict = Unknown
+		f.Verdict = UnknownDevice
 	}
 	return f
 }

@@ -43,15 +43,15 @@ type Verdict int
 
 // The verdicts.
 const (
-	Later   Verdict = iota // the carrier may take it later
-	Never                  // the carrier will not take it
-	Unknown                // the carrier does not know the device any more
-	// Barred says that the carrier takes nothing that comes this way until
+	Transient     Verdict = iota // the carrier may take it later
+	Permanent                    // the carrier will not take it
+	UnknownDevice                // the carrier does not know the device any more
+	// Misconfigured says that the carrier takes nothing that comes this way until
 	// somebody mends something, such as a key. No device can bring it about.
-	Barred
-	// Single is like Later, but says nothing about anything else that comes this
+	Misconfigured
+	// DeviceTransient is like Transient, but says nothing about anything else that comes this
 	// way: it may be this one device's fault.
-	Single
+	DeviceTransient
 )
 
 // Fault is a carrier's refusal. It says nothing about the message or the

@@ -55,10 +55,10 @@ type Options struct {
 	Keep time.Duration
 	// Timeout is how long one attempt may take; 10 s if it is 0.
 	Timeout time.Duration
-	// AtOnce is how many attempts of one sender may be under way at a time; 16
+	// MaxConcurrent is how many attempts of one sender may be under way at a time; 16
 	// if it is 0.
-	AtOnce int
-	Logger *slog.Logger
+	MaxConcurrent int
+	Logger        *slog.Logger
 }
 
 func (o Options) withDefaults() Options {
@@ -71,8 +71,8 @@ func (o Options) withDefaults() Options {
 	if o.Timeout == 0 {
 		o.Timeout = 10 * time.Second
 	}
-	if o.AtOnce == 0 {
-		o.AtOnce = 16
+	if o.MaxConcurrent == 0 {
+		o.MaxConcurrent = 16
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
@@ -92,10 +92,10 @@ type Stats struct {
 // of goroutines at once.
 type Pusher struct {
 	// Static after construction.
-	o     Options
-	lanes map[Target]*lane
-	stats Stats
-	stir  wake.Signal // holds one token: something is pending
+	o        Options
+	circuits map[Target]*circuit
+	stats    Stats
+	stir     wake.Signal // holds one token: something is pending
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -111,11 +111,11 @@ type Pusher struct {
 // New makes a pusher. It does nothing until [Pusher.Run].
 func New(o Options) *Pusher {
 	p := &Pusher{
-		o: o.withDefaults(), lanes: make(map[Target]*lane), stir: wake.New(),
+		o: o.withDefaults(), circuits: make(map[Target]*circuit), stir: wake.New(),
 		pending: make(map[chat.ID]chat.Summary), follows: make(map[chat.ID]*follow), cursors: make(map[chat.ID]int64),
 	}
 	for target, sender := range o.Senders {
-		p.lanes[target] = newLane(target, sender, p.o)
+		p.circuits[target] = newCircuit(target, sender, p.o)
 	}
 	return p
 }
@@ -124,18 +124,18 @@ func New(o Options) *Pusher {
 func (p *Pusher) Stats() *Stats { return &p.stats }
 
 // Carries says whether there is a sender for a device.
-func (p *Pusher) Carries(v chat.Device) bool { return p.lanes[Target{v.Carrier, v.Provider}] != nil }
+func (p *Pusher) Carries(v chat.Device) bool { return p.circuits[Target{v.Carrier, v.Provider}] != nil }
 
-// storeAgain is how long a call of the store, or of the engine for want of it,
+// storeRetryInterval is how long a call of the store, or of the engine for want of it,
 // waits for its next try.
-const storeAgain = time.Second
+const storeRetryInterval = time.Second
 
 // Run works until ctx ends and then waits for what is under way, which it gives
 // up: what a carrier was being handed goes out again after the next start. It
 // returns nil and is called once.
 func (p *Pusher) Run(ctx context.Context) error {
 	defer func() {
-		for _, l := range p.lanes {
+		for _, l := range p.circuits {
 			l.sender.Close()
 		}
 	}()
@@ -152,7 +152,7 @@ func (p *Pusher) Run(ctx context.Context) error {
 			logged = true
 			p.o.Logger.Error("push: the store cannot be read and will be tried again", "err", err)
 		}
-		if !pause(ctx, storeAgain, nil) {
+		if !pause(ctx, storeRetryInterval, nil) {
 			return nil
 		}
 	}
@@ -169,7 +169,7 @@ func (p *Pusher) Run(ctx context.Context) error {
 		}
 		again = nil
 		if !p.look(ctx) {
-			again = time.After(storeAgain)
+			again = time.After(storeRetryInterval)
 		}
 	}
 }
@@ -223,7 +223,7 @@ func (p *Pusher) look(ctx context.Context) bool {
 		}
 		switch f := p.follows[id]; {
 		case f != nil:
-			f.poked = true
+			f.dirty = true
 			f.wake.Notify()
 		case due && (!s.Bound || p.o.Active), noted && !due:
 			p.start(ctx, id)
@@ -233,7 +233,7 @@ func (p *Pusher) look(ctx context.Context) bool {
 	if len(fresh) == 0 {
 		return true
 	}
-	if err := p.o.Store.Enroll(ctx, fresh); err != nil {
+	if err := p.o.Store.Track(ctx, fresh); err != nil {
 		if ctx.Err() == nil && !p.failing {
 			p.failing = true
 			p.o.Logger.Warn("push: chats could not be noted and will be tried again", "chats", len(fresh), "err", err)
@@ -262,7 +262,7 @@ func (p *Pusher) look(ctx context.Context) bool {
 func (p *Pusher) start(ctx context.Context, id chat.ID) {
 	f := &follow{
 		p: p, id: id, done: p.cursors[id], wake: wake.New(),
-		duty: newDuty(p.o.Active), script: p.o.Script(),
+		backlog: newBacklog(p.o.Active), script: p.o.Script(),
 	}
 	p.follows[id] = f
 	p.work.Go(func() { f.run(ctx) })
@@ -272,8 +272,8 @@ func (p *Pusher) start(ctx context.Context, id chat.ID) {
 func (p *Pusher) rest(f *follow, forget bool) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if f.poked {
-		f.poked = false
+	if f.dirty {
+		f.dirty = false
 		return false
 	}
 	delete(p.follows, f.id)

@@ -138,7 +138,7 @@ func TestActiveClient(t *testing.T) {
 	})
 }
 
-var busy = &push.Fault{Carrier: chat.CarrierFCM, Verdict: push.Later, Status: 503, Code: "UNAVAILABLE"}
+var busy = &push.Fault{Carrier: chat.CarrierFCM, Verdict: push.Transient, Status: 503, Code: "UNAVAILABLE"}
 
 // A carrier that fails is asked again, ever less often, and what it does not
 // take in time becomes a dead letter. The next event has its own chance.
@@ -166,7 +166,7 @@ func TestRetryAndExpiry(t *testing.T) {
 			t.Errorf("%d attempts, the last after %v", len(tries), last)
 		}
 		dead := h.dead()
-		want := []push.Dead{{
+		want := []push.DeadLetter{{
 			ID: 1, Chat: id, Index: index, Type: "chat.Said", Carrier: chat.CarrierFCM, Reason: "503 UNAVAILABLE", Attempts: len(tries),
 			At: tries[len(tries)-1].UTC().Truncate(time.Millisecond),
 		}}
@@ -215,7 +215,7 @@ func TestRefused(t *testing.T) {
 		h.unbind(id, "c1")
 		h.device.set(func(m push.Message) error {
 			if m.Index == 8 {
-				return &push.Fault{Carrier: chat.CarrierFCM, Verdict: push.Never, Status: 400, Code: "INVALID_ARGUMENT"}
+				return &push.Fault{Carrier: chat.CarrierFCM, Verdict: push.Permanent, Status: 400, Code: "INVALID_ARGUMENT"}
 			}
 			return nil
 		})
@@ -232,7 +232,7 @@ func TestRefused(t *testing.T) {
 // A device that is not there any more ends the subscription, unless the visitor
 // has named another one meanwhile, which then gets the event.
 func TestUnknownDevice(t *testing.T) {
-	gone := &push.Fault{Carrier: chat.CarrierFCM, Verdict: push.Unknown, Status: 404, Code: "UNREGISTERED"}
+	gone := &push.Fault{Carrier: chat.CarrierFCM, Verdict: push.UnknownDevice, Status: 404, Code: "UNREGISTERED"}
 	inBubble(t, nil, func(t *testing.T, h *house) {
 		id := h.chat(phone)
 		h.unbind(id, "c1")
@@ -297,7 +297,7 @@ func TestBackBeforeTheNextAttempt(t *testing.T) {
 // So many attempts at a time and no more, whatever the number of chats, and a
 // carrier that does not answer holds up nobody for longer than an attempt.
 func TestAtOnce(t *testing.T) {
-	inBubble(t, func(o *push.Options) { o.AtOnce = 3 }, func(t *testing.T, h *house) {
+	inBubble(t, func(o *push.Options) { o.MaxConcurrent = 3 }, func(t *testing.T, h *house) {
 		h.device.hold = make(chan struct{}) // never closed
 		var ids []chat.ID
 		for range 9 {
@@ -429,9 +429,9 @@ func TestLogsHoldNoSecrets(t *testing.T) {
 			case 1:
 				return fmt.Errorf("dial https://example.org/%s: %s", string(m.Device.Token), m.Event)
 			case 2:
-				return &push.Fault{Carrier: chat.CarrierHook, Verdict: push.Never, Status: 400}
+				return &push.Fault{Carrier: chat.CarrierHook, Verdict: push.Permanent, Status: 400}
 			}
-			return &push.Fault{Carrier: chat.CarrierHook, Verdict: push.Unknown, Status: 410}
+			return &push.Fault{Carrier: chat.CarrierHook, Verdict: push.UnknownDevice, Status: 410}
 		})
 		h.say(id, "secret text")
 		h.say(id, "secret text")

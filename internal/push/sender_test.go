@@ -174,7 +174,7 @@ func TestFCM(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := push.NewFCM(push.FCMOptions{Account: account, Endpoint: server.URL + "/", Trip: trip(t, server)})
+	s, err := push.NewFCM(push.FCMOptions{Account: account, Endpoint: server.URL + "/", Transport: trip(t, server)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -234,17 +234,17 @@ func TestFCM(t *testing.T) {
 		fault  *push.Fault
 	}{
 		"taken":        {reply(200, `{}`), nil},
-		"unregistered": {reply(404, unregistered), fault(push.Unknown, 404, "UNREGISTERED", 0)},
-		"no project":   {reply(404, `{"error":{"status":"NOT_FOUND"}}`), fault(push.Single, 404, "NOT_FOUND", 0)},
-		"invalid":      {reply(400, `{"error":{"status":"INVALID_ARGUMENT"}}`), fault(push.Never, 400, "INVALID_ARGUMENT", 0)},
-		"other sender": {reply(403, `{"error":{"status":"PERMISSION_DENIED","details":[{"errorCode":"SENDER_ID_MISMATCH"}]}}`), fault(push.Single, 403, "SENDER_ID_MISMATCH", 0)},
-		"no right":     {reply(403, `{"error":{"status":"PERMISSION_DENIED"}}`), fault(push.Barred, 403, "PERMISSION_DENIED", 0)},
-		"Apple's key":  {reply(401, `{"error":{"status":"UNAUTHENTICATED","details":[{"errorCode":"THIRD_PARTY_AUTH_ERROR"}]}}`), fault(push.Single, 401, "THIRD_PARTY_AUTH_ERROR", 0)},
-		"too many":     {reply(429, `{"error":{"status":"RESOURCE_EXHAUSTED"}}`, "Retry-After", "90"), fault(push.Later, 429, "RESOURCE_EXHAUSTED", 90*time.Second)},
-		"unavailable":  {reply(503, `<html>`, "Retry-After", "soon"), fault(push.Later, 503, "", 0)},
-		"internal":     {reply(500, `{"error":{"status":"has spaces and device:s3cret/1"}}`), fault(push.Later, 500, "", 0)},
-		"moved":        {reply(302, ``, "Location", "https://evil.example/"), fault(push.Single, 302, "", 0)},
-		"broken":       {broken, fault(push.Later, 0, "", 0)},
+		"unregistered": {reply(404, unregistered), fault(push.UnknownDevice, 404, "UNREGISTERED", 0)},
+		"no project":   {reply(404, `{"error":{"status":"NOT_FOUND"}}`), fault(push.DeviceTransient, 404, "NOT_FOUND", 0)},
+		"invalid":      {reply(400, `{"error":{"status":"INVALID_ARGUMENT"}}`), fault(push.Permanent, 400, "INVALID_ARGUMENT", 0)},
+		"other sender": {reply(403, `{"error":{"status":"PERMISSION_DENIED","details":[{"errorCode":"SENDER_ID_MISMATCH"}]}}`), fault(push.DeviceTransient, 403, "SENDER_ID_MISMATCH", 0)},
+		"no right":     {reply(403, `{"error":{"status":"PERMISSION_DENIED"}}`), fault(push.Misconfigured, 403, "PERMISSION_DENIED", 0)},
+		"Apple's key":  {reply(401, `{"error":{"status":"UNAUTHENTICATED","details":[{"errorCode":"THIRD_PARTY_AUTH_ERROR"}]}}`), fault(push.DeviceTransient, 401, "THIRD_PARTY_AUTH_ERROR", 0)},
+		"too many":     {reply(429, `{"error":{"status":"RESOURCE_EXHAUSTED"}}`, "Retry-After", "90"), fault(push.Transient, 429, "RESOURCE_EXHAUSTED", 90*time.Second)},
+		"unavailable":  {reply(503, `<html>`, "Retry-After", "soon"), fault(push.Transient, 503, "", 0)},
+		"internal":     {reply(500, `{"error":{"status":"has spaces and device:s3cret/1"}}`), fault(push.Transient, 500, "", 0)},
+		"moved":        {reply(302, ``, "Location", "https://evil.example/"), fault(push.DeviceTransient, 302, "", 0)},
+		"broken":       {broken, fault(push.Transient, 0, "", 0)},
 	})
 
 	// An access token that was called back is asked for anew.
@@ -252,7 +252,7 @@ func TestFCM(t *testing.T) {
 	verdicts(t, s, sends.set, aMessage, map[string]struct {
 		answer http.HandlerFunc
 		fault  *push.Fault
-	}{"no access": {reply(401, `{"error":{"status":"UNAUTHENTICATED"}}`), fault(push.Barred, 401, "UNAUTHENTICATED", 0)}})
+	}{"no access": {reply(401, `{"error":{"status":"UNAUTHENTICATED"}}`), fault(push.Misconfigured, 401, "UNAUTHENTICATED", 0)}})
 	sends.set(reply(200, `{}`))
 	if err := s.Send(t.Context(), aMessage); err != nil || tokens.count() != before+1 {
 		t.Errorf("%v after %d access tokens more", err, tokens.count()-before)
@@ -260,14 +260,14 @@ func TestFCM(t *testing.T) {
 	verdicts(t, s, sends.set, aMessage, map[string]struct {
 		answer http.HandlerFunc
 		fault  *push.Fault
-	}{"no access": {reply(401, ``), fault(push.Barred, 401, "", 0)}})
+	}{"no access": {reply(401, ``), fault(push.Misconfigured, 401, "", 0)}})
 	verdicts(t, s, tokens.set, aMessage, map[string]struct {
 		answer http.HandlerFunc
 		fault  *push.Fault
 	}{
-		"a key that is not taken": {reply(400, `{"error":"invalid_grant","error_description":"x"}`), fault(push.Barred, 400, "invalid_grant", 0)},
-		"no token":                {reply(200, `{}`), fault(push.Barred, 200, "no_access", 0)},
-		"too many":                {reply(429, ``, "Retry-After", "9"), fault(push.Later, 429, "no_access", 9*time.Second)},
+		"a key that is not taken": {reply(400, `{"error":"invalid_grant","error_description":"x"}`), fault(push.Misconfigured, 400, "invalid_grant", 0)},
+		"no token":                {reply(200, `{}`), fault(push.Misconfigured, 200, "no_access", 0)},
+		"too many":                {reply(429, ``, "Retry-After", "9"), fault(push.Transient, 429, "no_access", 9*time.Second)},
 	})
 }
 
@@ -283,7 +283,7 @@ func TestHangingCarrier(t *testing.T) {
 	}))
 	defer server.Close()
 	defer close(let)
-	s, err := push.NewHook(push.HookOptions{URL: server.URL, Trip: trip(t, server)})
+	s, err := push.NewHook(push.HookOptions{URL: server.URL, Transport: trip(t, server)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -311,7 +311,7 @@ func TestAPNs(t *testing.T) {
 	}
 	s, err := push.NewAPNs(push.APNsOptions{
 		Key: []byte(keyFile(t, key)), KeyID: "KEY1234567", TeamID: "TEAM123456", Topic: "org.example.chat",
-		Endpoint: servers[0].URL, SandboxEndpoint: servers[1].URL, Trip: trip(t, servers[0]),
+		Endpoint: servers[0].URL, SandboxEndpoint: servers[1].URL, Transport: trip(t, servers[0]),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -361,33 +361,33 @@ func TestAPNs(t *testing.T) {
 	fault := func(v push.Verdict, status int, code string) *push.Fault {
 		return &push.Fault{Carrier: chat.CarrierAPNs, Verdict: v, Status: status, Code: code}
 	}
-	later := fault(push.Single, 429, "TooManyRequests")
+	later := fault(push.DeviceTransient, 429, "TooManyRequests")
 	later.After = time.Hour
 	verdicts(t, s, usual.set, m, map[string]struct {
 		answer http.HandlerFunc
 		fault  *push.Fault
 	}{
 		"taken":         {reply(200, ``), nil},
-		"too large":     {reply(413, `{"reason":"PayloadTooLarge"}`), fault(push.Never, 413, "PayloadTooLarge")},
-		"no topic":      {reply(400, `{"reason":"MissingTopic"}`), fault(push.Barred, 400, "MissingTopic")},
-		"a bad topic":   {reply(400, `{"reason":"BadTopic"}`), fault(push.Barred, 400, "BadTopic")},
-		"not the topic": {reply(400, `{"reason":"TopicDisallowed"}`), fault(push.Barred, 400, "TopicDisallowed")},
-		"forbidden":     {reply(403, `{"reason":"Forbidden"}`), fault(push.Barred, 403, "Forbidden")},
-		"403 alone":     {reply(403, `<html>`), fault(push.Barred, 403, "")},
-		"new keys":      {reply(429, `{"reason":"TooManyProviderTokenUpdates"}`), fault(push.Barred, 429, "TooManyProviderTokenUpdates")},
-		"expired":       {reply(410, `{"reason":"ExpiredToken"}`), fault(push.Unknown, 410, "ExpiredToken")},
-		"idle":          {reply(400, `{"reason":"IdleTimeout"}`), fault(push.Later, 400, "IdleTimeout")},
-		"gone":          {reply(410, `{"reason":"Unregistered","timestamp":1}`), fault(push.Unknown, 410, "Unregistered")},
-		"no device":     {reply(400, `{"reason":"BadDeviceToken"}`), fault(push.Unknown, 400, "BadDeviceToken")},
-		"wrong topic":   {reply(400, `{"reason":"DeviceTokenNotForTopic"}`), fault(push.Single, 400, "DeviceTokenNotForTopic")},
+		"too large":     {reply(413, `{"reason":"PayloadTooLarge"}`), fault(push.Permanent, 413, "PayloadTooLarge")},
+		"no topic":      {reply(400, `{"reason":"MissingTopic"}`), fault(push.Misconfigured, 400, "MissingTopic")},
+		"a bad topic":   {reply(400, `{"reason":"BadTopic"}`), fault(push.Misconfigured, 400, "BadTopic")},
+		"not the topic": {reply(400, `{"reason":"TopicDisallowed"}`), fault(push.Misconfigured, 400, "TopicDisallowed")},
+		"forbidden":     {reply(403, `{"reason":"Forbidden"}`), fault(push.Misconfigured, 403, "Forbidden")},
+		"403 alone":     {reply(403, `<html>`), fault(push.Misconfigured, 403, "")},
+		"new keys":      {reply(429, `{"reason":"TooManyProviderTokenUpdates"}`), fault(push.Misconfigured, 429, "TooManyProviderTokenUpdates")},
+		"expired":       {reply(410, `{"reason":"ExpiredToken"}`), fault(push.UnknownDevice, 410, "ExpiredToken")},
+		"idle":          {reply(400, `{"reason":"IdleTimeout"}`), fault(push.Transient, 400, "IdleTimeout")},
+		"gone":          {reply(410, `{"reason":"Unregistered","timestamp":1}`), fault(push.UnknownDevice, 410, "Unregistered")},
+		"no device":     {reply(400, `{"reason":"BadDeviceToken"}`), fault(push.UnknownDevice, 400, "BadDeviceToken")},
+		"wrong topic":   {reply(400, `{"reason":"DeviceTokenNotForTopic"}`), fault(push.DeviceTransient, 400, "DeviceTokenNotForTopic")},
 		"too many":      {reply(429, `{"reason":"TooManyRequests"}`, "Retry-After", "999999"), later},
-		"shutting down": {reply(503, `{"reason":"Shutdown"}`), fault(push.Later, 503, "Shutdown")},
-		"broken":        {broken, fault(push.Later, 0, "")},
+		"shutting down": {reply(503, `{"reason":"Shutdown"}`), fault(push.Transient, 503, "Shutdown")},
+		"broken":        {broken, fault(push.Transient, 0, "")},
 	})
 	verdicts(t, s, usual.set, m, map[string]struct {
 		answer http.HandlerFunc
 		fault  *push.Fault
-	}{"an old token": {reply(403, `{"reason":"ExpiredProviderToken"}`), fault(push.Barred, 403, "ExpiredProviderToken")}})
+	}{"an old token": {reply(403, `{"reason":"ExpiredProviderToken"}`), fault(push.Misconfigured, 403, "ExpiredProviderToken")}})
 	usual.set(func(_ http.ResponseWriter, r *http.Request) {
 		jwt = strings.TrimPrefix(r.Header.Get("Authorization"), "bearer ")
 	})
@@ -399,7 +399,7 @@ func TestAPNs(t *testing.T) {
 	verdicts(t, s, usual.set, m, map[string]struct {
 		answer http.HandlerFunc
 		fault  *push.Fault
-	}{"a wrong key": {reply(403, `{"reason":"InvalidProviderToken"}`), fault(push.Barred, 403, "InvalidProviderToken")}})
+	}{"a wrong key": {reply(403, `{"reason":"InvalidProviderToken"}`), fault(push.Misconfigured, 403, "InvalidProviderToken")}})
 	usual.set(func(_ http.ResponseWriter, r *http.Request) {
 		jwt = strings.TrimPrefix(r.Header.Get("Authorization"), "bearer ")
 	})
@@ -413,7 +413,7 @@ func TestHook(t *testing.T) {
 	server := httptest.NewServer(stand)
 	defer server.Close()
 	s, err := push.NewHook(push.HookOptions{
-		URL: server.URL + "/hook?x=1", Header: map[string]string{"authorization": "Bearer abc", "X-Site": "1"}, Trip: trip(t, server),
+		URL: server.URL + "/hook?x=1", Header: map[string]string{"authorization": "Bearer abc", "X-Site": "1"}, Transport: trip(t, server),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -444,17 +444,17 @@ func TestHook(t *testing.T) {
 		answer http.HandlerFunc
 		fault  *push.Fault
 	}{
-		"gone":      {reply(410, ``), fault(push.Unknown, 410, 0)},
-		"not found": {reply(404, ``), fault(push.Single, 404, 0)},
-		"no access": {reply(401, ``), fault(push.Barred, 401, 0)},
-		"forbidden": {reply(403, ``), fault(push.Single, 403, 0)},
-		"method":    {reply(405, ``), fault(push.Single, 405, 0)},
-		"invalid":   {reply(422, ``), fault(push.Never, 422, 0)},
-		"too many":  {reply(429, ``, "Retry-After", "5"), fault(push.Later, 429, 5*time.Second)},
-		"timeout":   {reply(408, ``), fault(push.Later, 408, 0)},
-		"failing":   {reply(500, `device:s3cret/1`), fault(push.Later, 500, 0)},
-		"moved":     {reply(307, ``, "Location", "http://evil.example/"), fault(push.Single, 307, 0)},
-		"broken":    {broken, fault(push.Later, 0, 0)},
+		"gone":      {reply(410, ``), fault(push.UnknownDevice, 410, 0)},
+		"not found": {reply(404, ``), fault(push.DeviceTransient, 404, 0)},
+		"no access": {reply(401, ``), fault(push.Misconfigured, 401, 0)},
+		"forbidden": {reply(403, ``), fault(push.DeviceTransient, 403, 0)},
+		"method":    {reply(405, ``), fault(push.DeviceTransient, 405, 0)},
+		"invalid":   {reply(422, ``), fault(push.Permanent, 422, 0)},
+		"too many":  {reply(429, ``, "Retry-After", "5"), fault(push.Transient, 429, 5*time.Second)},
+		"timeout":   {reply(408, ``), fault(push.Transient, 408, 0)},
+		"failing":   {reply(500, `device:s3cret/1`), fault(push.Transient, 500, 0)},
+		"moved":     {reply(307, ``, "Location", "http://evil.example/"), fault(push.DeviceTransient, 307, 0)},
+		"broken":    {broken, fault(push.Transient, 0, 0)},
 	})
 }
 

@@ -14,9 +14,9 @@ const (
 	MaxDeadTime = 30 * 24 * time.Hour
 )
 
-// Dead is a dead letter: an event that could not be brought to the visitor's
+// DeadLetter is letter: an event that could not be brought to the visitor's
 // device. It says neither what was written nor where it should have gone.
-type Dead struct {
+type DeadLetter struct {
 	// ID is given by the store; the later, the higher.
 	ID    int64
 	Chat  chat.ID
@@ -39,9 +39,9 @@ type Dead struct {
 // may be called from any number of goroutines at once. What they have returned
 // from is durable.
 type Store interface {
-	// Enroll notes chats whose visitors have named a device, with nothing done
+	// Track notes chats whose visitors have named a device, with nothing done
 	// yet. It leaves alone what is noted already.
-	Enroll(ctx context.Context, ids []chat.ID) error
+	Track(ctx context.Context, ids []chat.ID) error
 
 	// Cursors are the chats that are noted, each with the index of the last
 	// event that is done with; 0 if there is none.
@@ -50,29 +50,29 @@ type Store interface {
 	// Advance notes that everything up to an index is done with, and keeps a
 	// dead letter if there is one, both or neither. A cursor does not go back.
 	// A chat that is not noted is noted.
-	Advance(ctx context.Context, id chat.ID, done int64, dead *Dead) error
+	Advance(ctx context.Context, id chat.ID, done int64, dead *DeadLetter) error
 
 	// Forget lets a chat go. Its dead letters stay.
 	Forget(ctx context.Context, id chat.ID) error
 
 	// DeadLetters lists the dead letters, the latest first, at most limit.
-	DeadLetters(ctx context.Context, limit int) ([]Dead, error)
+	DeadLetters(ctx context.Context, limit int) ([]DeadLetter, error)
 
-	// Bury deletes dead letters by their ids, or all of them if none are given,
+	// Purge deletes dead letters by their ids, or all of them if none are given,
 	// and says how many there were.
-	Bury(ctx context.Context, ids ...int64) (int, error)
+	Purge(ctx context.Context, ids ...int64) (int, error)
 
-	// Ask notes that dead letters are to be sent again, by their ids, or all of
+	// RequestRetry notes that dead letters are to be sent again, by their ids, or all of
 	// them if none are given, and says how many there were. One that has been
 	// asked for already keeps the time at which it was.
-	Ask(ctx context.Context, at time.Time, ids ...int64) (int, error)
+	RequestRetry(ctx context.Context, at time.Time, ids ...int64) (int, error)
 
-	// Asked lists the dead letters that are to be sent again, the oldest first.
-	Asked(ctx context.Context) ([]Dead, error)
+	// RetryRequested lists the dead letters that are to be sent again, the oldest first.
+	RetryRequested(ctx context.Context) ([]DeadLetter, error)
 
-	// Settle notes what has become of a dead letter that was to be sent again.
+	// ResolveRetry notes what has become of a dead letter that was to be sent again.
 	// With nil it has been, and goes. Otherwise it stays, nobody asks for it any
 	// more, and Carrier, Reason, Attempts and At are those given. One that is not
 	// there any more stays away.
-	Settle(ctx context.Context, id int64, dead *Dead) error
+	ResolveRetry(ctx context.Context, id int64, dead *DeadLetter) error
 }

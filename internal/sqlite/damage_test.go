@@ -203,7 +203,7 @@ func TestDamagedRows(t *testing.T) {
 	if _, err := s.Append(t.Context(), a); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Pushes().Enroll(t.Context(), []chat.ID{1, 2}); err != nil {
+	if err := s.Pushes().Track(t.Context(), []chat.ID{1, 2}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {

@@ -36,8 +36,8 @@ func pushError(err error) error {
 	return fmt.Errorf("sqlite: pushes: %w", err)
 }
 
-// Enroll is [push.Store].
-func (p Pushes) Enroll(ctx context.Context, ids []chat.ID) error {
+// Track is [push.Store].
+func (p Pushes) Track(ctx context.Context, ids []chat.ID) error {
 	return pushError(p.write(ctx, func(c *conn) error {
 		for _, id := range ids {
 			if err := c.exec("INSERT INTO push_cursor (chat, done) VALUES (?, 0) ON CONFLICT DO NOTHING", int64(id)); err != nil {
@@ -68,7 +68,7 @@ func (p Pushes) Cursors(ctx context.Context) (_ map[chat.ID]int64, err error) {
 }
 
 // Advance is [push.Store].
-func (p Pushes) Advance(ctx context.Context, id chat.ID, done int64, dead *push.Dead) error {
+func (p Pushes) Advance(ctx context.Context, id chat.ID, done int64, dead *push.DeadLetter) error {
 	return pushError(p.write(ctx, func(c *conn) error {
 		err := c.exec("INSERT INTO push_cursor (chat, done) VALUES (?, ?) ON CONFLICT DO UPDATE SET done = max(done, excluded.done)", int64(id), done)
 		if err != nil || dead == nil {
@@ -94,19 +94,19 @@ func (p Pushes) Forget(ctx context.Context, id chat.ID) error {
 }
 
 // DeadLetters is [push.Store].
-func (p Pushes) DeadLetters(ctx context.Context, limit int) ([]push.Dead, error) {
+func (p Pushes) DeadLetters(ctx context.Context, limit int) ([]push.DeadLetter, error) {
 	return p.dead(ctx, "ORDER BY id DESC LIMIT ?", limit)
 }
 
 // dead lists the dead letters that the end of a query says.
-func (p Pushes) dead(ctx context.Context, end string, args ...any) (list []push.Dead, err error) {
+func (p Pushes) dead(ctx context.Context, end string, args ...any) (list []push.DeadLetter, err error) {
 	rows, err := p.pool.QueryContext(ctx, "SELECT id, chat, idx, type, carrier, reason, attempts, ts, asked FROM push_dead "+end, args...)
 	if err != nil {
 		return nil, pushError(err)
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
-		var d push.Dead
+		var d push.DeadLetter
 		var id, at, asked int64
 		if err := rows.Scan(&d.ID, &id, &d.Index, &d.Type, &d.Carrier, &d.Reason, &d.Attempts, &at, &asked); err != nil {
 			p.damage.report(fmt.Sprintf("dead letter %d", d.ID), err)
@@ -121,8 +121,8 @@ func (p Pushes) dead(ctx context.Context, end string, args ...any) (list []push.
 	return list, pushError(rows.Err())
 }
 
-// Bury is [push.Store].
-func (p Pushes) Bury(ctx context.Context, ids ...int64) (int, error) {
+// Purge is [push.Store].
+func (p Pushes) Purge(ctx context.Context, ids ...int64) (int, error) {
 	return p.each(ctx, ids, "DELETE FROM push_dead")
 }
 
@@ -152,18 +152,18 @@ func (p Pushes) each(ctx context.Context, ids []int64, query string, args ...any
 	return n, pushError(err)
 }
 
-// Ask is [push.Store].
-func (p Pushes) Ask(ctx context.Context, at time.Time, ids ...int64) (int, error) {
+// RequestRetry is [push.Store].
+func (p Pushes) RequestRetry(ctx context.Context, at time.Time, ids ...int64) (int, error) {
 	return p.each(ctx, ids, "UPDATE push_dead SET asked = CASE asked WHEN 0 THEN ? ELSE asked END", at.UnixMilli())
 }
 
 // Asked is [push.Store].
-func (p Pushes) Asked(ctx context.Context) ([]push.Dead, error) {
+func (p Pushes) RetryRequested(ctx context.Context) ([]push.DeadLetter, error) {
 	return p.dead(ctx, "WHERE asked <> 0 ORDER BY id")
 }
 
-// Settle is [push.Store].
-func (p Pushes) Settle(ctx context.Context, id int64, dead *push.Dead) error {
+// ResolveRetry is [push.Store].
+func (p Pushes) ResolveRetry(ctx context.Context, id int64, dead *push.DeadLetter) error {
 	return pushError(p.write(ctx, func(c *conn) error {
 		if dead == nil {
 			return c.exec("DELETE FROM push_dead WHERE id = ?", id)

@@ -28,7 +28,7 @@ func TestPushes(t *testing.T) {
 func TestPushesLast(t *testing.T) {
 	dir, ctx := t.TempDir(), context.Background()
 	s := opened(t, dir, Options{})
-	if err := s.Pushes().Advance(ctx, 5, 7, &push.Dead{Chat: 5, Index: 7}); err != nil {
+	if err := s.Pushes().Advance(ctx, 5, 7, &push.DeadLetter{Chat: 5, Index: 7}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {
@@ -43,14 +43,14 @@ func TestPushesLast(t *testing.T) {
 		t.Errorf("%v %v", dead, err)
 	}
 	edit(t, dir, "UPDATE sqlite_sequence SET seq = 10001 WHERE name = 'push_dead'")
-	if err := again.Advance(ctx, 5, 8, &push.Dead{Chat: 5, Index: 8}); err != nil {
+	if err := again.Advance(ctx, 5, 8, &push.DeadLetter{Chat: 5, Index: 8}); err != nil {
 		t.Fatal(err)
 	}
 	if dead, err := again.DeadLetters(ctx, 9); err != nil || len(dead) != 1 || dead[0].Index != 8 {
 		t.Errorf("10,001 letters later: %v %v", dead, err)
 	}
 	// Whoever stands beside the server sees the same and may clear it away.
-	if n, err := beside(t, dir).Pushes().Bury(ctx); err != nil || n != 1 {
+	if n, err := beside(t, dir).Pushes().Purge(ctx); err != nil || n != 1 {
 		t.Errorf("%d %v", n, err)
 	}
 }

@@ -16,8 +16,8 @@ type Store struct {
 	mu sync.Mutex
 	// Guarded by mu.
 	cursors map[chat.ID]int64
-	dead    []push.Dead // the oldest first
-	last    int64       // the latest id of a dead letter
+	dead    []push.DeadLetter // the oldest first
+	last    int64             // the latest id of a dead letter
 	broken  error
 }
 
@@ -41,8 +41,8 @@ func (s *Store) enter(ctx context.Context) error {
 	return s.broken
 }
 
-// Enroll is [push.Store].
-func (s *Store) Enroll(ctx context.Context, ids []chat.ID) error {
+// Track is [push.Store].
+func (s *Store) Track(ctx context.Context, ids []chat.ID) error {
 	defer s.mu.Unlock()
 	if err := s.enter(ctx); err != nil {
 		return err
@@ -63,7 +63,7 @@ func (s *Store) Cursors(ctx context.Context) (map[chat.ID]int64, error) {
 }
 
 // Advance is [push.Store].
-func (s *Store) Advance(ctx context.Context, id chat.ID, done int64, dead *push.Dead) error {
+func (s *Store) Advance(ctx context.Context, id chat.ID, done int64, dead *push.DeadLetter) error {
 	defer s.mu.Unlock()
 	if err := s.enter(ctx); err != nil {
 		return err
@@ -77,7 +77,7 @@ func (s *Store) Advance(ctx context.Context, id chat.ID, done int64, dead *push.
 	s.last++
 	d.ID = s.last
 	oldest := d.At.Add(-push.MaxDeadTime)
-	s.dead = slices.DeleteFunc(append(s.dead, d), func(d push.Dead) bool {
+	s.dead = slices.DeleteFunc(append(s.dead, d), func(d push.DeadLetter) bool {
 		return d.Asked.IsZero() && (d.At.Before(oldest) || d.ID <= s.last-push.MaxDead)
 	})
 	return nil
@@ -94,7 +94,7 @@ func (s *Store) Forget(ctx context.Context, id chat.ID) error {
 }
 
 // DeadLetters is [push.Store].
-func (s *Store) DeadLetters(ctx context.Context, limit int) ([]push.Dead, error) {
+func (s *Store) DeadLetters(ctx context.Context, limit int) ([]push.DeadLetter, error) {
 	defer s.mu.Unlock()
 	if err := s.enter(ctx); err != nil {
 		return nil, err
@@ -104,19 +104,19 @@ func (s *Store) DeadLetters(ctx context.Context, limit int) ([]push.Dead, error)
 	return list[:min(limit, len(list))], nil
 }
 
-// Bury is [push.Store].
-func (s *Store) Bury(ctx context.Context, ids ...int64) (int, error) {
+// Purge is [push.Store].
+func (s *Store) Purge(ctx context.Context, ids ...int64) (int, error) {
 	defer s.mu.Unlock()
 	if err := s.enter(ctx); err != nil {
 		return 0, err
 	}
 	before := len(s.dead)
-	s.dead = slices.DeleteFunc(s.dead, func(d push.Dead) bool { return len(ids) == 0 || slices.Contains(ids, d.ID) })
+	s.dead = slices.DeleteFunc(s.dead, func(d push.DeadLetter) bool { return len(ids) == 0 || slices.Contains(ids, d.ID) })
 	return before - len(s.dead), nil
 }
 
-// Ask is [push.Store].
-func (s *Store) Ask(ctx context.Context, at time.Time, ids ...int64) (n int, err error) {
+// RequestRetry is [push.Store].
+func (s *Store) RequestRetry(ctx context.Context, at time.Time, ids ...int64) (n int, err error) {
 	defer s.mu.Unlock()
 	if err := s.enter(ctx); err != nil {
 		return 0, err
@@ -135,21 +135,21 @@ func (s *Store) Ask(ctx context.Context, at time.Time, ids ...int64) (n int, err
 }
 
 // Asked is [push.Store].
-func (s *Store) Asked(ctx context.Context) ([]push.Dead, error) {
+func (s *Store) RetryRequested(ctx context.Context) ([]push.DeadLetter, error) {
 	defer s.mu.Unlock()
 	if err := s.enter(ctx); err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(slices.Clone(s.dead), func(d push.Dead) bool { return d.Asked.IsZero() }), nil
+	return slices.DeleteFunc(slices.Clone(s.dead), func(d push.DeadLetter) bool { return d.Asked.IsZero() }), nil
 }
 
-// Settle is [push.Store].
-func (s *Store) Settle(ctx context.Context, id int64, dead *push.Dead) error {
+// ResolveRetry is [push.Store].
+func (s *Store) ResolveRetry(ctx context.Context, id int64, dead *push.DeadLetter) error {
 	defer s.mu.Unlock()
 	if err := s.enter(ctx); err != nil {
 		return err
 	}
-	i := slices.IndexFunc(s.dead, func(d push.Dead) bool { return d.ID == id })
+	i := slices.IndexFunc(s.dead, func(d push.DeadLetter) bool { return d.ID == id })
 	switch {
 	case i < 0:
 	case dead == nil:

@@ -20,10 +20,10 @@ func StoreSuite(t *testing.T, open func(t *testing.T) push.Store) {
 		"Cursors":        testCursors,
 		"DeadLetters":    testDead,
 		"DeadLettersAge": testAge,
-		"Bury":           testBury,
+		"Purge":          testBury,
 		"Ask":            testAsk,
-		"Settle":         testSettle,
-		"AtOnce":         testAtOnce,
+		"ResolveRetry":   testSettle,
+		"MaxConcurrent":  testAtOnce,
 		"Context":        testContext,
 		"AskedIsKept":    testAskedIsKept,
 	} {
@@ -33,8 +33,8 @@ func StoreSuite(t *testing.T, open func(t *testing.T) push.Store) {
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 250_000_000, time.UTC)
 
-func letter(id chat.ID, index int64) *push.Dead {
-	return &push.Dead{
+func letter(id chat.ID, index int64) *push.DeadLetter {
+	return &push.DeadLetter{
 		ID: 99, Chat: id, Index: index, Type: "Said", Carrier: chat.CarrierFCM, Reason: "503 UNAVAILABLE", Attempts: 7, At: noon,
 	}
 }
@@ -58,10 +58,10 @@ func cursors(t *testing.T, s push.Store, want map[chat.ID]int64) {
 func testCursors(t *testing.T, s push.Store) {
 	ctx := t.Context()
 	cursors(t, s, nil)
-	must(t, s.Enroll(ctx, []chat.ID{1, 1 << 62}))
+	must(t, s.Track(ctx, []chat.ID{1, 1 << 62}))
 	must(t, s.Advance(ctx, 1, 7, nil))
-	must(t, s.Enroll(ctx, []chat.ID{1, 2}))
-	must(t, s.Enroll(ctx, nil))
+	must(t, s.Track(ctx, []chat.ID{1, 2}))
+	must(t, s.Track(ctx, nil))
 	must(t, s.Advance(ctx, 1, 5, nil)) // not back
 	must(t, s.Advance(ctx, 3, 4, nil))
 	must(t, s.Forget(ctx, 2))
@@ -69,7 +69,7 @@ func testCursors(t *testing.T, s push.Store) {
 	cursors(t, s, map[chat.ID]int64{1: 7, 1 << 62: 0, 3: 4})
 }
 
-func dead(t *testing.T, s push.Store, limit int) []push.Dead {
+func dead(t *testing.T, s push.Store, limit int) []push.DeadLetter {
 	t.Helper()
 	list, err := s.DeadLetters(t.Context(), limit)
 	must(t, err)
@@ -88,8 +88,8 @@ func testDead(t *testing.T, s push.Store) {
 	if len(got) != 2 || got[0].ID <= got[1].ID {
 		t.Fatalf("%v", got)
 	}
-	want := []push.Dead{*letter(2, 8), *letter(1, 7)}
-	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(push.Dead{}, "ID")); diff != "" {
+	want := []push.DeadLetter{*letter(2, 8), *letter(1, 7)}
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(push.DeadLetter{}, "ID")); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	if got := dead(t, s, 1); len(got) != 1 || got[0].Chat != 2 {
@@ -129,7 +129,7 @@ func testBury(t *testing.T, s push.Store) {
 		{nil, 3, 0},
 		{nil, 0, 0},
 	} {
-		n, err := s.Bury(ctx, c.ids...)
+		n, err := s.Purge(ctx, c.ids...)
 		must(t, err)
 		if left := len(dead(t, s, 10)); n != c.n || left != c.left {
 			t.Errorf("burying %v buried %d and left %d, want %d and %d", c.ids, n, left, c.n, c.left)
@@ -173,10 +173,10 @@ func testContext(t *testing.T, s push.Store) {
 	cancel()
 	_, err := s.Cursors(ctx)
 	_, err2 := s.DeadLetters(ctx, 1)
-	_, err3 := s.Bury(ctx)
-	_, err4 := s.Ask(ctx, noon)
-	_, err5 := s.Asked(ctx)
-	for _, err := range []error{s.Enroll(ctx, []chat.ID{1}), s.Advance(ctx, 1, 1, nil), s.Forget(ctx, 1), s.Settle(ctx, 1, nil), err, err2, err3, err4, err5} {
+	_, err3 := s.Purge(ctx)
+	_, err4 := s.RequestRetry(ctx, noon)
+	_, err5 := s.RetryRequested(ctx)
+	for _, err := range []error{s.Track(ctx, []chat.ID{1}), s.Advance(ctx, 1, 1, nil), s.Forget(ctx, 1), s.ResolveRetry(ctx, 1, nil), err, err2, err3, err4, err5} {
 		if err == nil {
 			t.Error("a call with an ended context succeeds")
 		}

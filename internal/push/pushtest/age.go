@@ -13,7 +13,7 @@ func testAskedIsKept(t *testing.T, s push.Store) {
 	ctx := t.Context()
 	must(t, s.Advance(ctx, 1, 1, letter(1, 1)))
 	must(t, s.Advance(ctx, 1, 2, letter(1, 2)))
-	_, err := s.Ask(ctx, noon, dead(t, s, 10)[1].ID)
+	_, err := s.RequestRetry(ctx, noon, dead(t, s, 10)[1].ID)
 	must(t, err)
 	late := letter(1, 3)
 	late.At = noon.Add(push.MaxDeadTime + time.Hour)
@@ -22,7 +22,7 @@ func testAskedIsKept(t *testing.T, s push.Store) {
 	if len(got) != 2 || got[0].Index != 3 || got[1].Index != 1 {
 		t.Fatalf("%v", got)
 	}
-	must(t, s.Settle(ctx, got[1].ID, letter(1, 1)))
+	must(t, s.ResolveRetry(ctx, got[1].ID, letter(1, 1)))
 	late.Index = 4
 	must(t, s.Advance(ctx, 1, 4, late))
 	if got := dead(t, s, 10); len(got) != 2 || got[1].Index != 3 {

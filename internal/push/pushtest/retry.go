@@ -12,18 +12,18 @@ import (
 )
 
 // three keeps three dead letters, the oldest first.
-func three(t *testing.T, s push.Store) []push.Dead {
+func three(t *testing.T, s push.Store) []push.DeadLetter {
 	t.Helper()
 	for i := range int64(3) {
 		must(t, s.Advance(t.Context(), 1, i+1, letter(1, i+1)))
 	}
 	list := dead(t, s, 10)
-	return []push.Dead{list[2], list[1], list[0]}
+	return []push.DeadLetter{list[2], list[1], list[0]}
 }
 
-func asked(t *testing.T, s push.Store, what string, want ...push.Dead) {
+func asked(t *testing.T, s push.Store, what string, want ...push.DeadLetter) {
 	t.Helper()
-	got, err := s.Asked(t.Context())
+	got, err := s.RetryRequested(t.Context())
 	must(t, err)
 	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("%s, asked for (-want +got):\n%s", what, diff)
@@ -37,7 +37,7 @@ func testAsk(t *testing.T, s push.Store) {
 	early, late := noon.Add(time.Hour), noon.Add(2*time.Hour)
 	ask := func(want int, at time.Time, ids ...int64) {
 		t.Helper()
-		if n, err := s.Ask(ctx, at, ids...); err != nil || n != want {
+		if n, err := s.RequestRetry(ctx, at, ids...); err != nil || n != want {
 			t.Errorf("asking for %v: %d, %v, want %d", ids, n, err, want)
 		}
 	}
@@ -47,10 +47,10 @@ func testAsk(t *testing.T, s push.Store) {
 	ask(3, late)
 	l[1].Asked = late
 	asked(t, s, "all", l[0], l[1], l[2])
-	if diff := cmp.Diff([]push.Dead{l[2], l[1], l[0]}, dead(t, s, 10)); diff != "" {
+	if diff := cmp.Diff([]push.DeadLetter{l[2], l[1], l[0]}, dead(t, s, 10)); diff != "" {
 		t.Errorf("the list (-want +got):\n%s", diff)
 	}
-	if n, err := s.Bury(ctx, l[1].ID); err != nil || n != 1 {
+	if n, err := s.Purge(ctx, l[1].ID); err != nil || n != 1 {
 		t.Errorf("burying: %d, %v", n, err)
 	}
 	asked(t, s, "after one was buried", l[0], l[2])
@@ -62,19 +62,19 @@ func testAsk(t *testing.T, s push.Store) {
 func testSettle(t *testing.T, s push.Store) {
 	ctx := t.Context()
 	l := three(t, s)
-	if _, err := s.Ask(ctx, noon); err != nil {
+	if _, err := s.RequestRetry(ctx, noon); err != nil {
 		t.Fatal(err)
 	}
-	must(t, s.Settle(ctx, l[0].ID, nil))
-	must(t, s.Settle(ctx, l[0].ID, nil))
-	failed := push.Dead{
+	must(t, s.ResolveRetry(ctx, l[0].ID, nil))
+	must(t, s.ResolveRetry(ctx, l[0].ID, nil))
+	failed := push.DeadLetter{
 		ID: l[1].ID, Chat: 1, Index: 2, Type: "Said", Carrier: chat.CarrierHook, Reason: "422", Attempts: 9, At: noon.Add(time.Hour),
 	}
-	must(t, s.Settle(ctx, l[1].ID, &failed))
-	must(t, s.Settle(ctx, l[0].ID, &failed))
+	must(t, s.ResolveRetry(ctx, l[1].ID, &failed))
+	must(t, s.ResolveRetry(ctx, l[0].ID, &failed))
 	l[2].Asked = noon
 	asked(t, s, "afterwards", l[2])
-	if diff := cmp.Diff([]push.Dead{l[2], failed}, dead(t, s, 10)); diff != "" {
+	if diff := cmp.Diff([]push.DeadLetter{l[2], failed}, dead(t, s, 10)); diff != "" {
 		t.Errorf("the list (-want +got):\n%s", diff)
 	}
 	cursors(t, s, map[chat.ID]int64{1: 3})

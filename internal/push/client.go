@@ -13,17 +13,17 @@ import (
 	"github.com/halley-chat/halley/internal/chat"
 )
 
-// line is how the senders call out: over TLS as the system trusts it, without
+// httpClient is how the senders call out: over TLS as the system trusts it, without
 // following redirects, since they would take credentials and devices to
 // somebody else.
-type line struct {
+type httpClient struct {
 	carrier chat.Carrier
 	client  *http.Client
 }
 
-// newLine makes a line. trip takes the place of the network in tests; nil means
+// newHTTPClient makes a line. trip takes the place of the network in tests; nil means
 // the network.
-func newLine(carrier chat.Carrier, trip http.RoundTripper) *line {
+func newHTTPClient(carrier chat.Carrier, trip http.RoundTripper) *httpClient {
 	if trip == nil {
 		t := http.DefaultTransport.(*http.Transport).Clone()
 		t.ForceAttemptHTTP2 = true
@@ -32,7 +32,7 @@ func newLine(carrier chat.Carrier, trip http.RoundTripper) *line {
 		t.MaxResponseHeaderBytes = 64 << 10
 		trip = t
 	}
-	return &line{carrier, &http.Client{
+	return &httpClient{carrier, &http.Client{
 		Transport:     trip,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
@@ -50,10 +50,10 @@ type answer struct {
 
 // post sends a body. An error is a [*Fault], without the address, in which the
 // device may be.
-func (l *line) post(ctx context.Context, url string, header http.Header, body []byte) (answer, error) {
+func (l *httpClient) post(ctx context.Context, url string, header http.Header, body []byte) (answer, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {
-		return answer{}, &Fault{Carrier: l.carrier, Verdict: Never, Code: "bad address"}
+		return answer{}, &Fault{Carrier: l.carrier, Verdict: Permanent, Code: "bad address"}
 	}
 	r.Header = header
 	res, err := l.client.Do(r)
@@ -69,7 +69,7 @@ func (l *line) post(ctx context.Context, url string, header http.Header, body []
 }
 
 // lost is a failure on the way.
-func (l *line) lost(ctx context.Context) *Fault {
+func (l *httpClient) lost(ctx context.Context) *Fault {
 	f := &Fault{Carrier: l.carrier}
 	if ctx.Err() != nil {
 		f.Code = "timeout"
@@ -77,7 +77,7 @@ func (l *line) lost(ctx context.Context) *Fault {
 	return f
 }
 
-func (l *line) close() { l.client.CloseIdleConnections() }
+func (l *httpClient) close() { l.client.CloseIdleConnections() }
 
 func (a answer) ok() bool { return a.status >= 200 && a.status < 300 }
 
@@ -86,15 +86,15 @@ func (a answer) ok() bool { return a.status >= 200 && a.status < 300 }
 // way. What may be a wrong address may also be a device's fault, and so it is
 // tried again without holding up others.
 func (a answer) fault(carrier chat.Carrier, code string) *Fault {
-	f := &Fault{Carrier: carrier, Verdict: Never, Status: a.status, Code: word(code)}
+	f := &Fault{Carrier: carrier, Verdict: Permanent, Status: a.status, Code: word(code)}
 	switch {
 	case a.status == http.StatusRequestTimeout, a.status == http.StatusTooEarly, a.status == http.StatusTooManyRequests, a.status >= 500:
-		f.Verdict = Later
+		f.Verdict = Transient
 		f.After = a.after()
 	case a.status == http.StatusUnauthorized, a.status == http.StatusProxyAuthRequired:
-		f.Verdict = Barred
+		f.Verdict = Misconfigured
 	case a.status >= 300 && a.status < 400, a.status == http.StatusForbidden, a.status == http.StatusNotFound, a.status == http.StatusMethodNotAllowed:
-		f.Verdict = Single
+		f.Verdict = DeviceTransient
 	}
 	return f
 }
@@ -133,8 +133,8 @@ func encode(v any) []byte {
 	return b
 }
 
-// keeper keeps a credential that expires.
-type keeper struct {
+// tokenSource keeps a credential that expires.
+type tokenSource struct {
 	// renewing holds one token while somebody renews it.
 	renewing chan struct{}
 
@@ -144,11 +144,11 @@ type keeper struct {
 	dropped time.Time // when it was dropped last; zero if it never was
 }
 
-func newKeeper() *keeper { return &keeper{renewing: make(chan struct{}, 1)} }
+func newTokenSource() *tokenSource { return &tokenSource{renewing: make(chan struct{}, 1)} }
 
 // get is the credential, renewed if it is not good any more. Others wait
 // meanwhile, so that it is renewed once.
-func (k *keeper) get(ctx context.Context, renew func() (value string, lasts time.Duration, err error)) (string, error) {
+func (k *tokenSource) get(ctx context.Context, renew func() (value string, lasts time.Duration, err error)) (string, error) {
 	select {
 	case k.renewing <- struct{}{}:
 	case <-ctx.Done():
@@ -168,7 +168,7 @@ func (k *keeper) get(ctx context.Context, renew func() (value string, lasts time
 
 // drop lets the credential go if it is still this one, and none was dropped in
 // so long a time.
-func (k *keeper) drop(value string, sparing time.Duration) {
+func (k *tokenSource) drop(value string, sparing time.Duration) {
 	k.renewing <- struct{}{}
 	defer func() { <-k.renewing }()
 	if k.value == value && (k.dropped.IsZero() || time.Since(k.dropped) >= sparing) {

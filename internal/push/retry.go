@@ -32,7 +32,7 @@ const (
 // again says whether a dead letter can be sent again, and if there is no sense
 // in it, why. It follows from the log, and from whether there is a sender for a
 // device.
-func (d *duty) again(l Dead, carries func(chat.Device) bool) (sense, string) {
+func (d *backlog) again(l DeadLetter, carries func(chat.Device) bool) (sense, string) {
 	switch {
 	case d.ended:
 		return pointless, whyOver
@@ -48,18 +48,18 @@ func (d *duty) again(l Dead, carries func(chat.Device) bool) (sense, string) {
 		return pointless, whyListens
 	case l.Index < d.next:
 		return pointless, whyHeard
-	case d.hopeful:
+	case d.mayReturn:
 		return notYet, ""
 	}
 	return sendable, ""
 }
 
-// againEvery is how often the store is asked for dead letters that are to be
+// retryInterval is how often the store is asked for dead letters that are to be
 // sent again: another process may have written it.
-const againEvery = 5 * time.Second
+const retryInterval = 5 * time.Second
 
-// againAtOnce is how many chats are looked at at a time.
-const againAtOnce = 16
+// retryConcurrency is how many chats are looked at at a time.
+const retryConcurrency = 16
 
 // resend sends dead letters again that somebody has asked for. What it does not
 // know any more after a crash stands in the store, where a letter is asked for
@@ -78,13 +78,13 @@ type resend struct {
 
 // letter is a dead letter on its way.
 type letter struct {
-	Dead
+	DeadLetter
 	try     try
 	outcome *outcome // what the store has not taken yet; nil if nothing
 	settled bool
 }
 
-// waits says whether it is too early for the next attempt, whatever the lane is
+// waits says whether it is too early for the next attempt, whatever the circuit is
 // like.
 func (l *letter) waits() bool {
 	at, _ := l.try.next(time.Time{}, nil)
@@ -92,7 +92,7 @@ func (l *letter) waits() bool {
 }
 
 // outcome is what has become of a letter: nil if it was sent.
-type outcome struct{ dead *Dead }
+type outcome struct{ dead *DeadLetter }
 
 func newResend(p *Pusher) *resend {
 	return &resend{p: p, letters: make(map[int64]*letter), folds: make(map[chat.ID]*follow)}
@@ -100,7 +100,7 @@ func newResend(p *Pusher) *resend {
 
 // run works until ctx ends.
 func (r *resend) run(ctx context.Context) {
-	for pause(ctx, againEvery, nil) {
+	for pause(ctx, retryInterval, nil) {
 		err := r.round(ctx)
 		if err != nil && !r.failing && ctx.Err() == nil {
 			r.p.o.Logger.Warn("push: dead letters cannot be sent again now and will be tried again", "err", err)
@@ -111,7 +111,7 @@ func (r *resend) run(ctx context.Context) {
 
 // round does what can be done now about everything that is asked for.
 func (r *resend) round(ctx context.Context) error {
-	list, err := r.p.o.Store.Asked(ctx)
+	list, err := r.p.o.Store.RetryRequested(ctx)
 	if err != nil {
 		return err
 	}
@@ -122,7 +122,7 @@ func (r *resend) round(ctx context.Context) error {
 	for _, d := range list {
 		l := known[d.ID]
 		if l == nil {
-			l = &letter{Dead: d}
+			l = &letter{DeadLetter: d}
 		}
 		r.letters[d.ID] = l
 		if of[d.Chat] == nil {
@@ -135,13 +135,13 @@ func (r *resend) round(ctx context.Context) error {
 	for _, id := range chats {
 		f := folds[id]
 		if f == nil {
-			f = &follow{p: r.p, id: id, duty: newDuty(r.p.o.Active), script: r.p.o.Script()}
+			f = &follow{p: r.p, id: id, backlog: newBacklog(r.p.o.Active), script: r.p.o.Script()}
 		}
 		r.folds[id] = f
 	}
 	var work sync.WaitGroup
 	failures := make(chan error, 1) // the first one is enough
-	slots := make(chan struct{}, againAtOnce)
+	slots := make(chan struct{}, retryConcurrency)
 	for _, id := range chats {
 		slots <- struct{}{}
 		work.Go(func() {
@@ -193,7 +193,7 @@ func (r *resend) try(ctx context.Context, f *follow, l *letter) error {
 	if err := f.catchUp(ctx); err != nil {
 		return err
 	}
-	what, why := f.duty.again(l.Dead, r.p.Carries)
+	what, why := f.backlog.again(l.DeadLetter, r.p.Carries)
 	switch what {
 	case notYet:
 		return nil
@@ -216,20 +216,20 @@ func (r *resend) try(ctx context.Context, f *follow, l *letter) error {
 // it.
 func (r *resend) leave(l *letter, why string) {
 	r.p.o.Logger.Info("push: a dead letter is not sent again", "letter", l.ID, "chat", l.Chat.String(), "index", l.Index, "why", why)
-	dead := l.Dead
+	dead := l.DeadLetter
 	dead.Reason = why
 	dead.Attempts += l.try.attempts
 	l.outcome = &outcome{&dead}
 }
 
-// send makes an attempt at a letter when its lane is open.
+// send makes an attempt at a letter when its circuit is open.
 func (r *resend) send(ctx context.Context, f *follow, l *letter, e chat.Event) error {
-	now, device := time.Now(), *f.duty.device
+	now, device := time.Now(), *f.backlog.device
 	if l.try.index == 0 {
 		l.try = try{index: e.Index, give: now.Add(r.p.o.Expiry)}
 	}
-	lane := r.p.lanes[Target{device.Carrier, device.Provider}]
-	at, bar := l.try.next(lane.until())
+	circuit := r.p.circuits[Target{device.Carrier, device.Provider}]
+	at, bar := l.try.next(circuit.until())
 	switch {
 	case now.Before(at):
 		return nil
@@ -237,7 +237,7 @@ func (r *resend) send(ctx context.Context, f *follow, l *letter, e chat.Event) e
 		r.fail(l, bar)
 		return nil
 	}
-	fault, sent := lane.send(ctx, f.message(e, device), f.still)
+	fault, sent := circuit.send(ctx, f.message(e, device), f.still)
 	if !sent {
 		return nil
 	}
@@ -247,13 +247,13 @@ func (r *resend) send(ctx context.Context, f *follow, l *letter, e chat.Event) e
 		r.p.stats.Sent.Add(1)
 		r.p.o.Logger.Info("push: a dead letter was sent again", "letter", l.ID, "chat", l.Chat.String(), "index", l.Index)
 		l.outcome = &outcome{}
-	case fault.Verdict == Unknown:
+	case fault.Verdict == UnknownDevice:
 		elsewhere, err := f.unsubscribe(ctx, device)
 		if err != nil || elsewhere {
 			return err
 		}
 		r.fail(l, fault)
-	case fault.Verdict == Never, !time.Now().Before(l.try.give):
+	case fault.Verdict == Permanent, !time.Now().Before(l.try.give):
 		r.fail(l, fault)
 	default:
 		r.p.stats.Failed.Add(1)
@@ -264,7 +264,7 @@ func (r *resend) send(ctx context.Context, f *follow, l *letter, e chat.Event) e
 
 // fail gives a letter up once more.
 func (r *resend) fail(l *letter, fault *Fault) {
-	dead := l.Dead
+	dead := l.DeadLetter
 	dead.Carrier, dead.Reason, dead.Attempts = fault.Carrier, fault.reason(), l.Attempts+l.try.attempts
 	dead.At = time.Now().UTC().Truncate(time.Millisecond)
 	r.p.o.Logger.Warn("push: a dead letter was given up again", "letter", l.ID, "chat", l.Chat.String(), "index", l.Index, "attempts", dead.Attempts, "err", fault)
@@ -274,9 +274,9 @@ func (r *resend) fail(l *letter, fault *Fault) {
 // settle tells the store what has become of a letter, also if ctx has ended
 // meanwhile: what a carrier has taken would go out again after a restart.
 func (r *resend) settle(ctx context.Context, l *letter) error {
-	saving, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveWithin)
+	saving, cancel := context.WithTimeout(context.WithoutCancel(ctx), ackTimeout)
 	defer cancel()
-	if err := r.p.o.Store.Settle(saving, l.ID, l.outcome.dead); err != nil {
+	if err := r.p.o.Store.ResolveRetry(saving, l.ID, l.outcome.dead); err != nil {
 		return err
 	}
 	l.settled = true

@@ -11,7 +11,7 @@ import (
 	"github.com/halley-chat/halley/internal/push"
 )
 
-var refused = &push.Fault{Carrier: chat.CarrierFCM, Verdict: push.Never, Status: 400, Code: "INVALID_ARGUMENT"}
+var refused = &push.Fault{Carrier: chat.CarrierFCM, Verdict: push.Permanent, Status: 400, Code: "INVALID_ARGUMENT"}
 
 // kill opens a chat whose visitor is away and lets so many events in it die.
 func (h *house) kill(v chat.Device, events int) (chat.ID, []int64) {
@@ -30,7 +30,7 @@ func (h *house) kill(v chat.Device, events int) (chat.ID, []int64) {
 // ask is what another process does.
 func (h *house) ask(want int, ids ...int64) {
 	h.t.Helper()
-	n, err := h.store.Ask(context.Background(), time.Now(), ids...)
+	n, err := h.store.RequestRetry(context.Background(), time.Now(), ids...)
 	if err != nil || n != want {
 		h.t.Fatalf("%d, %v", n, err)
 	}
@@ -59,12 +59,12 @@ func TestSentAgain(t *testing.T) {
 		same(t, "the message", push.Message{
 			Chat: a, Index: as[0], Type: "chat.Said", Device: phone, Text: push.Text{Title: "Chat", Body: "Neues"}, Keep: 24 * time.Hour,
 		}, m)
-		same(t, "the other ones", []push.Dead{dead[0], dead[2]}, h.dead())
+		same(t, "the other ones", []push.DeadLetter{dead[0], dead[2]}, h.dead())
 		h.ask(2)
 		h.rest(time.Hour)
 		same(t, "all of the one", []int64{as[0], as[2], as[1]}, h.device.indexes(a))
 		same(t, "all of the other", bs, h.device.indexes(b))
-		same(t, "what is left", []push.Dead(nil), h.dead())
+		same(t, "what is left", []push.DeadLetter(nil), h.dead())
 		for _, secret := range []string{"s3cret-token", "secret text", "Anna", "Vera"} {
 			if strings.Contains(h.logged.String(), secret) {
 				t.Errorf("%q was logged", secret)
@@ -91,7 +91,7 @@ func TestSentAgainAcrossCrashes(t *testing.T) {
 		h.device.set(nil)
 		h.rest(time.Minute)
 		same(t, "in the end", indexes, h.device.indexes(id))
-		same(t, "what is left", []push.Dead(nil), h.dead())
+		same(t, "what is left", []push.DeadLetter(nil), h.dead())
 	})
 	inBubble(t, nil, func(t *testing.T, h *house) {
 		id, indexes := h.kill(phone, 2)
@@ -109,7 +109,7 @@ func TestSentAgainAcrossCrashes(t *testing.T) {
 		h.store.Break(nil)
 		h.rest(time.Minute)
 		same(t, "afterwards", indexes, h.device.indexes(id))
-		same(t, "what is left", []push.Dead(nil), h.dead())
+		same(t, "what is left", []push.DeadLetter(nil), h.dead())
 		if n := strings.Count(h.logged.String(), "cannot be sent again now"); n != 1 {
 			t.Errorf("logged %d times", n)
 		}
@@ -132,7 +132,7 @@ func TestSentAgainAcrossCrashes(t *testing.T) {
 		h.device.set(nil)
 		h.rest(time.Minute)
 		same(t, "sent", indexes, h.device.indexes(id))
-		same(t, "what is left", []push.Dead(nil), h.dead())
+		same(t, "what is left", []push.DeadLetter(nil), h.dead())
 	})
 }
 
@@ -144,7 +144,7 @@ func TestAgainInVain(t *testing.T) {
 		b, bs := h.kill(phone, 1)
 		h.device.set(func(m push.Message) error {
 			if m.Chat == a && m.Index == as[0] {
-				return &push.Fault{Carrier: chat.CarrierFCM, Verdict: push.Single, Status: 404}
+				return &push.Fault{Carrier: chat.CarrierFCM, Verdict: push.DeviceTransient, Status: 404}
 			}
 			return nil
 		})
@@ -190,7 +190,7 @@ func TestAskedTwice(t *testing.T) {
 		h.ask(1)
 		h.rest(6 * time.Second)
 		same(t, "sent", indexes, h.device.indexes(id))
-		same(t, "what is left", []push.Dead(nil), h.dead())
+		same(t, "what is left", []push.DeadLetter(nil), h.dead())
 	})
 }
 
@@ -264,7 +264,7 @@ func TestAgainMakesNoSense(t *testing.T) {
 	inBubble(t, nil, func(t *testing.T, h *house) {
 		id, _ := h.kill(phone, 1)
 		h.device.set(func(push.Message) error {
-			return &push.Fault{Carrier: chat.CarrierFCM, Verdict: push.Unknown, Status: 404, Code: "UNREGISTERED"}
+			return &push.Fault{Carrier: chat.CarrierFCM, Verdict: push.UnknownDevice, Status: 404, Code: "UNREGISTERED"}
 		})
 		h.ask(1)
 		h.rest(6 * time.Second)
@@ -280,7 +280,7 @@ func TestAgainMakesNoSense(t *testing.T) {
 		h.device.set(func(push.Message) error { return busy })
 		h.ask(1)
 		h.rest(20 * time.Second)
-		if n, err := h.store.Bury(t.Context()); n != 1 || err != nil {
+		if n, err := h.store.Purge(t.Context()); n != 1 || err != nil {
 			t.Fatalf("%d, %v", n, err)
 		}
 		before := h.attempts()

@@ -6,11 +6,11 @@ import (
 	"github.com/halley-chat/halley/internal/chat"
 )
 
-// duty is the fold of a chat's log that says from which event on the visitor
+// backlog is the fold of a chat's log that says from which event on the visitor
 // may have heard nothing. It follows from the log alone, so a pusher that
 // starts anew comes to the same. What was pushed before is not its affair; the
 // cursor says so.
-type duty struct {
+type backlog struct {
 	// active says that the visitor is pushed to whether it listens or not.
 	active bool
 
@@ -18,10 +18,10 @@ type duty struct {
 	named  time.Time    // since when it is this one
 	bound  bool
 	ended  bool // for the visitor, who may have left the chat to the agents
-	// hopeful says that the visitor is not listening but may be back in a
+	// mayReturn says that the visitor is not listening but may be back in a
 	// moment, as everybody is after a restart: it is not away yet, and has not
 	// said goodbye.
-	hopeful bool
+	mayReturn bool
 	// next is the index of the first event that the visitor may not have heard
 	// of; while it listens, of the first one when it began to.
 	next int64
@@ -40,19 +40,19 @@ type mark struct {
 	at    time.Time
 }
 
-func newDuty(active bool) duty { return duty{active: active, next: 1, before: 1} }
+func newBacklog(active bool) backlog { return backlog{active: active, next: 1, before: 1} }
 
 // idle says that nothing will fall due before something else happens.
-func (d *duty) idle() bool { return d.device == nil || d.ended || d.bound && !d.active }
+func (d *backlog) idle() bool { return d.device == nil || d.ended || d.bound && !d.active }
 
 // over says that the chat is done with once what is due has been pushed.
-func (d *duty) over() bool { return d.device == nil || d.ended }
+func (d *backlog) over() bool { return d.device == nil || d.ended }
 
 // open says that events up to the end of what was folded are due from next on.
-func (d *duty) open() bool { return d.device != nil && (!d.bound && !d.hopeful || d.active) }
+func (d *backlog) open() bool { return d.device != nil && (!d.bound && !d.mayReturn || d.active) }
 
 // fold folds the next event in.
-func (d *duty) fold(e chat.Event) {
+func (d *backlog) fold(e chat.Event) {
 	if d.ended {
 		if _, lapsed := e.Fact.(chat.Unsubscribed); lapsed {
 			d.device = nil
@@ -72,7 +72,7 @@ func (d *duty) fold(e chat.Event) {
 	case chat.Unbound:
 		d.unbind(e, f)
 	case chat.Away:
-		d.hopeful = false
+		d.mayReturn = false
 		// The app knows best what it has seen.
 		if f.From > 0 && !d.bound && !d.active {
 			d.next = max(d.before, f.From)
@@ -97,22 +97,22 @@ func (d *duty) fold(e chat.Event) {
 }
 
 // end says that the chat is over for the visitor.
-func (d *duty) end(e chat.Event) { d.ended, d.hopeful, d.last = true, false, e.Index }
+func (d *backlog) end(e chat.Event) { d.ended, d.mayReturn, d.last = true, false, e.Index }
 
 // bind begins a time of listening. A visitor who comes by another channel while
 // one is bound may not have been there for a while already.
-func (d *duty) bind(e chat.Event) {
+func (d *backlog) bind(e chat.Event) {
 	if !d.bound {
 		d.since = []mark{{e.Index, e.At}}
 	} else if heard := e.At.Add(-chat.Unheard); !d.active && d.boundAt.Before(heard) {
 		d.next = max(d.next, d.first(heard, e.Index))
 	}
-	d.bound, d.hopeful, d.boundAt = true, false, e.At
+	d.bound, d.mayReturn, d.boundAt = true, false, e.At
 }
 
 // unbind ends it. What happened until the visitor was last heard has reached
 // it: that much if it has been heard at all since it began to listen.
-func (d *duty) unbind(e chat.Event, f chat.Unbound) {
+func (d *backlog) unbind(e chat.Event, f chat.Unbound) {
 	if !d.bound {
 		return
 	}
@@ -128,11 +128,11 @@ func (d *duty) unbind(e chat.Event, f chat.Unbound) {
 	case d.boundAt.Before(heard):
 		d.next = max(d.next, d.first(heard, e.Index))
 	}
-	d.bound, d.hopeful, d.since = false, !heard.IsZero(), nil
+	d.bound, d.mayReturn, d.since = false, !heard.IsZero(), nil
 }
 
 // first is the index of the first event since a moment.
-func (d *duty) first(since time.Time, otherwise int64) int64 {
+func (d *backlog) first(since time.Time, otherwise int64) int64 {
 	for _, m := range d.since {
 		if !m.at.Before(since) {
 			return m.index

@@ -8,7 +8,7 @@ import (
 )
 
 // What the log says about where pushing begins.
-func TestDuty(t *testing.T) {
+func TestBacklog(t *testing.T) {
 	phone := chat.Subscribed{Device: chat.Device{Carrier: chat.CarrierFCM, Token: "t"}}
 	opened := chat.Joined{No: 1, Role: chat.RoleVisitor, Opening: &chat.Opening{Channel: "c"}}
 	said := chat.Said{No: 2, Text: "x"}
@@ -63,7 +63,7 @@ func TestDuty(t *testing.T) {
 		"is told in any way": {true, []step{{0, opened}, {0, said}, {0, phone}, {1, chat.Unbound{Heard: at(0)}}, {2, chat.Bound{}}}, true, 4},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := newDuty(c.active)
+			d := newBacklog(c.active)
 			for i, s := range c.log {
 				d.fold(chat.Event{Index: int64(i + 1), At: at(s.at), Fact: s.fact})
 			}

@@ -255,7 +255,7 @@ func (h *house) rest(d time.Duration) {
 	synctest.Wait()
 }
 
-func (h *house) dead() []push.Dead {
+func (h *house) dead() []push.DeadLetter {
 	h.t.Helper()
 	list, err := h.store.DeadLetters(context.Background(), 1000)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/halley-chat/halley/internal/push"
 )
 
-var barred = &push.Fault{Carrier: chat.CarrierFCM, Verdict: push.Barred, Status: 403, Code: "PERMISSION_DENIED"}
+var barred = &push.Fault{Carrier: chat.CarrierFCM, Verdict: push.Misconfigured, Status: 403, Code: "PERMISSION_DENIED"}
 
 // What somebody can mend kills no event before its time: the way is tried by one
 // message at a time, ever less often, it is logged once, and when it is mended
@@ -83,7 +83,7 @@ func TestBarredForTooLong(t *testing.T) {
 	})
 }
 
-// A scout that fails for another reason opens nothing, and neither does one
+// A probe that fails for another reason opens nothing, and neither does one
 // whose message or device is refused.
 func TestOnlyWhatIsTakenOpensTheWay(t *testing.T) {
 	inBubble(t, func(o *push.Options) { o.Expiry = time.Hour }, func(t *testing.T, h *house) {
@@ -94,7 +94,7 @@ func TestOnlyWhatIsTakenOpensTheWay(t *testing.T) {
 		h.say(a, "x")
 		second := h.say(b, "y")
 		h.rest(time.Second / 4)
-		for _, f := range []*push.Fault{busy, {Carrier: chat.CarrierFCM, Verdict: push.Single, Status: 404}, barred} {
+		for _, f := range []*push.Fault{busy, {Carrier: chat.CarrierFCM, Verdict: push.DeviceTransient, Status: 404}, barred} {
 			h.device.set(func(push.Message) error { return f })
 			before := len(h.device.seen().tries)
 			h.rest(4 * time.Minute)
@@ -107,7 +107,7 @@ func TestOnlyWhatIsTakenOpensTheWay(t *testing.T) {
 		}
 		h.device.set(func(m push.Message) error {
 			if m.Chat == a {
-				return &push.Fault{Carrier: chat.CarrierFCM, Verdict: push.Never, Status: 400}
+				return &push.Fault{Carrier: chat.CarrierFCM, Verdict: push.Permanent, Status: 400}
 			}
 			return nil
 		})
@@ -127,7 +127,7 @@ func TestSingleFaultHoldsUpNobody(t *testing.T) {
 		h.unbind(b, "c1")
 		h.device.set(func(m push.Message) error {
 			if m.Chat == a {
-				return &push.Fault{Carrier: chat.CarrierFCM, Verdict: push.Single, Status: 403, Code: "SENDER_ID_MISMATCH", After: time.Minute}
+				return &push.Fault{Carrier: chat.CarrierFCM, Verdict: push.DeviceTransient, Status: 403, Code: "SENDER_ID_MISMATCH", After: time.Minute}
 			}
 			return nil
 		})

@@ -53,11 +53,11 @@ func TestSenseOfSendingAgain(t *testing.T) {
 		"everybody is told":        {true, "", everybody, []step{{20, chat.Bound{Channel: "d"}}}, sendable, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := newDuty(c.active)
+			d := newBacklog(c.active)
 			for i, s := range append(before[:len(before):len(before)], c.since...) {
 				d.fold(chat.Event{Index: int64(i + 1), At: at(s.at), Fact: s.fact})
 			}
-			l := Dead{Index: 4, Carrier: chat.CarrierFCM, At: at(10)}
+			l := DeadLetter{Index: 4, Carrier: chat.CarrierFCM, At: at(10)}
 			if c.carrier != "" {
 				l.Carrier = c.carrier
 			}
@@ -99,13 +99,13 @@ func TestSendingAgainMakesSense(t *testing.T) {
 			events = append(events, chat.Event{Index: int64(len(events) + 1), At: at, Fact: fact})
 		}
 		e := rapid.SampledFrom(events).Draw(t, "event")
-		l := Dead{Index: e.Index, Carrier: chat.CarrierFCM, At: e.At.Add(time.Duration(rapid.IntRange(0, 120).Draw(t, "tried")) * time.Second)}
+		l := DeadLetter{Index: e.Index, Carrier: chat.CarrierFCM, At: e.At.Add(time.Duration(rapid.IntRange(0, 120).Draw(t, "tried")) * time.Second)}
 		carried := rapid.Bool().Draw(t, "carried")
 		carries := func(chat.Device) bool { return carried }
 
-		// The log, read in another way than the duty reads it.
+		// The log, read in another way than the backlog reads it.
 		var then, now *chat.Device
-		over, bound, hopeful, renamed := false, false, false, false
+		over, bound, mayReturn, renamed := false, false, false, false
 		for _, e := range events {
 			switch f := e.Fact.(type) {
 			case chat.Subscribed:
@@ -114,12 +114,12 @@ func TestSendingAgainMakesSense(t *testing.T) {
 			case chat.Unsubscribed:
 				now = nil
 			case chat.Bound:
-				bound, hopeful = true, false
+				bound, mayReturn = true, false
 			case chat.Unbound:
-				hopeful = hopeful || bound && !(f.Heard.IsZero() && f.Since.IsZero())
+				mayReturn = mayReturn || bound && !(f.Heard.IsZero() && f.Since.IsZero())
 				bound = false
 			case chat.Away:
-				hopeful = false
+				mayReturn = false
 			case chat.Finished:
 				over = true
 			case chat.Left:
@@ -130,7 +130,7 @@ func TestSendingAgainMakesSense(t *testing.T) {
 			}
 		}
 
-		d := newDuty(false)
+		d := newBacklog(false)
 		for _, e := range events {
 			d.fold(e)
 		}
@@ -138,11 +138,11 @@ func TestSendingAgainMakesSense(t *testing.T) {
 		if (why != "") != (what == pointless) {
 			t.Fatalf("%v and %q", what, why)
 		}
-		if what == sendable && (over || bound || hopeful || now == nil || then == nil || now.Token != then.Token || !carried) {
-			t.Fatalf("sent to %+v, which was %+v; over %v, bound %v, hopeful %v, carried %v", now, then, over, bound, hopeful, carried)
+		if what == sendable && (over || bound || mayReturn || now == nil || then == nil || now.Token != then.Token || !carried) {
+			t.Fatalf("sent to %+v, which was %+v; over %v, bound %v, mayReturn %v, carried %v", now, then, over, bound, mayReturn, carried)
 		}
-		if what == notYet && (!hopeful || over) {
-			t.Fatalf("waits; hopeful %v, over %v", hopeful, over)
+		if what == notYet && (!mayReturn || over) {
+			t.Fatalf("waits; mayReturn %v, over %v", mayReturn, over)
 		}
 		if (why == whyOver) != over || why == whyOther && !renamed || why == whyListens && !bound || why == whyNoDevice && now != nil {
 			t.Fatalf("%q; over %v, renamed %v, bound %v, device %+v", why, over, renamed, bound, now)

@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// lane is the way to one sender: how many may be on it at once, whether the
+// circuit is the way to one sender: how many may be on it at once, whether the
 // carrier has asked to be left alone, and whether the way is barred. While it is
 // barred, one attempt at a time finds out whether it still is, with the pauses
 // that attempts at an event have. Its methods may be called from any number of
 // goroutines at once.
-type lane struct {
+type circuit struct {
 	// Static after construction.
 	target  Target
 	sender  Sender
@@ -23,19 +23,19 @@ type lane struct {
 
 	mu sync.Mutex
 	// Guarded by mu.
-	closed time.Time // until then nothing is sent
-	ailing bool      // the latest attempt failed, and that has been logged
-	bar    *Fault    // why nothing is taken; nil if something is
-	barred int       // how many attempts in a row have found it so
+	closed  time.Time // until then nothing is sent
+	failing bool      // the latest attempt failed, and that has been logged
+	bar     *Fault    // why nothing is taken; nil if something is
+	barred  int       // how many attempts in a row have found it so
 }
 
-func newLane(t Target, s Sender, o Options) *lane {
-	return &lane{target: t, sender: s, slots: make(chan struct{}, o.AtOnce), timeout: o.Timeout, log: o.Logger}
+func newCircuit(t Target, s Sender, o Options) *circuit {
+	return &circuit{target: t, sender: s, slots: make(chan struct{}, o.MaxConcurrent), timeout: o.Timeout, log: o.Logger}
 }
 
 // until is when the carrier may be asked again, and the fault for which nothing
 // is taken before somebody mends it; nil if there is none.
-func (l *lane) until() (time.Time, *Fault) {
+func (l *circuit) until() (time.Time, *Fault) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.closed, l.bar
@@ -43,7 +43,7 @@ func (l *lane) until() (time.Time, *Fault) {
 
 // enter says whether an attempt may be made now, and whether it is the one that
 // finds out about a barred way. Until that one comes back nobody else may.
-func (l *lane) enter() (ok, scout bool) {
+func (l *circuit) admit() (ok, probe bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
@@ -58,7 +58,7 @@ func (l *lane) enter() (ok, scout bool) {
 
 // send makes one attempt when there is room for it. still is asked once there
 // is; without it nothing is sent, and sent is false.
-func (l *lane) send(ctx context.Context, m Message, still func() bool) (fault *Fault, sent bool) {
+func (l *circuit) send(ctx context.Context, m Message, still func() bool) (fault *Fault, sent bool) {
 	select {
 	case l.slots <- struct{}{}:
 	case <-ctx.Done():
@@ -68,7 +68,7 @@ func (l *lane) send(ctx context.Context, m Message, still func() bool) (fault *F
 	if ctx.Err() != nil || !still() {
 		return nil, false
 	}
-	ok, scout := l.enter()
+	ok, probe := l.admit()
 	if !ok {
 		return nil, false
 	}
@@ -84,9 +84,9 @@ func (l *lane) send(ctx context.Context, m Message, still func() bool) (fault *F
 	}
 	fault = faultOf(l.target.Carrier, err)
 	switch {
-	case fault.Verdict == Barred || scout:
-		l.shut(fault, scout)
-	case fault.Verdict == Later:
+	case fault.Verdict == Misconfigured || probe:
+		l.trip(fault, probe)
+	case fault.Verdict == Transient:
 		l.well(fault)
 	}
 	return fault, true
@@ -94,17 +94,17 @@ func (l *lane) send(ctx context.Context, m Message, still func() bool) (fault *F
 
 // shut bars the way, or keeps it barred. Those who were on their way when it was
 // barred do not count. Only a message that is taken opens it again: what else is
-// said to a scout may be said before anybody looks at credentials, and so the
+// said to a probe may be said before anybody looks at credentials, and so the
 // next one is sent soon.
-func (l *lane) shut(f *Fault, scout bool) {
+func (l *circuit) trip(f *Fault, probe bool) {
 	l.mu.Lock()
-	first := l.bar == nil && f.Verdict == Barred
-	if first || scout && l.bar != nil {
+	first := l.bar == nil && f.Verdict == Misconfigured
+	if first || probe && l.bar != nil {
 		pause := firstPause
-		if f.Verdict == Barred {
+		if f.Verdict == Misconfigured {
 			l.bar, l.barred = f, l.barred+1
 		}
-		if f.Verdict == Barred || f.Verdict == Later {
+		if f.Verdict == Misconfigured || f.Verdict == Transient {
 			pause = max(backoff(l.barred), min(f.After, maxPause))
 		}
 		l.closed = time.Now().Add(pause)
@@ -117,10 +117,10 @@ func (l *lane) shut(f *Fault, scout bool) {
 
 // well keeps how the carrier is. The beginning and the end of a bad time are
 // logged, and not every failure in between.
-func (l *lane) well(f *Fault) {
+func (l *circuit) well(f *Fault) {
 	l.mu.Lock()
-	was := l.ailing || f == nil && l.bar != nil
-	l.ailing = f != nil
+	was := l.failing || f == nil && l.bar != nil
+	l.failing = f != nil
 	if f == nil && l.bar != nil {
 		l.bar, l.barred, l.closed = nil, 0, time.Time{}
 	}
