@@ -9,12 +9,8 @@ import (
 	"github.com/halley-chat/halley/internal/chat"
 )
 
-const (
-	// maxID is the longest command id in characters.
-	maxID = 64
-	// maxCursor is how many chats a cursor may name.
-	maxCursor = 200
-)
+// maxID is the longest command id in characters.
+const maxID = 64
 
 // command is what a desk publishes. Fields that an operation does not use are
 // ignored.
@@ -38,7 +34,8 @@ type command struct {
 }
 
 // cursor is how much a desk has seen: the last index of the agent's log and of
-// each chat.
+// each chat. Only the size of a message bounds how many chats it names; see
+// [maxLeftRead].
 type cursor struct {
 	Own   int64             `json:"own"`
 	Chats map[chat.ID]int64 `json:"chats"`
@@ -81,9 +78,6 @@ func decode(data jsontext.Value) (command, error) {
 	}
 	if c.Op == "typing" && c.On == nil {
 		return c, chat.Refuse(chat.Invalid, `typing needs "on"`)
-	}
-	if c.Cursor != nil && len(c.Cursor.Chats) > maxCursor {
-		return c, chat.Refuse(chat.Invalid, "the cursor names too many chats")
 	}
 	return c, nil
 }

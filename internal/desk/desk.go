@@ -141,38 +141,44 @@ func (d *Desk) complain(what string, err error) {
 	}
 }
 
+// confirmEvery is how often every desk's sign-in is confirmed although no account
+// has changed: a sign-in can be deleted without such a change, or right after it.
+const confirmEvery = 5 * time.Second
+
 // runStaff throws out whoever is not signed in any more, after each change of
-// an account, until ctx ends.
+// an account and every [confirmEvery], until ctx ends.
 func (d *Desk) runStaff(ctx context.Context) {
 	changed := wake.New()
 	defer d.staff.OnChange(func([]staff.Account) { changed.Notify() })()
-	retry := time.NewTimer(0)
-	defer retry.Stop()
+	again := time.NewTimer(0)
+	defer again.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-changed:
-		case <-retry.C:
+		case <-again.C:
 		}
 		for _, c := range d.all() {
 			c.rouse()
 		}
+		next := confirmEvery
 		if err := errors.Join(d.expel(ctx), d.retire(ctx)); err != nil && ctx.Err() == nil {
 			d.complain("throw out agents", err)
-			retry.Reset(retryAfter)
+			next = retryAfter
 		}
+		again.Reset(next)
 	}
 }
 
-// expel disconnects the desks whose sign-in has ended.
+// expel disconnects the desks whose sign-in has ended. A desk about which the
+// store gives no answer keeps none of the others.
 func (d *Desk) expel(ctx context.Context) error {
+	var errs []error
 	for _, c := range d.all() {
-		if err := d.confirm(ctx, c); err != nil {
-			return err
-		}
+		errs = append(errs, d.confirm(ctx, c))
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // confirm disconnects a desk if its sign-in has ended.

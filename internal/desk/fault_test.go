@@ -216,6 +216,55 @@ func TestThrownOut(t *testing.T) {
 	}
 }
 
+// One session that the store cannot read keeps no other desk: those whose sign-in
+// has ended are disconnected.
+func TestThrownOutBesideAnUnreadableSession(t *testing.T) {
+	inHouse(t, func(h *house) {
+		var bad, anna []*browser
+		for range 8 { // whatever the order in which desks are looked at
+			bad, anna = append(bad, h.signIn("ben")), append(anna, h.signIn("anna"))
+		}
+		h.store.mu.Lock()
+		h.store.unreadable = bad[0].who.Session
+		h.store.mu.Unlock()
+		for _, b := range bad[1:] {
+			b.Disconnect()
+		}
+		if err := otherProcess(h).SetPassword(h.t.Context(), "anna", "another one"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(pollAccounts + time.Millisecond)
+		synctest.Wait()
+		for i, b := range anna {
+			if !b.ended() {
+				t.Errorf("desk %d of anna: got connected, want disconnected", i)
+			}
+		}
+		if bad[0].ended() {
+			t.Error("the desk with the unreadable session: got disconnected, want connected")
+		}
+	})
+}
+
+// pollAccounts is how often a directory looks for changes of other processes.
+const pollAccounts = time.Second
+
+// A sign-in that another process deletes without a change of the account.
+func TestThrownOutWithoutAChangeOfTheAccount(t *testing.T) {
+	inHouse(t, func(h *house) {
+		b := h.signIn("anna")
+		b.resume(nil)
+		if err := h.store.DeleteSession(h.t.Context(), b.who.Session); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(confirmEvery + time.Millisecond)
+		synctest.Wait()
+		if !b.ended() {
+			t.Errorf("after %v: got connected, want disconnected", confirmEvery)
+		}
+	})
+}
+
 // An account that was renamed shows up at its desks.
 func TestAccountChanges(t *testing.T) {
 	inHouse(t, func(h *house) {

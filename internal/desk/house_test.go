@@ -35,10 +35,28 @@ type house struct {
 	log    *enginetest.Log
 	files  *mediatest.Store
 	engine *engine.Engine
-	store  *stafftest.Store
+	store  *sessions
 	staff  *staff.Directory
 	desk   *Desk
 	serial int
+}
+
+// sessions is a store of accounts that cannot read one of the sessions.
+type sessions struct {
+	*stafftest.Store
+
+	mu         sync.Mutex
+	unreadable [32]byte
+}
+
+func (s *sessions) Session(ctx context.Context, hash [32]byte) (staff.Session, error) {
+	s.mu.Lock()
+	unreadable := s.unreadable
+	s.mu.Unlock()
+	if hash == unreadable {
+		return staff.Session{}, errors.New("this row cannot be read")
+	}
+	return s.Store.Session(ctx, hash)
 }
 
 var cheap = staff.Options{Params: staff.Params{Memory: 16, Passes: 1, Threads: 1}, Logger: slog.New(slog.DiscardHandler)}
@@ -51,7 +69,7 @@ const (
 func inHouse(t *testing.T, test func(h *house)) {
 	synctest.Test(t, func(t *testing.T) {
 		quiet := slog.New(slog.DiscardHandler)
-		h := &house{t: t, log: enginetest.NewLog(), store: stafftest.NewStore(), files: mediatest.NewStore()}
+		h := &house{t: t, log: enginetest.NewLog(), store: &sessions{Store: stafftest.NewStore()}, files: mediatest.NewStore()}
 		h.engine = engine.New(engine.Options{Log: h.log, Logger: quiet, Rules: lively})
 		if err := h.engine.Start(t.Context()); err != nil {
 			t.Fatal(err)

@@ -13,6 +13,10 @@ import (
 // they come to is in the agent's state anyway.
 const maxOwn = 200
 
+// maxLeftRead is how many of the cursor's chats in which the agent no longer is
+// a resume reads for what they still hold. The others are named in "omitted".
+const maxLeftRead = 200
+
 // resume shows everything that the desk has missed and follows it from then
 // on. If it fails, nothing is followed.
 func (c *client) resume(cmd command) error {
@@ -60,11 +64,17 @@ func (c *client) catchUp(cmd command) (resumedShape, error) {
 		f.info = first.Summary
 		r.Chats = append(r.Chats, chatShape{infoOf(f.info), f.take(first.Events, time.Now())})
 	}
-	for _, id := range slices.Sorted(maps.Keys(seen.Chats)) {
+	// An id begins with the time at which the chat was opened, so the latest
+	// chats are those that are read.
+	for _, id := range slices.Backward(slices.Sorted(maps.Keys(seen.Chats))) {
 		if slices.Contains(c.agent.Chats, id) {
 			continue
 		}
 		r.Left = append(r.Left, id)
+		if len(r.Left) > maxLeftRead {
+			r.Omitted = append(r.Omitted, id)
+			continue
+		}
 		f := c.unwatched(id)
 		f.shown = seen.Chats[id]
 		events, err := c.readAll(f)
@@ -75,6 +85,7 @@ func (c *client) catchUp(cmd command) (resumedShape, error) {
 			r.Chats = append(r.Chats, chatShape{infoOf(f.info), events})
 		}
 	}
+	slices.Sort(r.Left)
 	c.shown, r.Waiting = c.d.waiting.now()
 	r.Now = millisOf(time.Now())
 	return r, nil

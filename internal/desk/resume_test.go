@@ -140,6 +140,31 @@ func TestResumeOfForeignChats(t *testing.T) {
 	})
 }
 
+// A cursor may name more chats than are read: what the older ones hold is left
+// for open, and nothing is refused.
+func TestResumeWithAVeryLongCursor(t *testing.T) {
+	inHouse(t, func(h *house) {
+		b := h.signIn("anna")
+		b.resume(nil)
+		cursor := object{}
+		for i := range 3000 {
+			cursor[chat.ID(i+1).String()] = 1
+		}
+		past, stays := h.taken(b), h.taken(b)
+		b.must(object{"op": "leave", "chat": past.String()})
+		cursor[past.String()], cursor[stays.String()] = 5, 5
+		h.say(stays, "Hello?")
+		got := h.reconnect(b.who).resume(object{"own": 1, "chats": cursor})
+		want := map[string][]string{stays.String(): {"6 said"}, past.String(): {"6 left", "7 queued"}}
+		if diff := cmp.Diff(want, chatsOf(got)); diff != "" {
+			t.Errorf("chats (-want +got)\n%s", diff)
+		}
+		if left, omitted := len(got["left"].([]any)), len(got["omitted"].([]any)); left != 3001 || omitted != 3001-maxLeftRead {
+			t.Errorf("got %d left and %d omitted, want 3001 and %d", left, omitted, 3001-maxLeftRead)
+		}
+	})
+}
+
 func TestResumeFails(t *testing.T) {
 	inHouse(t, func(h *house) {
 		b := h.signIn("anna")

@@ -28,6 +28,7 @@ type (
 		Own     []any          `json:"own"`
 		Chats   []chatShape    `json:"chats"`
 		Left    []chat.ID      `json:"left"`
+		Omitted []chat.ID      `json:"omitted,omitempty"`
 		Waiting jsontext.Value `json:"waiting"`
 	}
 	ownPush struct {
