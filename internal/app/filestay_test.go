@@ -162,7 +162,7 @@ func TestVisitorsDoNotKeepAgentsOut(t *testing.T) {
 		defer func() { _ = d.Discard() }()
 	}
 	res, err = http.Post(r.address()+"/api/v1/session", "application/json", strings.NewReader(`{"login":"anna","password":"correct horse"}`))
-	if err != nil || len(res.Cookies()) != 1 {
+	if err != nil || len(res.Cookies()) != 2 {
 		t.Fatalf("%+v, %v", res, err)
 	}
 	_ = res.Body.Close()

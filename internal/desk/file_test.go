@@ -14,6 +14,7 @@ import (
 	"github.com/halley-chat/halley/internal/chat"
 	"github.com/halley-chat/halley/internal/engine"
 	"github.com/halley-chat/halley/internal/media"
+	"github.com/halley-chat/halley/internal/staff"
 )
 
 var filePolicies = map[string]*media.Policy{"shop": {
@@ -29,7 +30,7 @@ type clerk struct {
 
 func (h *house) clerk(login string) clerk {
 	h.t.Helper()
-	token, _, err := h.staff.SignIn(h.t.Context(), login, secret, "192.0.2.1")
+	token, _, err := h.staff.SignIn(h.t.Context(), staff.Attempt{Login: login, Password: secret, Address: "192.0.2.1"})
 	if err != nil {
 		h.t.Fatal(err)
 	}

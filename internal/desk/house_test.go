@@ -159,7 +159,7 @@ func (b *browser) ended() bool {
 // signIn signs an agent in at a new browser and opens a desk there.
 func (h *house) signIn(login string) *browser {
 	h.t.Helper()
-	_, who, err := h.staff.SignIn(h.t.Context(), login, secret, "192.0.2.1")
+	_, who, err := h.staff.SignIn(h.t.Context(), staff.Attempt{Login: login, Password: secret, Address: "192.0.2.1"})
 	if err != nil {
 		h.t.Fatal(err)
 	}

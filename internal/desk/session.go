@@ -20,6 +20,13 @@ import (
 // Cookie is the name of the cookie that keeps a browser signed in.
 const Cookie = "HALLEY_DESK"
 
+// BrowserCookie shows that the login has signed in at this browser before; see
+// [staff.Directory.Browser]. It outlives signing out.
+const BrowserCookie = "HALLEY_BROWSER"
+
+// browserAge is how long a browser is known after a sign-in.
+const browserAge = 180 * 24 * time.Hour
+
 // maxBody is the largest body of a request for signing in, in bytes.
 const maxBody = 4 << 10
 
@@ -159,7 +166,11 @@ func (d *Desk) signIn(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		address = r.RemoteAddr
 	}
-	token, who, err := d.staff.SignIn(r.Context(), in.Login, in.Password, address)
+	at := staff.Attempt{Login: in.Login, Password: in.Password, Address: address}
+	if c, err := r.Cookie(BrowserCookie); err == nil {
+		at.Browser = c.Value
+	}
+	token, who, err := d.staff.SignIn(r.Context(), at)
 	if err != nil {
 		d.fail(w, "sign in", err)
 		return
@@ -170,13 +181,14 @@ func (d *Desk) signIn(w http.ResponseWriter, r *http.Request) {
 			d.complain("sign out", err)
 		}
 	}
-	http.SetCookie(w, d.cookie(r, token, int(time.Until(who.Expires)/time.Second)))
+	http.SetCookie(w, d.cookie(r, Cookie, token, int(time.Until(who.Expires)/time.Second)))
+	http.SetCookie(w, d.cookie(r, BrowserCookie, d.staff.Browser(who.Account.Login), int(browserAge/time.Second)))
 	answer(w, http.StatusOK, sessionAnswer{accountOf(who.Account)})
 }
 
-func (d *Desk) cookie(r *http.Request, token string, age int) *http.Cookie {
+func (d *Desk) cookie(r *http.Request, name, value string, age int) *http.Cookie {
 	return &http.Cookie{
-		Name: Cookie, Value: token, Path: "/", MaxAge: age, HttpOnly: true,
+		Name: name, Value: value, Path: "/", MaxAge: age, HttpOnly: true,
 		Secure: d.secure || r.TLS != nil, SameSite: http.SameSiteStrictMode,
 	}
 }
@@ -199,7 +211,7 @@ func (d *Desk) signOut(w http.ResponseWriter, r *http.Request) {
 		d.fail(w, "sign out", err)
 		return
 	}
-	http.SetCookie(w, d.cookie(r, "", -1))
+	http.SetCookie(w, d.cookie(r, Cookie, "", -1))
 	w.WriteHeader(http.StatusNoContent)
 }
 

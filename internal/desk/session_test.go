@@ -57,8 +57,8 @@ func TestSignInAndOut(t *testing.T) {
 		}
 		same(t, "body", body, `{"agent":{"id":1,"login":"anna","name":"Anna","role":"agent","capacity":4}}`)
 		cookies := r.Cookies()
-		if len(cookies) != 1 {
-			t.Fatalf("%d cookies", len(cookies))
+		if len(cookies) != 2 || cookies[1].Name != "HALLEY_BROWSER" {
+			t.Fatalf("got the cookies %v, want two, the second of the browser", cookies)
 		}
 		c := cookies[0]
 		if c.Name != "HALLEY_DESK" || !c.HttpOnly || c.SameSite != http.SameSiteStrictMode || c.Path != "/" || c.Secure || c.MaxAge <= 0 {
@@ -161,7 +161,7 @@ func TestSignInIsLimited(t *testing.T) {
 func TestSecureCookie(t *testing.T) {
 	inHouse(t, func(h *house) {
 		h.desk.secure = true
-		if c := h.request("POST", goodSignIn, nil).Cookies(); len(c) != 1 || !c[0].Secure {
+		if c := h.request("POST", goodSignIn, nil).Cookies(); len(c) != 2 || !c[0].Secure || !c[1].Secure {
 			t.Errorf("the cookies are %v", c)
 		}
 	})

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/halley-chat/halley/internal/chat"
+	"github.com/halley-chat/halley/internal/ratelimit"
 )
 
 // What a service says about a call before the chat decides: which transports
@@ -20,8 +21,13 @@ const burst = 5
 
 // opens and calls are the rates that a service has for new chats of one
 // network and for the operations of one chat.
-func (s Service) opens() rate { return rate{s.NewChatsPerMinute, time.Minute} }
-func (s Service) calls() rate { return rate{s.OperationsPerSecond * burst, burst * time.Second} }
+func (s Service) opens() ratelimit.Limit { return ratelimit.Per(s.NewChatsPerMinute, time.Minute) }
+func (s Service) calls() ratelimit.Limit {
+	return ratelimit.Per(s.OperationsPerSecond*burst, burst*time.Second)
+}
+
+// maxBuckets bounds the memory of each limiter.
+const maxBuckets = 50_000
 
 // setting is the service of the call's chat; before a chat is known, the one
 // that the call names.
@@ -40,7 +46,7 @@ func (c *call) authorize(sum chat.Summary) error {
 	if !c.transport.carries(s) {
 		return errTransport
 	}
-	if c.name != opLeave && !c.edge.calls.take(sum.Chat.String(), s.calls(), time.Now()) {
+	if c.name != opLeave && c.edge.calls.Take(time.Now(), ratelimit.Charge{Key: sum.Chat.String(), Limit: s.calls()}) > 0 {
 		c.edge.stats.Limited.Add(1)
 		return errTooFast
 	}
@@ -64,14 +70,14 @@ func (c *call) filter(a chat.Action) (chat.Action, error) {
 
 // openRateLimited opens a chat unless too many were opened from the caller's network.
 func (c *call) openRateLimited(ctx context.Context, s Service, open chat.Open) error {
-	key, r := c.transport.service()+" "+network(c.transport.address()), s.opens()
-	if !c.edge.opens.take(key, r, time.Now()) {
+	charge := ratelimit.Charge{Key: c.transport.service() + " " + ratelimit.Network(c.transport.address()), Limit: s.opens()}
+	if c.edge.opens.Take(time.Now(), charge) > 0 {
 		c.edge.stats.Limited.Add(1)
 		return errTooMany
 	}
 	err := c.transport.open(ctx, c, open)
 	if err != nil && c.chat == 0 {
-		c.edge.opens.give(key, r)
+		c.edge.opens.Give(time.Now(), charge)
 	}
 	return err
 }

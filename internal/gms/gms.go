@@ -16,6 +16,7 @@ import (
 	"github.com/halley-chat/halley/internal/chat"
 	"github.com/halley-chat/halley/internal/engine"
 	"github.com/halley-chat/halley/internal/media"
+	"github.com/halley-chat/halley/internal/ratelimit"
 )
 
 // Station 4 of the road of a message: an operation becomes a command. Station
@@ -73,9 +74,9 @@ type Edge struct {
 	node            string // what the names of this process's channels begin with
 	stats           Stats
 	board           *engine.Watch
-	opens           *limiter      // of new chats, by service and network
-	calls           *limiter      // of operations, by chat
-	unauthenticated chan struct{} // one token for each file whose key has not come yet
+	opens           *ratelimit.Limiter // of new chats, by service and network
+	calls           *ratelimit.Limiter // of operations, by chat
+	unauthenticated chan struct{}      // one token for each file whose key has not come yet
 
 	draining atomic.Bool
 
@@ -102,7 +103,7 @@ func New(o Options) *Edge {
 		o.RESTPatience = 2500 * time.Millisecond
 	}
 	e := &Edge{
-		o: o, node: rand.Text()[:10] + ".", opens: newLimiter(), calls: newLimiter(), unauthenticated: make(chan struct{}, maxUnauthenticated),
+		o: o, node: rand.Text()[:10] + ".", opens: ratelimit.New(maxBuckets), calls: ratelimit.New(maxBuckets), unauthenticated: make(chan struct{}, maxUnauthenticated),
 		bindings: make(map[string]*binding), pollers: make(map[string]*poller), polled: make(map[chat.ID]*poller),
 		uploads: make(map[chat.ID]int),
 	}

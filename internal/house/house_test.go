@@ -74,7 +74,7 @@ func allowed() map[string][]string {
 		chat:             {},
 		engine:           {chat, wake},
 		wake:             {},
-		"internal/staff": {chat, "internal/audit"},
+		"internal/staff": {chat, "internal/audit", "internal/ratelimit"},
 		"internal/routing": {
 			chat, engine, wake, "internal/staff",
 		},
@@ -89,6 +89,7 @@ func allowed() map[string][]string {
 		"internal/push/pushtest":     {chat, "internal/push"},
 		"internal/config":            {},
 		"internal/httpx":             {},
+		"internal/ratelimit":         {},
 		"internal/house":             {},
 		"internal/echo":              {"bayeux/client"},
 		"internal/tape":              {},
@@ -102,7 +103,7 @@ func allowed() map[string][]string {
 		"internal/app":               {"*"},
 	}
 	for _, e := range edges {
-		rules[e] = append([]string{chat, engine, wake, "bayeux", "internal/httpx", "internal/audit"}, middle...)
+		rules[e] = append([]string{chat, engine, wake, "bayeux", "internal/httpx", "internal/ratelimit", "internal/audit"}, middle...)
 	}
 	for _, a := range adapters {
 		// An adapter knows the ports that it implements.

@@ -36,6 +36,12 @@ func (k accounts) DeleteSession(ctx context.Context, tokenHash [32]byte) error {
 	}, nil))
 }
 
+// LiveSessions is [staff.Store].
+func (k accounts) LiveSessions(ctx context.Context, id chat.StaffID, now time.Time) (n int, err error) {
+	err = k.pool.QueryRowContext(ctx, "SELECT COUNT(*) FROM session WHERE staff = ? AND expires > ?", int64(id), now.UnixMilli()).Scan(&n)
+	return n, staffError(err)
+}
+
 // DeleteSessions is [staff.Store].
 func (k accounts) DeleteSessions(ctx context.Context, id chat.StaffID, expiredBefore time.Time) error {
 	return staffError(k.write(ctx, func(c *conn) error {

@@ -2,6 +2,7 @@ package staff
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/halley-chat/halley/internal/chat"
+	"github.com/halley-chat/halley/internal/ratelimit"
 )
 
 // pollEvery is how often a [Directory] asks the store whether another process
@@ -27,6 +29,9 @@ type Options struct {
 	// Lifetime is how long a browser stays signed in; 0 means
 	// [DefaultLifetime].
 	Lifetime time.Duration
+	// Key is the secret behind [Directory.Browser]; without one no browser is
+	// known again after a restart.
+	Key []byte
 	// Logger hears of failures that nobody else is told of; nil means
 	// [slog.Default].
 	Logger *slog.Logger
@@ -41,7 +46,8 @@ type Directory struct {
 	hash     *hasher
 	lifetime time.Duration
 	log      *slog.Logger
-	limit    *limiter
+	limit    *ratelimit.Limiter // of failed sign-ins
+	key      []byte
 	// refreshing holds a token while the snapshot is being replaced and the
 	// listeners are told, so that they hear of changes one at a time and in
 	// order.
@@ -56,19 +62,21 @@ type Directory struct {
 	accounts  []Account // the same without passwords; replaced, never changed
 	listeners map[int]func([]Account)
 	next      int
-	seen      map[chat.StaffID][][32]byte // sessions known to this process, see session.go
 }
 
 // NewDirectory makes a directory over a store. It knows nobody until
 // [Directory.Refresh] or [Directory.Run] has read the accounts.
 func NewDirectory(store Store, o Options) *Directory {
 	d := &Directory{
-		store: store, hash: newHasher(o.Params), lifetime: o.Lifetime, log: o.Logger, limit: newLimiter(),
+		store: store, hash: newHasher(o.Params), lifetime: o.Lifetime, log: o.Logger, limit: ratelimit.New(maxBuckets), key: o.Key,
 		refreshing: make(chan struct{}, 1),
-		listeners:  make(map[int]func([]Account)), seen: make(map[chat.StaffID][][32]byte),
+		listeners:  make(map[int]func([]Account)),
 	}
 	if d.lifetime <= 0 {
 		d.lifetime = DefaultLifetime
+	}
+	if len(d.key) == 0 {
+		d.key = []byte(rand.Text())
 	}
 	if d.log == nil {
 		d.log = slog.Default()

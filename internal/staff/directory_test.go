@@ -198,7 +198,7 @@ func TestUpdate(t *testing.T) {
 			t.Errorf("%s: the listeners heard %+v, want %+v", what, heard, want)
 		}
 	}
-	if _, _, err := dir.SignIn(t.Context(), "anna", secret, "192.0.2.1"); err != nil {
+	if _, _, err := dir.SignIn(t.Context(), staff.Attempt{Login: "anna", Password: secret, Address: "192.0.2.1"}); err != nil {
 		t.Errorf("signing in after the changes: got %v, want the old password to do", err)
 	}
 	none, nobody := 0, staff.Role("nobody")

@@ -37,7 +37,7 @@ const (
 	keySize  = 32
 )
 
-// maxHashing is how many passwords may wait for their turn to be hashed.
+// maxHashing is how many passwords may wait in a lane to be hashed.
 const maxHashing = 64
 
 // ErrBusy says that too many people are signing in at this moment; the same
@@ -47,11 +47,12 @@ var ErrBusy = errors.New("staff: too many sign-ins at once")
 var errHash = errors.New("staff: a stored password hash cannot be read")
 
 // hasher makes and compares hashes, no more of them at once than the machine
-// has processors, so that a crowd signing in cannot exhaust its memory.
+// has processors and one more, so that a crowd signing in cannot exhaust its
+// memory. That one is for trusted browsers, whom a flood of strangers does not
+// keep out.
 type hasher struct {
-	params  Params
-	turns   chan struct{}
-	waiting atomic.Int64
+	params             Params
+	strangers, trusted lane
 	// decoy is the hash that an unknown login is compared with, so that the
 	// time of the answer does not tell which logins exist.
 	decoy func() string
@@ -62,8 +63,9 @@ func newHasher(p Params) *hasher {
 		p = DefaultParams()
 	}
 	return &hasher{
-		params: p,
-		turns:  make(chan struct{}, runtime.GOMAXPROCS(0)),
+		params:    p,
+		strangers: lane{slots: make(chan struct{}, runtime.GOMAXPROCS(0))},
+		trusted:   lane{slots: make(chan struct{}, 1)},
 		decoy: sync.OnceValue(func() string {
 			salt, key := make([]byte, saltSize), make([]byte, keySize)
 			_, _ = rand.Read(salt)
@@ -73,16 +75,22 @@ func newHasher(p Params) *hasher {
 	}
 }
 
-// turn waits until the caller may hash. The caller calls done afterwards.
-func (h *hasher) turn(ctx context.Context) (done func(), err error) {
-	if h.waiting.Add(1) > maxHashing {
-		h.waiting.Add(-1)
+// lane is a semaphore with a bounded queue.
+type lane struct {
+	slots   chan struct{}
+	waiting atomic.Int64
+}
+
+// acquire waits until the caller may hash. The caller calls release afterwards.
+func (l *lane) acquire(ctx context.Context) (release func(), err error) {
+	if l.waiting.Add(1) > maxHashing {
+		l.waiting.Add(-1)
 		return nil, ErrBusy
 	}
-	defer h.waiting.Add(-1)
+	defer l.waiting.Add(-1)
 	select {
-	case h.turns <- struct{}{}:
-		return func() { <-h.turns }, nil
+	case l.slots <- struct{}{}:
+		return func() { <-l.slots }, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -90,11 +98,11 @@ func (h *hasher) turn(ctx context.Context) (done func(), err error) {
 
 // hash makes the PHC string of a password with a new salt.
 func (h *hasher) hash(ctx context.Context, password string) (string, error) {
-	done, err := h.turn(ctx)
+	release, err := h.trusted.acquire(ctx)
 	if err != nil {
 		return "", err
 	}
-	defer done()
+	defer release()
 	salt := make([]byte, saltSize)
 	_, _ = rand.Read(salt) // crypto/rand never fails
 	key := argon2.IDKey([]byte(password), salt, h.params.Passes, h.params.Memory, h.params.Threads, keySize)
@@ -102,23 +110,27 @@ func (h *hasher) hash(ctx context.Context, password string) (string, error) {
 }
 
 // matches says whether the password is the one behind the hash.
-func (h *hasher) matches(ctx context.Context, phc, password string) (bool, error) {
+func (h *hasher) matches(ctx context.Context, trusted bool, phc, password string) (bool, error) {
 	p, salt, want, err := decodePHC(phc)
 	if err != nil {
 		return false, err
 	}
-	done, err := h.turn(ctx)
+	in := &h.strangers
+	if trusted {
+		in = &h.trusted
+	}
+	release, err := in.acquire(ctx)
 	if err != nil {
 		return false, err
 	}
-	defer done()
+	defer release()
 	got := argon2.IDKey([]byte(password), salt, p.Passes, p.Memory, p.Threads, uint32(len(want)))
 	return subtle.ConstantTimeCompare(got, want) == 1, nil
 }
 
 // burn does the work of a comparison that cannot succeed.
-func (h *hasher) burn(ctx context.Context, password string) error {
-	_, err := h.matches(ctx, h.decoy(), password)
+func (h *hasher) burn(ctx context.Context, trusted bool, password string) error {
+	_, err := h.matches(ctx, trusted, h.decoy(), password)
 	return err
 }
 

@@ -30,7 +30,7 @@ func TestHash(t *testing.T) {
 		t.Errorf("the hash is %q, which is not in PHC form", one)
 	}
 	for password, want := range map[string]bool{"a password": true, "a passwore": false, "": false} {
-		if got, err := h.matches(t.Context(), one, password); got != want || err != nil {
+		if got, err := h.matches(t.Context(), false, one, password); got != want || err != nil {
 			t.Errorf("matches(%q) = %v, %v; want %v", password, got, err, want)
 		}
 	}
@@ -44,7 +44,7 @@ func TestForeignHash(t *testing.T) {
 	if want := "$argon2id$v=19$m=64,t=2,p=1$c29tZXNhbHQ$"; !strings.HasPrefix(phc, want) {
 		t.Fatalf("the hash is %q, want it to begin with %q", phc, want)
 	}
-	if ok, err := newHasher(cheapest).matches(t.Context(), phc, "password"); !ok || err != nil {
+	if ok, err := newHasher(cheapest).matches(t.Context(), false, phc, "password"); !ok || err != nil {
 		t.Errorf("matches = %v, %v", ok, err)
 	}
 }
@@ -65,14 +65,14 @@ func TestDamagedHashes(t *testing.T) {
 		strings.Replace(good, "m=16", "m=99999999", 1), strings.Replace(good, "m=16", "m=016", 1), strings.Replace(good, "t=1", "t=0", 1),
 		strings.Replace(good, "p=1", "p=0", 1), strings.Replace(good, "p=1", "p=1,x=2", 1), good + "$", good[:len(good)-30], good + "!",
 	} {
-		if ok, err := newHasher(cheapest).matches(t.Context(), phc, "a password"); ok || !errors.Is(err, errHash) {
+		if ok, err := newHasher(cheapest).matches(t.Context(), false, phc, "a password"); ok || !errors.Is(err, errHash) {
 			t.Errorf("matches with the stored hash %q = %v, %v; want errHash", phc, ok, err)
 		}
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		cut := rapid.IntRange(0, len(good)-1).Draw(t, "cut")
 		with := rapid.Byte().Draw(t, "with")
-		if ok, _ := newHasher(cheapest).matches(context.Background(), good[:cut]+string(rune(with))+good[cut+1:], "a passwort"); ok {
+		if ok, _ := newHasher(cheapest).matches(context.Background(), false, good[:cut]+string(rune(with))+good[cut+1:], "a passwort"); ok {
 			t.Fatal("a damaged hash lets a wrong password in")
 		}
 	})
@@ -98,13 +98,13 @@ func TestOutdated(t *testing.T) {
 	}
 }
 
-// The turns are taken by the test, so that everybody else has to wait: the
+// The slots are taken by the test, so that everybody else has to wait: the
 // crowd is bounded and a caller that gives up goes.
 func TestCrowd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHasher(cheapest)
-		for range cap(h.turns) {
-			h.turns <- struct{}{}
+		for range cap(h.trusted.slots) {
+			h.trusted.slots <- struct{}{}
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		errs := make(chan error, maxHashing)
@@ -124,9 +124,24 @@ func TestCrowd(t *testing.T) {
 				t.Errorf("one that gave up says %v", err)
 			}
 		}
-		<-h.turns
+		<-h.trusted.slots
 		if _, err := h.hash(t.Context(), "a password"); err != nil {
 			t.Errorf("after the crowd has gone: %v", err)
 		}
 	})
+}
+
+// A crowd of strangers does not keep somebody at a known browser waiting.
+func TestStrangersHaveALaneOfTheirOwn(t *testing.T) {
+	h := newHasher(cheapest)
+	phc, err := h.hash(t.Context(), "a password")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range cap(h.strangers.slots) {
+		h.strangers.slots <- struct{}{}
+	}
+	if ok, err := h.matches(t.Context(), true, phc, "a password"); !ok || err != nil {
+		t.Errorf("got %v, %v, want the password to match", ok, err)
+	}
 }

@@ -6,17 +6,12 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 )
 
 // DefaultLifetime is how long a browser stays signed in, whatever it does
 // meanwhile.
 const DefaultLifetime = 7 * 24 * time.Hour
-
-// maxSeen is how many sessions of one account a [Directory] remembers for
-// [Directory.SignOut].
-const maxSeen = 32
 
 // The refusals of signing in and of being signed in.
 var (
@@ -37,24 +32,27 @@ type SignedIn struct {
 }
 
 // SignIn checks a password and makes a session. The token is what the browser
-// keeps; it is not stored. address is where the request comes from, without
-// the port. It fails with [ErrCredentials], [ErrBusy] or a [*TooManyError].
-func (d *Directory) SignIn(ctx context.Context, login, password, address string) (token string, who SignedIn, err error) {
-	login = FoldLogin(login)
-	if len(login) > MaxLogin {
-		login = login[:MaxLogin] + "…" // no login is that long; the limiter counts them as one
+// keeps; it is not stored. It fails with [ErrCredentials], [ErrBusy] or a
+// [*TooManyError].
+func (d *Directory) SignIn(ctx context.Context, at Attempt) (token string, who SignedIn, err error) {
+	at.Login = FoldLogin(at.Login)
+	if len(at.Login) > MaxLogin {
+		at.Login = at.Login[:MaxLogin] + "…" // no login is that long; all of them count as one
 	}
-	if wait := d.limit.take(login, address, time.Now()); wait > 0 {
+	trusted := d.trusts(at.Login, at.Browser)
+	charges := at.charges(trusted)
+	// It is charged first and gets the charge back when it succeeds, so that
+	// many attempts at once count as well.
+	if wait := d.limit.Take(time.Now(), charges...); wait > 0 {
 		return "", SignedIn{}, &TooManyError{After: wait}
 	}
-	a, err := d.check(ctx, login, password)
+	a, err := d.check(ctx, at, trusted)
+	if !errors.Is(err, ErrCredentials) {
+		d.limit.Give(time.Now(), charges...)
+	}
 	if err != nil {
-		if !errors.Is(err, ErrCredentials) {
-			d.limit.give(login, address, time.Now())
-		}
 		return "", SignedIn{}, err
 	}
-	d.limit.give(login, address, time.Now())
 	token = rand.Text()
 	now := time.Now().UTC().Truncate(time.Millisecond)
 	s := Session{TokenHash: sha256.Sum256([]byte(token)), Staff: a.ID, Created: now, Expires: now.Add(d.lifetime)}
@@ -67,18 +65,18 @@ func (d *Directory) SignIn(ctx context.Context, login, password, address string)
 			return "", SignedIn{}, err
 		}
 	}
-	d.saw(s)
 	return token, SignedIn{Account: a, Session: s.TokenHash, Expires: s.Expires}, nil
 }
 
 // check finds the account to which login and password belong.
-func (d *Directory) check(ctx context.Context, login, password string) (Account, error) {
+func (d *Directory) check(ctx context.Context, at Attempt, trusted bool) (Account, error) {
+	login, password := at.Login, at.Password
 	if len(password) > MaxPassword {
 		password = "" // no password is that long, nor empty
 	}
 	a, err := d.store.AccountByLogin(ctx, login)
 	if errors.Is(err, ErrNotFound) {
-		if err := d.hash.burn(ctx, password); err != nil {
+		if err := d.hash.burn(ctx, trusted, password); err != nil {
 			return Account{}, err
 		}
 		return Account{}, ErrCredentials
@@ -86,7 +84,7 @@ func (d *Directory) check(ctx context.Context, login, password string) (Account,
 	if err != nil {
 		return Account{}, fmt.Errorf("staff: find the account: %w", err)
 	}
-	ok, err := d.hash.matches(ctx, a.Password, password)
+	ok, err := d.hash.matches(ctx, trusted, a.Password, password)
 	switch {
 	case err != nil:
 		return Account{}, err
@@ -153,54 +151,18 @@ func (d *Directory) Confirm(ctx context.Context, session [32]byte) (SignedIn, er
 	if !ok || a.Disabled {
 		return SignedIn{}, ErrNotSignedIn
 	}
-	d.saw(s)
 	return SignedIn{Account: a, Session: s.TokenHash, Expires: s.Expires}, nil
 }
 
-// SignOut forgets a session. last says that no other session of the account
-// is left, as far as this process has seen them since it started; of an
-// account it remembers the 32 it saw last.
+// SignOut forgets a session. last says that no other living session of the
+// account is left.
 func (d *Directory) SignOut(ctx context.Context, who SignedIn) (last bool, err error) {
 	if err := d.store.DeleteSession(ctx, who.Session); err != nil {
 		return false, fmt.Errorf("staff: forget the session: %w", err)
 	}
-	d.mu.Lock()
-	rest := slices.DeleteFunc(slices.Clone(d.seen[who.Account.ID]), func(h [32]byte) bool { return h == who.Session })
-	d.mu.Unlock()
-	var alive [][32]byte
-	for _, h := range rest {
-		s, err := d.store.Session(ctx, h)
-		if err != nil && !errors.Is(err, ErrNotFound) {
-			return false, fmt.Errorf("staff: find the session: %w", err)
-		}
-		if err == nil && time.Now().Before(s.Expires) {
-			alive = append(alive, h)
-		}
+	n, err := d.store.LiveSessions(ctx, who.Account.ID, time.Now())
+	if err != nil {
+		return false, fmt.Errorf("staff: count the sessions: %w", err)
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	now := slices.DeleteFunc(slices.Clone(d.seen[who.Account.ID]), func(h [32]byte) bool {
-		return h == who.Session || slices.Contains(rest, h) && !slices.Contains(alive, h)
-	})
-	if len(now) == 0 {
-		delete(d.seen, who.Account.ID)
-	} else {
-		d.seen[who.Account.ID] = now
-	}
-	return len(now) == 0, nil
-}
-
-// saw remembers that a session exists.
-func (d *Directory) saw(s Session) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	hs := d.seen[s.Staff]
-	if n := len(hs); n > 0 && hs[n-1] == s.TokenHash {
-		return
-	}
-	hs = slices.DeleteFunc(slices.Clone(hs), func(h [32]byte) bool { return h == s.TokenHash })
-	if len(hs) >= maxSeen {
-		hs = hs[1:]
-	}
-	d.seen[s.Staff] = append(hs, s.TokenHash)
+	return n == 0, nil
 }

@@ -16,7 +16,7 @@ const address = "192.0.2.1"
 
 func signIn(t *testing.T, dir *staff.Directory, login string) (string, staff.SignedIn) {
 	t.Helper()
-	token, who, err := dir.SignIn(t.Context(), login, secret, address)
+	token, who, err := dir.SignIn(t.Context(), staff.Attempt{Login: login, Password: secret, Address: address})
 	if err != nil {
 		t.Fatalf("sign in as %s: %v", login, err)
 	}
@@ -61,7 +61,7 @@ func TestSignInRefuses(t *testing.T) {
 		{"anna", strings.Repeat("x", staff.MaxPassword+1)},
 		{strings.Repeat("x", 5000), secret},
 	} {
-		if _, _, err := dir.SignIn(t.Context(), c[0], c[1], address); !errors.Is(err, staff.ErrCredentials) {
+		if _, _, err := dir.SignIn(t.Context(), staff.Attempt{Login: c[0], Password: c[1], Address: address}); !errors.Is(err, staff.ErrCredentials) {
 			t.Errorf("sign in as %.20q with %.20q: %v, want ErrCredentials", c[0], c[1], err)
 		}
 	}
@@ -73,7 +73,7 @@ func TestSignInIsLimited(t *testing.T) {
 		var tooMany *staff.TooManyError
 		attempts := 0
 		for ; attempts < 100 && tooMany == nil; attempts++ {
-			_, _, err := dir.SignIn(t.Context(), "anna", fmt.Sprint("wrong", attempts), address)
+			_, _, err := dir.SignIn(t.Context(), staff.Attempt{Login: "anna", Password: fmt.Sprint("wrong", attempts), Address: address})
 			if !errors.As(err, &tooMany) && !errors.Is(err, staff.ErrCredentials) {
 				t.Fatal(err)
 			}
@@ -81,7 +81,7 @@ func TestSignInIsLimited(t *testing.T) {
 		if tooMany == nil || attempts < 5 {
 			t.Fatalf("after %d wrong passwords: %v", attempts, tooMany)
 		}
-		if _, _, err := dir.SignIn(t.Context(), "anna", secret, address); !errors.As(err, &tooMany) {
+		if _, _, err := dir.SignIn(t.Context(), staff.Attempt{Login: "anna", Password: secret, Address: address}); !errors.As(err, &tooMany) {
 			t.Errorf("the right password among the wrong ones says %v", err)
 		}
 		time.Sleep(tooMany.After)
@@ -89,7 +89,7 @@ func TestSignInIsLimited(t *testing.T) {
 		// What the store is to blame for is not charged.
 		store.Fail(errors.New("down"))
 		for range 100 {
-			if _, _, err := dir.SignIn(t.Context(), "anna", secret, address); errors.As(err, &tooMany) {
+			if _, _, err := dir.SignIn(t.Context(), staff.Attempt{Login: "anna", Password: secret, Address: address}); errors.As(err, &tooMany) {
 				t.Fatal("failures of the store use up the attempts")
 			}
 		}
@@ -143,7 +143,7 @@ func TestThrownOut(t *testing.T) {
 			if _, err := dir.Authenticate(t.Context(), token); !errors.Is(err, staff.ErrNotSignedIn) {
 				t.Errorf("the old token says %v, want ErrNotSignedIn", err)
 			}
-			if _, _, err := dir.SignIn(t.Context(), "anna", secret, address); !errors.Is(err, staff.ErrCredentials) {
+			if _, _, err := dir.SignIn(t.Context(), staff.Attempt{Login: "anna", Password: secret, Address: address}); !errors.Is(err, staff.ErrCredentials) {
 				t.Errorf("signing in as before says %v, want ErrCredentials", err)
 			}
 		})
@@ -234,4 +234,37 @@ func TestRehash(t *testing.T) {
 	if err != nil || again.Password != after.Password {
 		t.Errorf("a hash of today's costs was replaced (%v)", err)
 	}
+}
+
+// Strangers who guess at a login use up what strangers have, from however many
+// addresses; the owner still signs in at a browser where that was done before,
+// and nobody is told by it what the password is.
+func TestAFloodKeepsNobodyOutOfAKnownBrowser(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, dir, _ := house(t)
+		browser := dir.Browser("anna")
+		for i := range 12 {
+			for range 7 {
+				_, _, _ = dir.SignIn(t.Context(), staff.Attempt{Login: "anna", Password: "guess", Address: fmt.Sprintf("192.0.2.%d", i)})
+			}
+		}
+		var tooMany *staff.TooManyError
+		at := staff.Attempt{Login: "anna", Password: secret, Address: "198.51.100.1"}
+		if _, _, err := dir.SignIn(t.Context(), at); !errors.As(err, &tooMany) {
+			t.Errorf("a stranger with the right password: got %v, want too many attempts", err)
+		}
+		at.Browser = browser
+		if _, _, err := dir.SignIn(t.Context(), at); err != nil {
+			t.Errorf("the owner at a browser that is known: got %v, want no error", err)
+		}
+		at.Password = "guess"
+		for range 8 {
+			if _, _, err := dir.SignIn(t.Context(), at); !errors.Is(err, staff.ErrCredentials) {
+				t.Errorf("a wrong password at that browser: got %v, want wrong credentials", err)
+			}
+		}
+		if _, _, err := dir.SignIn(t.Context(), at); !errors.As(err, &tooMany) {
+			t.Errorf("guessing at that browser: got %v, want too many attempts", err)
+		}
+	})
 }

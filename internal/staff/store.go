@@ -70,6 +70,8 @@ type Store interface {
 	// token, whether it has expired or not, or says [ErrNotFound].
 	CreateSession(ctx context.Context, s Session) error
 	Session(ctx context.Context, tokenHash [32]byte) (Session, error)
+	// LiveSessions is how many sessions of an account have not expired.
+	LiveSessions(ctx context.Context, staff chat.StaffID, now time.Time) (int, error)
 	// DeleteSession forgets one, DeleteSessions all those of an account or,
 	// with staff 0, all that expired before a moment. Forgetting what is not
 	// there is no error.

@@ -172,6 +172,20 @@ func (s *Store) DeleteSession(ctx context.Context, tokenHash [32]byte) error {
 	return nil
 }
 
+// LiveSessions is [staff.Store].
+func (s *Store) LiveSessions(ctx context.Context, id chat.StaffID, now time.Time) (n int, err error) {
+	if err := s.begin(ctx); err != nil {
+		return 0, err
+	}
+	defer s.mu.Unlock()
+	for _, session := range s.sessions {
+		if session.Staff == id && now.Before(session.Expires) {
+			n++
+		}
+	}
+	return n, nil
+}
+
 // DeleteSessions is [staff.Store].
 func (s *Store) DeleteSessions(ctx context.Context, id chat.StaffID, expiredBefore time.Time) error {
 	if err := s.begin(ctx); err != nil {

@@ -213,6 +213,11 @@ func testForgetting(t *testing.T, s staff.Store) {
 			t.Fatal(err)
 		}
 	}
+	for id, want := range map[chat.StaffID]int{a: 1, b: 1, b + 1: 0} {
+		if got, err := s.LiveSessions(t.Context(), id, noon); got != want || err != nil {
+			t.Errorf("account %d at noon: got %d living sessions, %v, want %d", id, got, err, want)
+		}
+	}
 	left := func() (tokens []byte) {
 		t.Helper()
 		for _, one := range sessions {
