@@ -1,4 +1,4 @@
-import type { Keep } from '@halley/shared/keep';
+import type { Store } from '@halley/shared/storage';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Listener } from '../src/link/connection';
 import { Desk } from '../src/link/desk';
@@ -11,11 +11,11 @@ afterEach(() => void vi.useRealTimers());
 const opening = resumed([{ chat: info('A'), events: [joined(1), joined(2, me)] }]);
 
 /** A desk over a connection that the test plays. */
-function sit(keep: Keep) {
+function sit(store: Store) {
     const published: Command[] = [];
     let listener!: Listener;
     const desk = new Desk(agent(1), {
-        keep,
+        store,
         connect: (given) => {
             listener = given;
             return { publish: (commands) => void published.push(...commands), close: () => undefined };
@@ -26,7 +26,7 @@ function sit(keep: Keep) {
     return { desk, listener, published, take: () => published.splice(0) };
 }
 
-function memory(): Keep {
+function memory(): Store {
     const values = new Map<string, string>();
     return {
         read: (key) => values.get(key) ?? null,
@@ -88,8 +88,8 @@ test('an answer that the desk has not resumed makes it resume at once', () => {
 });
 
 test('a reload keeps the unsent lines with their ids, the list and the chat in view', () => {
-    const keep = memory();
-    const before = sit(keep);
+    const store = memory();
+    const before = sit(store);
     before.listener.linked('websocket');
     before.listener.delivered(opening);
     before.take();
@@ -98,7 +98,7 @@ test('a reload keeps the unsent lines with their ids, the list and the chat in v
     const { id } = before.desk.state.value.outbox[0]!;
     before.desk.close();
 
-    const after = sit(keep);
+    const after = sit(store);
     expect(after.desk.state.value).toMatchObject({ selected: 'A', order: ['A'] });
     after.listener.linked('websocket');
     expect(after.take()).toMatchObject([{ op: 'resume', cursor: { own: 0, chats: {} } }]);
@@ -109,9 +109,9 @@ test('a reload keeps the unsent lines with their ids, the list and the chat in v
 });
 
 test('a closed chat of the list is fetched after a reload', () => {
-    const keep = memory();
-    keep.write('halley.desk.7', JSON.stringify({ order: ['Z', 'A'], selected: 'Z', lines: [] }));
-    const { desk, listener, take } = sit(keep);
+    const store = memory();
+    store.write('halley.desk.7', JSON.stringify({ order: ['Z', 'A'], selected: 'Z', lines: [] }));
+    const { desk, listener, take } = sit(store);
     listener.linked('websocket');
     listener.delivered(opening);
     const [, open] = take();

@@ -152,7 +152,7 @@ test('lines under way end up in the transcript exactly once, whatever is repeate
         for (let n = 0; n < 12; n++) {
             const id = `c${n}`;
             const order = { op: 'say', chat: 'A', text: `line ${n}` } as const;
-            state = reduce(state, { type: 'desk-ordered', pending: { id, at: 0, order, fate: 'waiting' } });
+            state = reduce(state, { type: 'desk-ordered', pending: { id, at: 0, order, status: 'waiting' } });
             state = reduce(state, { type: 'desk-sent', ids: [id] });
             server.push(said(3 + n, `line ${n}`, id));
             const fortune = roll();

@@ -15,7 +15,7 @@ function after(...messages: Message[]): State {
 }
 
 function order(id: string, what: Order): Message {
-    return { type: 'desk-ordered', pending: { id, at: 0, order: what, fate: 'waiting' } };
+    return { type: 'desk-ordered', pending: { id, at: 0, order: what, status: 'waiting' } };
 }
 
 function say(id: string, chat = 'A'): Message {
@@ -65,7 +65,7 @@ test('an answered line without its event stays in sight and is not sent again', 
 test('a refused line says why, and a retry is a new command', () => {
     const refused: Message = { type: 'reply', id: 'a', ok: false, error: { code: 'too-long', message: '' } };
     const state = after(say('a'), sent('a'), refused);
-    expect(state.outbox[0]).toMatchObject({ fate: 'failed', error: 'The message is too long.' });
+    expect(state.outbox[0]).toMatchObject({ status: 'failed', error: 'The message is too long.' });
     expect(due(state)).toEqual([]);
     const again = reduce(state, { type: 'desk-retried', id: 'a', fresh: 'b' });
     expect(ids(due(again))).toEqual(['b']);

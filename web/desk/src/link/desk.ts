@@ -1,5 +1,5 @@
 import { freshId } from '@halley/shared/ids';
-import type { Keep } from '@halley/shared/keep';
+import type { Store } from '@halley/shared/storage';
 import { shallowRef, type ShallowRef } from 'vue';
 import { missing } from '../state/list';
 import { due, unsent } from '../state/outbox';
@@ -13,7 +13,7 @@ import { readKept, writeKept } from './kept';
 
 /** What a desk needs of its surroundings. */
 export interface Surroundings {
-    readonly keep: Keep;
+    readonly store: Store;
     connect(listener: Listener): Connection;
     /** Told the server's clock whenever it is known. */
     serverTime(now: number): void;
@@ -42,7 +42,7 @@ export class Desk {
     constructor(account: Account, around: Surroundings) {
         this.account = account;
         this.around = around;
-        const kept = readKept(around.keep, account.id);
+        const kept = readKept(around.store, account.id);
         this.state = shallowRef<State>({
             ...empty,
             link: { ...empty.link, since: Date.now() },
@@ -61,7 +61,7 @@ export class Desk {
 
     /** Has something done, now or as soon as the connection allows, exactly once. */
     order(order: Order): void {
-        const pending = { id: freshId(), at: Date.now(), order, fate: 'waiting' as const };
+        const pending = { id: freshId(), at: Date.now(), order, status: 'waiting' as const };
         this.dispatch({ type: 'desk-ordered', pending });
     }
 
@@ -82,7 +82,7 @@ export class Desk {
         const after = reduce(before, message);
         if (after === before) return;
         this.state.value = after;
-        writeKept(this.around.keep, this.account.id, after, before);
+        writeKept(this.around.store, this.account.id, after, before);
         if (after.link.phase === 'resuming' && before.link.phase === 'up' && message.type === 'reply') this.resume();
         this.releaseLater(after, before);
         this.flush();
@@ -132,8 +132,8 @@ export class Desk {
 
     private releaseLater(after: State, before: State): void {
         if (after.outbox === before.outbox) return;
-        for (const { id, fate } of after.outbox) {
-            if (fate !== 'held' || before.outbox.some((one) => one.id === id && one.fate === 'held')) continue;
+        for (const { id, status } of after.outbox) {
+            if (status !== 'held' || before.outbox.some((one) => one.id === id && one.status === 'held')) continue;
             const timer = setTimeout(() => {
                 this.released.delete(timer);
                 this.dispatch({ type: 'desk-released', id });

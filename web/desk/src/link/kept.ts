@@ -1,4 +1,4 @@
-import type { Keep } from '@halley/shared/keep';
+import type { Store } from '@halley/shared/storage';
 import type { Pending, State } from '../state/state';
 
 /**
@@ -14,8 +14,8 @@ export interface Kept {
 const nothing: Kept = { lines: [], order: [], selected: null };
 
 /** Reads what an agent's desk in this tab left behind. */
-export function readKept(keep: Keep, agent: number): Kept {
-    const text = keep.read(keyOf(agent));
+export function readKept(store: Store, agent: number): Kept {
+    const text = store.read(keyOf(agent));
     if (text === null) return nothing;
     try {
         return { ...nothing, ...(JSON.parse(text) as Partial<Kept>) };
@@ -25,13 +25,13 @@ export function readKept(keep: Keep, agent: number): Kept {
 }
 
 /** Keeps what matters of a state; nothing is written if the part that matters is as it was. */
-export function writeKept(keep: Keep, agent: number, state: State, before: State): void {
+export function writeKept(store: Store, agent: number, state: State, before: State): void {
     const unchanged =
         state.outbox === before.outbox && state.order === before.order && state.selected === before.selected;
     if (unchanged) return;
     const lines = state.outbox.filter((pending) => pending.order.op === 'say');
     const kept: Kept = { lines, order: state.order, selected: state.selected };
-    keep.write(keyOf(agent), JSON.stringify(kept));
+    store.write(keyOf(agent), JSON.stringify(kept));
 }
 
 function keyOf(agent: number): string {

@@ -1,7 +1,7 @@
 import type { Account } from '../wire/shapes';
 
 /** What asking for the session gave: somebody, nobody, or no answer to go by. */
-export type Sitting =
+export type SignInResult =
     | { readonly kind: 'in'; readonly account: Account }
     | { readonly kind: 'out'; readonly why: string }
     | { readonly kind: 'unreachable' };
@@ -9,12 +9,12 @@ export type Sitting =
 const ADDRESS = '/api/v1/session';
 
 /** Finds out who is signed in, as after a reload. */
-export function restore(): Promise<Sitting> {
+export function restore(): Promise<SignInResult> {
     return ask({ method: 'GET' });
 }
 
 /** Signs in. */
-export function signIn(login: string, password: string): Promise<Sitting> {
+export function signIn(login: string, password: string): Promise<SignInResult> {
     return ask({
         method: 'POST',
         headers: { 'Content-Type': 'application/json' },
@@ -32,7 +32,7 @@ export async function signOut(): Promise<boolean> {
     }
 }
 
-async function ask(request: RequestInit): Promise<Sitting> {
+async function ask(request: RequestInit): Promise<SignInResult> {
     try {
         const answer = await fetch(ADDRESS, { ...request, credentials: 'same-origin', cache: 'no-store' });
         if (answer.ok) return { kind: 'in', account: ((await answer.json()) as { agent: Account }).agent };

@@ -1,19 +1,19 @@
 import { computed, onBeforeUnmount, watch } from 'vue';
 import { unread } from '../state/reading';
-import { openOffers } from './keys';
-import type { Seat } from './seat';
+import { openOffers } from './shortcuts';
+import type { DeskView } from './provide';
 import { play } from './sound';
 
 const RING = 5_000;
 const FLASH = 1_000;
 
 /** Calls the agent: sound, title and, where he allowed it, the system's own notification. */
-export function useAlerts(seat: Seat): void {
-    const offers = computed(() => openOffers(seat));
+export function useAlerts(view: DeskView): void {
+    const offers = computed(() => openOffers(view));
     const lines = computed(() => {
-        const before = document.hasFocus() ? seat.state.value.selected : null;
-        const others = seat.chats.value.filter((chat) => chat.info.id !== before);
-        return others.reduce((sum, chat) => sum + unread(chat, seat.desk.account.id), 0);
+        const before = document.hasFocus() ? view.state.value.selected : null;
+        const others = view.chats.value.filter((chat) => chat.info.id !== before);
+        return others.reduce((sum, chat) => sum + unread(chat, view.desk.account.id), 0);
     });
     const home = 'Halley desk';
     let bright = false;

@@ -1,4 +1,4 @@
-import { passing } from '@halley/shared/keep';
+import { sessionStore } from '@halley/shared/storage';
 import { reactive } from 'vue';
 import { forgetDrafts } from './drafts';
 
@@ -13,19 +13,19 @@ const chosen = reactive(new Map<string, Audience>());
  * believes to be for staff must not go to the customer.
  */
 export function audienceOf(chat: string): Audience {
-    return chosen.get(chat) ?? (passing.read(keyOf(chat)) === 'staff' ? 'staff' : 'all');
+    return chosen.get(chat) ?? (sessionStore.read(keyOf(chat)) === 'staff' ? 'staff' : 'all');
 }
 
 export function writeFor(chat: string, audience: Audience): void {
     chosen.set(chat, audience);
-    passing.write(keyOf(chat), audience === 'staff' ? 'staff' : null);
+    sessionStore.write(keyOf(chat), audience === 'staff' ? 'staff' : null);
 }
 
 /** Forgets what was begun in a chat and for whom, when the agent puts it away. */
 export function forgetWriting(chat: string): void {
     forgetDrafts(chat);
     chosen.delete(chat);
-    passing.write(keyOf(chat), null);
+    sessionStore.write(keyOf(chat), null);
 }
 
 function keyOf(chat: string): string {

@@ -1,4 +1,4 @@
-import { passing } from '@halley/shared/keep';
+import { sessionStore } from '@halley/shared/storage';
 import type { Audience } from './audience';
 
 /**
@@ -7,11 +7,11 @@ import type { Audience } from './audience';
  * written for staff gets before the customer by it.
  */
 export function readDraft(chat: string, audience: Audience): string {
-    return passing.read(keyOf(chat, audience)) ?? '';
+    return sessionStore.read(keyOf(chat, audience)) ?? '';
 }
 
 export function writeDraft(chat: string, audience: Audience, text: string): void {
-    passing.write(keyOf(chat, audience), text === '' ? null : text);
+    sessionStore.write(keyOf(chat, audience), text === '' ? null : text);
 }
 
 export function forgetDrafts(chat: string): void {

@@ -1,4 +1,4 @@
-import { lasting } from '@halley/shared/keep';
+import { localStore } from '@halley/shared/storage';
 import { ref, watchEffect } from 'vue';
 
 /** How the desk looks and sounds on this computer; kept there and applied at once. */
@@ -10,17 +10,17 @@ const densities: readonly Density[] = ['comfortable', 'compact'];
 
 export const theme = ref<Theme>(stored('theme', themes));
 export const density = ref<Density>(stored('density', densities));
-export const muted = ref(lasting.read('halley.desk.muted') === 'yes');
+export const muted = ref(localStore.read('halley.desk.muted') === 'yes');
 
 function stored<T extends string>(name: string, among: readonly T[]): T {
-    const value = lasting.read(`halley.desk.${name}`);
+    const value = localStore.read(`halley.desk.${name}`);
     return among.find((one) => one === value) ?? among[0]!;
 }
 
 watchEffect(() => {
     document.documentElement.dataset['theme'] = theme.value;
     document.documentElement.dataset['density'] = density.value;
-    lasting.write('halley.desk.theme', theme.value);
-    lasting.write('halley.desk.density', density.value);
-    lasting.write('halley.desk.muted', muted.value ? 'yes' : null);
+    localStore.write('halley.desk.theme', theme.value);
+    localStore.write('halley.desk.density', density.value);
+    localStore.write('halley.desk.muted', muted.value ? 'yes' : null);
 });

@@ -1,4 +1,4 @@
-import { unsent, withFate, without } from './outbox';
+import { unsent, withStatus, without } from './outbox';
 import type { Local } from './local';
 import { noticed } from './notices';
 import { closed } from './reading';
@@ -32,17 +32,17 @@ export const localChanges: { readonly [T in Local['type']]: (state: State, messa
     'desk-sent': (state, message) => ({
         ...state,
         outbox: state.outbox.map((pending) =>
-            pending.fate === 'waiting' && message.ids.includes(pending.id) ? { ...pending, fate: 'sent' } : pending,
+            pending.status === 'waiting' && message.ids.includes(pending.id) ? { ...pending, status: 'sent' } : pending,
         ),
     }),
     'desk-released': (state, message) =>
-        state.outbox.some((pending) => pending.id === message.id && pending.fate === 'held')
-            ? { ...state, outbox: withFate(state.outbox, message.id, 'waiting') }
+        state.outbox.some((pending) => pending.id === message.id && pending.status === 'held')
+            ? { ...state, outbox: withStatus(state.outbox, message.id, 'waiting') }
             : state,
     'desk-retried': (state, message) => {
-        const failed = state.outbox.find((pending) => pending.id === message.id && pending.fate === 'failed');
+        const failed = state.outbox.find((pending) => pending.id === message.id && pending.status === 'failed');
         if (!failed) return state;
-        const again = { id: message.fresh, at: failed.at, order: failed.order, fate: 'waiting' as const };
+        const again = { id: message.fresh, at: failed.at, order: failed.order, status: 'waiting' as const };
         return { ...state, outbox: [...without(state.outbox, (pending) => pending === failed), again] };
     },
     'desk-discarded': (state, message) => ({

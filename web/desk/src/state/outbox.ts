@@ -14,23 +14,23 @@ export function without(outbox: readonly Pending[], rule: (pending: Pending) => 
     return outbox.some(rule) ? outbox.filter((pending) => !rule(pending)) : outbox;
 }
 
-/** Gives one command another fate. */
-export function withFate(
+/** Gives one command another status. */
+export function withStatus(
     outbox: readonly Pending[],
     id: string,
-    fate: Pending['fate'],
+    status: Pending['status'],
     error?: string,
 ): readonly Pending[] {
     return outbox.map((pending) =>
-        pending.id === id ? { id, at: pending.at, order: pending.order, fate, ...(error ? { error } : {}) } : pending,
+        pending.id === id ? { id, at: pending.at, order: pending.order, status, ...(error ? { error } : {}) } : pending,
     );
 }
 
 /** What was under way when the connection broke is sent again, with the same ids. */
 export function unsent(outbox: readonly Pending[]): readonly Pending[] {
-    const open = (pending: Pending): boolean => pending.fate === 'sent' || pending.fate === 'held';
+    const open = (pending: Pending): boolean => pending.status === 'sent' || pending.status === 'held';
     return outbox.some(open)
-        ? outbox.map((pending) => (open(pending) ? { ...pending, fate: 'waiting' } : pending))
+        ? outbox.map((pending) => (open(pending) ? { ...pending, status: 'waiting' } : pending))
         : outbox;
 }
 
@@ -44,8 +44,8 @@ export function due(state: State): Pending[] {
     const ready: Pending[] = [];
     for (const pending of state.outbox) {
         const chat = 'chat' in pending.order ? pending.order.chat : '';
-        if (pending.fate === 'held') blocked.add(chat);
-        if (pending.fate === 'waiting' && !blocked.has(chat)) ready.push(pending);
+        if (pending.status === 'held') blocked.add(chat);
+        if (pending.status === 'waiting' && !blocked.has(chat)) ready.push(pending);
     }
     return ready;
 }

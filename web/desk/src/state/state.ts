@@ -36,7 +36,7 @@ export interface Pending {
     readonly id: string;
     readonly at: number;
     readonly order: Order;
-    readonly fate: 'waiting' | 'sent' | 'held' | 'acked' | 'failed';
+    readonly status: 'waiting' | 'sent' | 'held' | 'acked' | 'failed';
     readonly error?: string;
 }
 

@@ -1,7 +1,7 @@
 import { explain } from '../../wire/explain';
 import type { Reply } from '../../wire/delivery';
 import { noticed } from '../notices';
-import { unsent, withFate, without } from '../outbox';
+import { unsent, withStatus, without } from '../outbox';
 import type { Pending, State } from '../state';
 
 /** A command was answered. Answers to commands that the desk no longer waits for are nothing to it. */
@@ -13,13 +13,13 @@ export function reply(state: State, message: Reply): State {
         return { ...state, link: { ...state.link, phase }, outbox: unsent(state.outbox) };
     }
     if (!pending) return state;
-    if (code === 'unavailable') return { ...state, outbox: withFate(state.outbox, pending.id, 'held') };
+    if (code === 'unavailable') return { ...state, outbox: withStatus(state.outbox, pending.id, 'held') };
     return code === '' ? succeeded(state, pending) : failed(state, pending, code);
 }
 
 /** A line's own event comes ahead of its answer; should it be missing, the line stays until a resume brings it. */
 function succeeded(state: State, pending: Pending): State {
-    if (pending.order.op === 'say') return { ...state, outbox: withFate(state.outbox, pending.id, 'acked') };
+    if (pending.order.op === 'say') return { ...state, outbox: withStatus(state.outbox, pending.id, 'acked') };
     return dropped(state, pending);
 }
 
@@ -27,7 +27,7 @@ function failed(state: State, pending: Pending, code: string): State {
     const order = pending.order;
     const error = explain(code);
     if (order.op === 'say' && state.chats[order.chat]) {
-        return { ...state, outbox: withFate(state.outbox, pending.id, 'failed', error) };
+        return { ...state, outbox: withStatus(state.outbox, pending.id, 'failed', error) };
     }
     const rest = dropped(state, pending);
     if (order.op === 'open') return { ...rest, order: rest.order.filter((id) => id !== order.chat || rest.chats[id]) };

@@ -1,7 +1,7 @@
 import { onBeforeUnmount, onMounted } from 'vue';
 import { closed } from '../state/reading';
 import { writeFor, type Audience } from './audience';
-import type { Seat } from './seat';
+import type { DeskView } from './provide';
 
 /** One line of the shortcut sheet. */
 export interface Shortcut {
@@ -26,26 +26,26 @@ export const shortcuts: readonly Shortcut[] = [
 ];
 
 /** Listens for the desk's shortcuts while the page is there. Keys are told by their place, so Alt may write other signs. */
-export function useShortcuts(seat: Seat): void {
+export function useShortcuts(view: DeskView): void {
     const listen = (event: KeyboardEvent): void => {
         if (event.isComposing || event.defaultPrevented) return;
-        if (pressed(seat, event)) event.preventDefault();
+        if (pressed(view, event)) event.preventDefault();
     };
     onMounted(() => window.addEventListener('keydown', listen));
     onBeforeUnmount(() => window.removeEventListener('keydown', listen));
 }
 
-function pressed(seat: Seat, event: KeyboardEvent): boolean {
+function pressed(view: DeskView, event: KeyboardEvent): boolean {
     if (event.ctrlKey || event.metaKey) return false;
-    if (!event.altKey) return plain(seat, event);
+    if (!event.altKey) return plain(view, event);
     const digit = /^Digit([1-9])$/.exec(event.code)?.[1];
-    if (digit) return go(seat, Number(digit) - 1);
+    if (digit) return go(view, Number(digit) - 1);
     const act = chords[event.code];
-    return act ? act(seat) : false;
+    return act ? act(view) : false;
 }
 
-function plain(seat: Seat, event: KeyboardEvent): boolean {
-    const open = seat.surfaces;
+function plain(view: DeskView, event: KeyboardEvent): boolean {
+    const open = view.surfaces;
     if (event.key === 'Escape') {
         if (open.ending !== null || open.drawer) open.write++;
         Object.assign(open, { status: false, settings: false, shortcuts: false, drawer: false, context: false });
@@ -57,56 +57,56 @@ function plain(seat: Seat, event: KeyboardEvent): boolean {
     return true;
 }
 
-const chords: Readonly<Record<string, (seat: Seat) => boolean>> = {
-    KeyJ: (seat) => go(seat, place(seat) + 1),
-    KeyK: (seat) => go(seat, place(seat) - 1),
-    KeyA: (seat) => answer(seat, 'accept'),
-    KeyD: (seat) => answer(seat, 'decline'),
-    KeyE: (seat) => {
-        const chat = seat.chat.value;
-        if (chat && !closed(seat.state.value, chat)) seat.surfaces.ending = chat.info.id;
+const chords: Readonly<Record<string, (view: DeskView) => boolean>> = {
+    KeyJ: (view) => go(view, place(view) + 1),
+    KeyK: (view) => go(view, place(view) - 1),
+    KeyA: (view) => answer(view, 'accept'),
+    KeyD: (view) => answer(view, 'decline'),
+    KeyE: (view) => {
+        const chat = view.chat.value;
+        if (chat && !closed(view.state.value, chat)) view.surfaces.ending = chat.info.id;
         return true;
     },
-    KeyP: (seat) => address(seat, 'staff'),
-    KeyL: (seat) => address(seat, 'all'),
-    KeyS: (seat) => {
-        seat.surfaces.status = !seat.surfaces.status;
+    KeyP: (view) => address(view, 'staff'),
+    KeyL: (view) => address(view, 'all'),
+    KeyS: (view) => {
+        view.surfaces.status = !view.surfaces.status;
         return true;
     },
 };
 
-function place(seat: Seat): number {
-    return seat.chats.value.findIndex((chat) => chat.info.id === seat.state.value.selected);
+function place(view: DeskView): number {
+    return view.chats.value.findIndex((chat) => chat.info.id === view.state.value.selected);
 }
 
-function go(seat: Seat, to: number): boolean {
-    const chat = seat.chats.value[to];
-    if (chat) seat.select(chat.info.id);
+function go(view: DeskView, to: number): boolean {
+    const chat = view.chats.value[to];
+    if (chat) view.select(chat.info.id);
     return true;
 }
 
-function address(seat: Seat, audience: Audience): boolean {
-    const chat = seat.chat.value;
-    if (!chat || closed(seat.state.value, chat)) return true;
+function address(view: DeskView, audience: Audience): boolean {
+    const chat = view.chat.value;
+    if (!chat || closed(view.state.value, chat)) return true;
     writeFor(chat.info.id, audience);
-    seat.surfaces.write++;
+    view.surfaces.write++;
     return true;
 }
 
-function answer(seat: Seat, op: 'accept' | 'decline'): boolean {
-    const offer = openOffers(seat)[0];
-    if (offer) seat.desk.order({ op, chat: offer.chat });
+function answer(view: DeskView, op: 'accept' | 'decline'): boolean {
+    const offer = openOffers(view)[0];
+    if (offer) view.desk.order({ op, chat: offer.chat });
     return true;
 }
 
 /** The offers that the agent has not answered yet at this desk. */
-export function openOffers(seat: Seat) {
+export function openOffers(view: DeskView) {
     const answered = new Set(
-        seat.state.value.outbox.flatMap(({ order }) =>
+        view.state.value.outbox.flatMap(({ order }) =>
             order.op === 'accept' || order.op === 'decline' ? [order.chat] : [],
         ),
     );
-    return (seat.state.value.agent?.offers ?? []).filter((offer) => !answered.has(offer.chat));
+    return (view.state.value.agent?.offers ?? []).filter((offer) => !answered.has(offer.chat));
 }
 
 function inField(target: EventTarget | null): boolean {

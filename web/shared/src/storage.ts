@@ -2,14 +2,14 @@
  * Small values kept in the browser. Storage may be forbidden or full; then a value simply is not
  * kept, which costs the user a preference or a draft but never the work at hand.
  */
-export interface Keep {
+export interface Store {
     read(key: string): string | null;
     /** Stores a value; null forgets it. */
     write(key: string, value: string | null): void;
 }
 
-/** A keep over one of the browser's storages. It is passed as a function because merely naming a forbidden one throws. */
-export function keepIn(storage: () => Storage): Keep {
+/** A store over one of the browser's storages. It is passed as a function because merely naming a forbidden one throws. */
+export function storeIn(storage: () => Storage): Store {
     return {
         read(key) {
             try {
@@ -30,7 +30,7 @@ export function keepIn(storage: () => Storage): Keep {
 }
 
 /** What outlives the browser. */
-export const lasting = keepIn(() => window.localStorage);
+export const localStore = storeIn(() => window.localStorage);
 
 /** What outlives a reload and belongs to this tab alone. */
-export const passing = keepIn(() => window.sessionStorage);
+export const sessionStore = storeIn(() => window.sessionStorage);

@@ -16,7 +16,7 @@ export interface Surfaces {
 }
 
 /** What every part of the page shares: the desk, its state, the chat in view, and what is open. */
-export interface Seat {
+export interface DeskView {
     readonly desk: Desk;
     readonly state: ComputedRef<State>;
     readonly chat: ComputedRef<Chat | undefined>;
@@ -28,10 +28,10 @@ export interface Seat {
     signOut(): void;
 }
 
-const key: InjectionKey<Seat> = Symbol('seat');
+const key: InjectionKey<DeskView> = Symbol('desk');
 
-/** Makes the seat of a desk and hands it to every component below. */
-export function takeSeat(desk: Desk, signOut: () => void): Seat {
+/** Makes the view of a desk and hands it to every component below. */
+export function provideDesk(desk: Desk, signOut: () => void): DeskView {
     const state = computed(() => desk.state.value);
     const surfaces = reactive<Surfaces>({
         status: false,
@@ -42,7 +42,7 @@ export function takeSeat(desk: Desk, signOut: () => void): Seat {
         ending: null,
         write: 0,
     });
-    const seat: Seat = {
+    const view: DeskView = {
         desk,
         state,
         chat: computed(() => (state.value.selected === null ? undefined : state.value.chats[state.value.selected])),
@@ -55,12 +55,12 @@ export function takeSeat(desk: Desk, signOut: () => void): Seat {
             surfaces.write++;
         },
     };
-    provide(key, seat);
-    return seat;
+    provide(key, view);
+    return view;
 }
 
-export function useSeat(): Seat {
-    const seat = inject(key);
-    if (!seat) throw new Error('This component is used outside of a desk.');
-    return seat;
+export function useDesk(): DeskView {
+    const view = inject(key);
+    if (!view) throw new Error('This component is used outside of a desk.');
+    return view;
 }
