@@ -13,7 +13,11 @@ test.each([
     ],
     ['javascript:alert(1) data:text/html,x ftp://example.org', []],
     ['https://good.example@evil.example/', []],
-    ['xhttps://example.org"onclick=', ['https://example.org/']],
+    ['https://example.org"onclick=', ['https://example.org/']],
+    ["https://en.wikipedia.org/wiki/Murphy's_law says so", ["https://en.wikipedia.org/wiki/Murphy's_law"]],
+    ['www.example.org/a, or ann@example.org.', ['https://www.example.org/a', 'mailto:ann@example.org']],
+    ['it broke.it did, see readme.md and 10.0.0.1', []],
+    ['//example.org/x', []],
     ['https://', []],
     ['HTTPS://EXAMPLE.ORG/A', ['https://example.org/A']],
 ])('links in %j', (text, links) => {

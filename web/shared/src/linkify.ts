@@ -1,61 +1,44 @@
-/** A stretch of text: plain, or a link if it has an address. */
+import LinkifyIt from 'linkify-it';
+
+/** A part of a text: plain, or a link if it has an address. */
 export interface Piece {
     readonly text: string;
     readonly href?: string;
 }
 
-const ADDRESS = /https?:\/\/[^\s<>"'`\p{Cc}]+/giu;
 const LONGEST_ADDRESS = 2000;
 
+// Web and mail addresses, also without a scheme ("www.example.com", "ann@example.com"). A bare host name is no link:
+// in the lines of a chat it is more often the end of one sentence and the beginning of the next.
+const finder = new LinkifyIt({ fuzzyLink: true, fuzzyEmail: true, fuzzyIP: false }).add('ftp:', null).add('//', null);
+
 /**
- * Cuts a text into pieces, of which those that are web addresses carry an href. Only http and https
- * become links; the pieces put together again are always the text itself, so nothing is hidden.
+ * Splits a text into pieces, of which addresses of http, https and mail carry an href. The pieces joined are always
+ * the text itself, so nothing is hidden.
  */
 export function linkify(text: string): Piece[] {
     const pieces: Piece[] = [];
     let done = 0;
-    for (const match of text.matchAll(ADDRESS)) {
-        const found = trimTail(match[0]);
-        const href = addressOf(found);
+    for (const match of finder.match(text) ?? []) {
+        const href = hrefOf(match.schema, match.raw, match.url);
         if (!href) continue;
         if (match.index > done) pieces.push({ text: text.slice(done, match.index) });
-        pieces.push({ text: found, href });
-        done = match.index + found.length;
+        pieces.push({ text: match.raw, href });
+        done = match.lastIndex;
     }
     if (done < text.length || pieces.length === 0) pieces.push({ text: text.slice(done) });
     return pieces;
 }
 
-/** Leaves out the punctuation that ends the sentence and not the address, and a bracket that was opened before it. */
-function trimTail(found: string): string {
-    let end = found.length;
-    for (;;) {
-        const last = found[end - 1];
-        if (last === undefined) break;
-        if ('.,;:!?…*_~'.includes(last)) {
-            end--;
-        } else if (last === ')' && count(found, ')', end) > count(found, '(', end)) {
-            end--;
-        } else if (last === ']' && count(found, ']', end) > count(found, '[', end)) {
-            end--;
-        } else {
-            break;
-        }
-    }
-    return found.slice(0, end);
-}
-
-function count(text: string, sign: string, end: number): number {
-    let n = 0;
-    for (let i = 0; i < end; i++) if (text[i] === sign) n++;
-    return n;
-}
-
-/** An address with a user part is left as text: it looks like one host and leads to another. */
-function addressOf(text: string): string | undefined {
-    if (text.length > LONGEST_ADDRESS || !URL.canParse(text)) return undefined;
-    const url = new URL(text);
-    if (url.protocol !== 'http:' && url.protocol !== 'https:') return undefined;
-    if (url.username !== '' || url.password !== '') return undefined;
-    return url.href;
+/** The address to follow; none for one with a user part, which reads as one host and leads to another. */
+function hrefOf(schema: string, raw: string, address: string): string | undefined {
+    if (raw.length > LONGEST_ADDRESS) return undefined;
+    if (schema === 'mailto:') return address;
+    const bare = schema === '';
+    if (bare && !/^www\./i.test(raw)) return undefined;
+    const full = bare ? `https://${raw}` : address;
+    if (!URL.canParse(full)) return undefined;
+    const url = new URL(full);
+    const web = url.protocol === 'http:' || url.protocol === 'https:';
+    return web && url.username === '' && url.password === '' ? url.href : undefined;
 }
