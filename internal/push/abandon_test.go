@@ -11,7 +11,7 @@ import (
 // A chat that its visitor has left to the agents goes on without it: its device
 // is told of what came before, and of nothing that comes after.
 func TestAbandonedChatIsNotPushed(t *testing.T) {
-	inBubble(t, func(o *push.Options) { o.Expiry = 100 * time.Hour }, func(t *testing.T, h *house) {
+	inBubble(t, func(o *push.Options) { o.Expiry = 100 * time.Hour }, func(t *testing.T, h *fixture) {
 		h.abandon = chat.AbandonStays
 		h.restart()
 		id := h.chat(phone)

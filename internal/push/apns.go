@@ -119,7 +119,7 @@ func (s *apns) Send(ctx context.Context, m Message) error {
 	f := s.refused(a, jwt, proved.Load())
 	if f.Verdict == Misconfigured && m.Device.Debug && !s.o.Sandbox {
 		// The visitor's client has chosen the service, which the key may not
-		// be meant for. That must not bar the way for all others.
+		// be meant for. That must not open the circuit for all others.
 		f.Verdict = DeviceTransient
 	}
 	return f

@@ -56,9 +56,9 @@ var (
 )
 
 // A visitor's client that says of itself that it is a developer's build leads to
-// a service that the key may not be meant for. It does not bar the way for others;
+// a service that the key may not be meant for. It does not open the circuit for others;
 // where the settings lead there, it does.
-func TestDebugBarsNobody(t *testing.T) {
+func TestDebugDeviceOpensNoCircuit(t *testing.T) {
 	s, usual, sandbox := twoServices(t, false)
 	no := reply(403, `{"reason":"InvalidProviderToken"}`)
 	usual.set(no)

@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// circuit is the way to one sender: how many may be on it at once, whether the
-// carrier has asked to be left alone, and whether the way is barred. While it is
-// barred, one attempt at a time finds out whether it still is, with the pauses
-// that attempts at an event have. Its methods may be called from any number of
-// goroutines at once.
+// circuit is the circuit breaker in front of one sender. It bounds the attempts
+// under way, honours Retry-After, and opens when the provider rejects our
+// credentials. While it is open one attempt at a time goes out as a probe, with
+// the pauses of [backoff] between probes. Its methods may be called from any
+// number of goroutines at once.
 type circuit struct {
 	// Static after construction.
 	target  Target
@@ -23,131 +23,144 @@ type circuit struct {
 
 	mu sync.Mutex
 	// Guarded by mu.
-	closed  time.Time // until then nothing is sent
-	failing bool      // the latest attempt failed, and that has been logged
-	bar     *Fault    // why nothing is taken; nil if something is
-	barred  int       // how many attempts in a row have found it so
+	notBefore time.Time // until then nothing is sent
+	failing   bool      // the latest attempt failed, and that has been logged
+	cause     *Fault    // why the circuit is open; nil if it is closed
+	trips     int       // attempts in a row that were rejected for our credentials
 }
 
 func newCircuit(t Target, s Sender, o Options) *circuit {
 	return &circuit{target: t, sender: s, slots: make(chan struct{}, o.MaxConcurrent), timeout: o.Timeout, log: o.Logger}
 }
 
-// until is when the carrier may be asked again, and the fault for which nothing
-// is taken before somebody mends it; nil if there is none.
-func (l *circuit) until() (time.Time, *Fault) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.closed, l.bar
+// state is the time before which nothing is sent, and the fault for which the
+// circuit is open; nil if it is closed.
+func (c *circuit) state() (notBefore time.Time, cause *Fault) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.notBefore, c.cause
 }
 
-// enter says whether an attempt may be made now, and whether it is the one that
-// finds out about a barred way. Until that one comes back nobody else may.
-func (l *circuit) admit() (ok, probe bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+// admit says whether an attempt may be made now, and whether it is a probe. No
+// other attempt is admitted until the probe has returned or timed out.
+func (c *circuit) admit() (ok, probe bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	now := time.Now()
-	if now.Before(l.closed) {
+	if now.Before(c.notBefore) {
 		return false, false
 	}
-	if l.bar != nil {
-		l.closed = now.Add(l.timeout)
+	if c.cause != nil {
+		c.notBefore = now.Add(c.timeout)
 	}
-	return true, l.bar != nil
+	return true, c.cause != nil
 }
 
-// send makes one attempt when there is room for it. still is asked once there
-// is; without it nothing is sent, and sent is false.
-func (l *circuit) send(ctx context.Context, m Message, still func() bool) (fault *Fault, sent bool) {
+// send makes one attempt once a slot is free. Then due is asked again; if it is
+// false, or the circuit admits nothing, sent is false.
+func (c *circuit) send(ctx context.Context, m Message, due func() bool) (fault *Fault, sent bool) {
 	select {
-	case l.slots <- struct{}{}:
+	case c.slots <- struct{}{}:
 	case <-ctx.Done():
 		return nil, false
 	}
-	defer func() { <-l.slots }()
-	if ctx.Err() != nil || !still() {
+	defer func() { <-c.slots }()
+	if ctx.Err() != nil || !due() {
 		return nil, false
 	}
-	ok, probe := l.admit()
+	ok, probe := c.admit()
 	if !ok {
 		return nil, false
 	}
-	attempt, cancel := context.WithTimeout(ctx, l.timeout)
+	attempt, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	err := l.sender.Send(attempt, m)
+	err := c.sender.Send(attempt, m)
 	if err == nil {
-		l.well(nil)
+		c.succeed()
 		return nil, true
 	}
 	if ctx.Err() != nil {
 		return nil, false
 	}
-	fault = faultOf(l.target.Carrier, err)
+	fault = faultOf(c.target.Carrier, err)
 	switch {
 	case fault.Verdict == Misconfigured || probe:
-		l.trip(fault, probe)
+		c.trip(fault, probe)
 	case fault.Verdict == Transient:
-		l.well(fault)
+		c.fail(fault)
 	}
 	return fault, true
 }
 
-// shut bars the way, or keeps it barred. Those who were on their way when it was
-// barred do not count. Only a message that is taken opens it again: what else is
-// said to a probe may be said before anybody looks at credentials, and so the
-// next one is sent soon.
-func (l *circuit) trip(f *Fault, probe bool) {
-	l.mu.Lock()
-	first := l.bar == nil && f.Verdict == Misconfigured
-	if first || probe && l.bar != nil {
+// trip opens the circuit, or keeps it open after a probe. Attempts that were
+// under way when it opened do not count. Only a success closes it: any other
+// answer to a probe may precede the check of credentials, and so the next probe
+// follows soon.
+func (c *circuit) trip(f *Fault, probe bool) {
+	c.mu.Lock()
+	opens := c.cause == nil && f.Verdict == Misconfigured
+	if opens || probe && c.cause != nil {
 		pause := firstPause
 		if f.Verdict == Misconfigured {
-			l.bar, l.barred = f, l.barred+1
+			c.cause, c.trips = f, c.trips+1
 		}
 		if f.Verdict == Misconfigured || f.Verdict == Transient {
-			pause = max(backoff(l.barred), min(f.After, maxPause))
+			pause = max(backoff(c.trips), min(f.After, maxPause))
 		}
-		l.closed = time.Now().Add(pause)
+		c.notBefore = time.Now().Add(pause)
 	}
-	l.mu.Unlock()
-	if first {
-		l.log.Error("push: a carrier takes nothing from here; until that is mended events are held back", "carrier", string(l.target.Carrier), "provider", l.target.Provider, "err", f)
+	c.mu.Unlock()
+	if opens {
+		c.log.Error("push: circuit open: provider rejects our credentials or settings", c.attrs("err", f)...)
 	}
 }
 
-// well keeps how the carrier is. The beginning and the end of a bad time are
-// logged, and not every failure in between.
-func (l *circuit) well(f *Fault) {
-	l.mu.Lock()
-	was := l.failing || f == nil && l.bar != nil
-	l.failing = f != nil
-	if f == nil && l.bar != nil {
-		l.bar, l.barred, l.closed = nil, 0, time.Time{}
-	}
-	if f != nil && f.After > 0 {
-		if t := time.Now().Add(min(f.After, maxPause)); t.After(l.closed) {
-			l.closed = t
+// fail notes that the provider is unavailable, and until when if it said so.
+// An outage is logged when it begins and when it ends.
+func (c *circuit) fail(f *Fault) {
+	c.mu.Lock()
+	begins := !c.failing
+	c.failing = true
+	if f.After > 0 {
+		if t := time.Now().Add(min(f.After, maxPause)); t.After(c.notBefore) {
+			c.notBefore = t
 		}
 	}
-	l.mu.Unlock()
-	switch {
-	case f != nil && !was:
-		l.log.Warn("push: a carrier does not take messages; they are tried again", "carrier", string(l.target.Carrier), "provider", l.target.Provider, "err", f)
-	case f == nil && was:
-		l.log.Info("push: the carrier takes messages again", "carrier", string(l.target.Carrier), "provider", l.target.Provider)
+	c.mu.Unlock()
+	if begins {
+		c.log.Warn("push: provider unavailable, will retry", c.attrs("err", f)...)
 	}
 }
 
-// The pauses between attempts: the first is of a second, each further one is
-// twice as long, up to a minute. A carrier can ask for up to an hour.
+// succeed closes the circuit and ends an outage.
+func (c *circuit) succeed() {
+	c.mu.Lock()
+	ends := c.failing || c.cause != nil
+	c.failing = false
+	if c.cause != nil {
+		c.cause, c.trips, c.notBefore = nil, 0, time.Time{}
+	}
+	c.mu.Unlock()
+	if ends {
+		c.log.Info("push: circuit closed: provider accepts messages again", c.attrs()...)
+	}
+}
+
+// attrs are the attributes of a log record about this circuit, and more.
+func (c *circuit) attrs(more ...any) []any {
+	return append([]any{"carrier", string(c.target.Carrier), "provider", c.target.Provider}, more...)
+}
+
+// The pauses between attempts: 1 s, doubled each time, up to 1 min. A provider
+// can ask for up to 1 h.
 const (
 	firstPause = time.Second
 	lastPause  = time.Minute
 	maxPause   = time.Hour
 )
 
-// backoff is the pause after so many attempts, between half of it and all of
-// it by chance, so that those who failed together do not come back together.
+// backoff is the pause after so many attempts: exponential, with jitter between
+// half of it and all of it, so that what failed together is not retried together.
 func backoff(attempts int) time.Duration {
 	d := lastPause
 	if attempts < 7 {

@@ -9,16 +9,16 @@ import (
 	"github.com/halley-chat/halley/internal/push"
 )
 
-var barred = &push.Fault{Carrier: chat.CarrierFCM, Verdict: push.Misconfigured, Status: 403, Code: "PERMISSION_DENIED"}
+var rejected = &push.Fault{Carrier: chat.CarrierFCM, Verdict: push.Misconfigured, Status: 403, Code: "PERMISSION_DENIED"}
 
-// What somebody can mend kills no event before its time: the way is tried by one
-// message at a time, ever less often, it is logged once, and when it is mended
+// What somebody can mend kills no event before its time: a probe is sent, one
+// at a time, ever less often, it is logged once, and when it is mended
 // everything goes out.
-func TestBarredWay(t *testing.T) {
-	inBubble(t, nil, func(t *testing.T, h *house) {
+func TestCircuitOpens(t *testing.T) {
+	inBubble(t, nil, func(t *testing.T, h *fixture) {
 		h.device.set(func(push.Message) error {
 			time.Sleep(100 * time.Millisecond)
-			return barred
+			return rejected
 		})
 		want := make(map[chat.ID][]int64)
 		for range 40 {
@@ -42,7 +42,7 @@ func TestBarredWay(t *testing.T) {
 		if n := len(h.dead()); n != 0 {
 			t.Errorf("%d events were given up", n)
 		}
-		if n := strings.Count(h.logged.String(), "takes nothing from here"); n != 1 {
+		if n := strings.Count(h.logged.String(), "circuit open"); n != 1 {
 			t.Errorf("it was logged %d times", n)
 		}
 		h.device.set(nil)
@@ -50,17 +50,17 @@ func TestBarredWay(t *testing.T) {
 		for id, indexes := range want {
 			same(t, "after it was mended", indexes, h.device.indexes(id))
 		}
-		if n := strings.Count(h.logged.String(), "takes messages again"); n != 1 {
+		if n := strings.Count(h.logged.String(), "circuit closed"); n != 1 {
 			t.Errorf("its end was logged %d times:\n%s", n, h.logged)
 		}
 	})
 }
 
-// What nobody mends in an event's time is given up for the reason that the way
-// is barred, whether it has been tried itself or not.
-func TestBarredForTooLong(t *testing.T) {
-	inBubble(t, nil, func(t *testing.T, h *house) {
-		h.device.set(func(push.Message) error { return barred })
+// What nobody mends in an event's time is given up for the reason that the circuit
+// is rejected, whether it has been tried itself or not.
+func TestOpenCircuitExpires(t *testing.T) {
+	inBubble(t, nil, func(t *testing.T, h *fixture) {
+		h.device.set(func(push.Message) error { return rejected })
 		for range 20 {
 			id := h.chat(phone)
 			h.unbind(id, "c1")
@@ -85,16 +85,16 @@ func TestBarredForTooLong(t *testing.T) {
 
 // A probe that fails for another reason opens nothing, and neither does one
 // whose message or device is refused.
-func TestOnlyWhatIsTakenOpensTheWay(t *testing.T) {
-	inBubble(t, func(o *push.Options) { o.Expiry = time.Hour }, func(t *testing.T, h *house) {
+func TestOnlySuccessClosesTheCircuit(t *testing.T) {
+	inBubble(t, func(o *push.Options) { o.Expiry = time.Hour }, func(t *testing.T, h *fixture) {
 		a, b := h.chat(phone), h.chat(phone)
 		h.unbind(a, "c1")
 		h.unbind(b, "c1")
-		h.device.set(func(push.Message) error { return barred })
+		h.device.set(func(push.Message) error { return rejected })
 		h.say(a, "x")
 		second := h.say(b, "y")
 		h.rest(time.Second / 4)
-		for _, f := range []*push.Fault{busy, {Carrier: chat.CarrierFCM, Verdict: push.DeviceTransient, Status: 404}, barred} {
+		for _, f := range []*push.Fault{busy, {Carrier: chat.CarrierFCM, Verdict: push.DeviceTransient, Status: 404}, rejected} {
 			h.device.set(func(push.Message) error { return f })
 			before := len(h.device.seen().tries)
 			h.rest(4 * time.Minute)
@@ -102,7 +102,7 @@ func TestOnlyWhatIsTakenOpensTheWay(t *testing.T) {
 				t.Errorf("%v: %d attempts in 4 min", f, n)
 			}
 		}
-		if text := h.logged.String(); strings.Count(text, "takes nothing") != 1 || strings.Contains(text, "again\"") {
+		if text := h.logged.String(); strings.Count(text, "circuit open") != 1 || strings.Contains(text, "circuit closed") {
 			t.Errorf("%s", text)
 		}
 		h.device.set(func(m push.Message) error {
@@ -120,8 +120,8 @@ func TestOnlyWhatIsTakenOpensTheWay(t *testing.T) {
 }
 
 // A device that does not go with the credentials holds up nobody else.
-func TestSingleFaultHoldsUpNobody(t *testing.T) {
-	inBubble(t, nil, func(t *testing.T, h *house) {
+func TestDeviceFaultAffectsNoOther(t *testing.T) {
+	inBubble(t, nil, func(t *testing.T, h *fixture) {
 		a, b := h.chat(phone), h.chat(phone)
 		h.unbind(a, "c1")
 		h.unbind(b, "c1")

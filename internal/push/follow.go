@@ -21,30 +21,16 @@ type follow struct {
 	id   chat.ID
 	wake wake.Signal // holds one token: the log may have grown
 
-	dirty bool // guarded by the pusher's mu: the board has news of the chat
+	dirty bool // guarded by the pusher's mu: the board has a newer summary of the chat
 
 	// Owned by run.
-	backlog    backlog
-	script     Script
-	head       int64 // the last event folded
-	done       int64 // the last event that is done with
-	seen       int64 // up to here there is nothing to push but what is done
-	try        try
-	pendingAck *pendingAck // what the store has not taken yet; nil if nothing
-}
-
-// pendingAck is a step that the store has to be told of.
-type pendingAck struct {
-	index int64
-	dead  *DeadLetter
-}
-
-// try is what has been done about one event.
-type try struct {
-	index    int64 // 0 if there is none
-	attempts int
-	give     time.Time // when it is given up
-	again    time.Time // when it is tried next
+	backlog backlog
+	script  Script
+	head    int64 // the last event folded
+	done    int64 // the last event that is done with
+	seen    int64 // up to here there is nothing to push but what is done
+	current delivery
+	ack     pendingAck
 }
 
 // run works until there is nothing left to do, or ctx ends.
@@ -55,6 +41,7 @@ func (f *follow) run(ctx context.Context) {
 			watch.Close()
 		}
 	}()
+	f.script = f.p.o.Script()
 	logged := false
 	for ctx.Err() == nil {
 		var err error
@@ -72,7 +59,7 @@ func (f *follow) run(ctx context.Context) {
 		if err != nil {
 			if !logged && ctx.Err() == nil {
 				logged = true
-				f.p.o.Logger.Warn("push: a chat cannot be followed now and will be tried again", "chat", f.id.String(), "err", err)
+				f.p.o.Logger.Warn("push: chat cannot be followed, will retry", "chat", f.id.String(), "err", err)
 			}
 			pause(ctx, storeRetryInterval, nil)
 		}
@@ -82,7 +69,7 @@ func (f *follow) run(ctx context.Context) {
 // step does the next thing and waits for what comes after it. It says whether
 // that was all; an error is one of the engine or the store, and passes.
 func (f *follow) step(ctx context.Context) (over bool, err error) {
-	if err := f.settle(ctx); err != nil {
+	if err := f.saveAck(ctx); err != nil {
 		return false, err
 	}
 	if err := f.catchUp(ctx); err != nil {
@@ -107,7 +94,7 @@ func (f *follow) step(ctx context.Context) (over bool, err error) {
 			return false, err
 		}
 	}
-	return f.p.rest(f, forget), nil
+	return f.p.stop(f, forget), nil
 }
 
 // catchUp folds what the log holds beyond the head.
@@ -168,73 +155,27 @@ func (f *follow) wanted(e chat.Event) bool {
 
 // push makes an attempt at an event, or waits until it may be made.
 func (f *follow) push(ctx context.Context, e chat.Event) error {
-	now, device := time.Now(), *f.backlog.device
-	if f.try.index != e.Index {
-		f.try = try{index: e.Index, give: now.Add(f.p.o.Expiry)}
+	device := *f.backlog.device
+	o, at, fault := f.deliver(ctx, &f.current, e, device)
+	switch o {
+	case waiting:
+		pause(ctx, time.Until(at), f.wake)
+	case delivered:
+		return f.advance(ctx, e.Index, nil)
+	case unregistered:
+		moved, err := f.endSubscription(ctx, device)
+		if err != nil || moved {
+			return err
+		}
+		return f.giveUp(ctx, e, fault)
+	case failed:
+		return f.giveUp(ctx, e, fault)
 	}
-	circuit := f.p.circuits[Target{device.Carrier, device.Provider}]
-	if circuit == nil {
-		// It was there when the visitor named the device.
-		return f.bury(ctx, e, &Fault{Carrier: device.Carrier, Verdict: Permanent, Code: "not configured"})
-	}
-	at, bar := f.next(circuit)
-	switch {
-	case now.Before(at):
-		pause(ctx, at.Sub(now), f.wake)
-		return nil
-	case bar != nil:
-		return f.bury(ctx, e, bar)
-	}
-	fault, sent := circuit.send(ctx, f.message(e, device), f.still)
-	if !sent {
-		return nil // the log says why, if it was not ctx
-	}
-	f.try.attempts++
-	switch {
-	case fault == nil:
-		f.p.stats.Sent.Add(1)
-		return f.advance(ctx, pendingAck{e.Index, nil})
-	case fault.Verdict == UnknownDevice:
-		return f.lapse(ctx, e, device, fault)
-	case fault.Verdict == Permanent, !time.Now().Before(f.try.give):
-		return f.bury(ctx, e, fault)
-	}
-	f.p.stats.Failed.Add(1)
-	f.try.again = f.try.after(fault)
 	return nil
 }
 
-// after is when the next attempt may be made after one that has failed.
-func (t try) after(fault *Fault) time.Time {
-	return time.Now().Add(max(backoff(t.attempts), min(fault.After, maxPause)))
-}
-
-// next is when the event may be tried. Its last attempt is made when its time
-// is up, unless the carrier still wants to be left alone. If the way is barred
-// and stays closed for longer than the event's time, that is when it is given
-// up, and bar is why.
-func (f *follow) next(l *circuit) (at time.Time, bar *Fault) {
-	closed, bar := l.until()
-	return f.try.next(closed, bar)
-}
-
-// next is the same, of a circuit that is closed until then.
-func (t try) next(closed time.Time, bar *Fault) (time.Time, *Fault) {
-	at := t.again
-	if t.attempts > 0 && at.After(t.give) {
-		at = t.give
-	}
-	switch {
-	case !closed.After(at):
-		return at, nil
-	case bar != nil && closed.After(t.give):
-		return t.give, bar
-	}
-	return closed, nil
-}
-
-// still says whether the visitor has to be told yet, as far as the board knows.
-func (f *follow) still() bool {
+// stillDue says whether the visitor has to be told yet, as far as the board knows.
+func (f *follow) stillDue() bool {
 	s, live := f.p.o.Engine.Board().Get(f.id)
 	return !live || !s.Bound || f.p.o.Active
 }
@@ -250,19 +191,10 @@ func (f *follow) message(e chat.Event, device chat.Device) Message {
 	return m
 }
 
-// lapse ends the subscription of a device that its carrier does not know any
-// more. If the visitor has named another one meanwhile, the event goes there.
-func (f *follow) lapse(ctx context.Context, e chat.Event, device chat.Device, fault *Fault) error {
-	elsewhere, err := f.unsubscribe(ctx, device)
-	if err != nil || elsewhere {
-		return err
-	}
-	return f.bury(ctx, e, fault)
-}
-
-// unsubscribe ends the subscription of a device, and says whether the visitor
-// has named another one meanwhile.
-func (f *follow) unsubscribe(ctx context.Context, device chat.Device) (elsewhere bool, err error) {
+// endSubscription ends the subscription of a device that its carrier does not
+// know any more. It says whether the visitor has named another one meanwhile,
+// where the event goes then.
+func (f *follow) endSubscription(ctx context.Context, device chat.Device) (moved bool, err error) {
 	res, err := f.p.o.Engine.Do(ctx, f.id, chat.Command{Do: chat.Unsubscribe{Token: device.Token, Reason: chat.UnsubscribedInvalid}})
 	switch {
 	case err != nil:
@@ -274,40 +206,34 @@ func (f *follow) unsubscribe(ctx context.Context, device chat.Device) (elsewhere
 	return false, nil
 }
 
-// bury gives an event up.
-func (f *follow) bury(ctx context.Context, e chat.Event, fault *Fault) error {
+// giveUp makes a dead letter of an event.
+func (f *follow) giveUp(ctx context.Context, e chat.Event, fault *Fault) error {
 	kind, _, _, _ := f.script.Render(e)
 	dead := DeadLetter{
-		Chat: f.id, Index: e.Index, Type: kind, Carrier: fault.Carrier, Reason: fault.reason(), Attempts: f.try.attempts,
+		Chat: f.id, Index: e.Index, Type: kind, Carrier: fault.Carrier, Reason: fault.reason(), Attempts: f.current.attempts,
 		At: time.Now().UTC().Truncate(time.Millisecond),
 	}
 	f.p.stats.Dead.Add(1)
-	f.p.o.Logger.Warn("push: an event was given up", "chat", f.id.String(), "index", e.Index, "attempts", dead.Attempts, "err", fault)
-	return f.advance(ctx, pendingAck{e.Index, &dead})
+	f.p.o.Logger.Warn("push: dead letter", "chat", f.id.String(), "index", e.Index, "attempts", dead.Attempts, "err", fault)
+	return f.advance(ctx, e.Index, &dead)
 }
 
 // advance is done with an event. Nothing else is pushed before the store knows.
-func (f *follow) advance(ctx context.Context, o pendingAck) error {
-	f.done, f.try, f.pendingAck = o.index, try{}, &o
-	return f.settle(ctx)
+func (f *follow) advance(ctx context.Context, index int64, dead *DeadLetter) error {
+	f.done, f.current = index, delivery{}
+	f.ack = func(ctx context.Context) error { return f.p.o.Store.Advance(ctx, f.id, index, dead) }
+	return f.saveAck(ctx)
 }
 
-// settle tells the store what it has not taken yet. What a carrier has taken is
-// noted even if ctx has ended meanwhile, or it would go out again after a
-// restart.
-func (f *follow) settle(ctx context.Context) error {
-	if f.pendingAck == nil {
+// saveAck makes the write that is pending, if there is one.
+func (f *follow) saveAck(ctx context.Context) error {
+	if f.ack == nil {
 		return nil
 	}
-	saving, cancel := context.WithTimeout(context.WithoutCancel(ctx), ackTimeout)
-	defer cancel()
-	if err := f.p.o.Store.Advance(saving, f.id, f.pendingAck.index, f.pendingAck.dead); err != nil {
+	if err := f.ack.save(ctx); err != nil {
 		return err
 	}
-	f.pendingAck = nil
+	f.ack = nil
 	f.p.moved(f.id, f.done)
 	return nil
 }
-
-// ackTimeout is how long a cursor may take to be saved.
-const ackTimeout = 3 * time.Second

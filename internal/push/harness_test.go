@@ -135,8 +135,8 @@ func (d *device) indexes(id chat.ID) []int64 {
 	return list
 }
 
-// house is a pusher at work over a real engine, inside a bubble.
-type house struct {
+// fixture is a pusher at work over a real engine, inside a bubble.
+type fixture struct {
 	t       testing.TB
 	log     *enginetest.Log
 	store   *pushtest.Store
@@ -150,8 +150,8 @@ type house struct {
 	end    func()
 }
 
-func open(t testing.TB, change func(*push.Options)) *house {
-	h := &house{t: t, log: enginetest.NewLog(), store: pushtest.NewStore(), device: &device{}, logged: &bytes.Buffer{}}
+func open(t testing.TB, change func(*push.Options)) *fixture {
+	h := &fixture{t: t, log: enginetest.NewLog(), store: pushtest.NewStore(), device: &device{}, logged: &bytes.Buffer{}}
 	h.options = push.Options{
 		Store:   h.store,
 		Script:  func() push.Script { return &words{make(map[int]string)} },
@@ -167,7 +167,7 @@ func open(t testing.TB, change func(*push.Options)) *house {
 	return h
 }
 
-func (h *house) start() {
+func (h *fixture) start() {
 	h.t.Helper()
 	rules := chat.DefaultRules()
 	rules.Abandon = h.abandon
@@ -193,7 +193,7 @@ func (h *house) start() {
 	}
 }
 
-func (h *house) stop() {
+func (h *fixture) stop() {
 	if h.end != nil {
 		h.end()
 		h.end = nil
@@ -202,12 +202,12 @@ func (h *house) stop() {
 
 // restart is a crash as far as the pusher is concerned, which writes nothing
 // when it ends, and a new process.
-func (h *house) restart() {
+func (h *fixture) restart() {
 	h.stop()
 	h.start()
 }
 
-func (h *house) do(id chat.ID, by chat.Actor, a chat.Action) engine.Result {
+func (h *fixture) do(id chat.ID, by chat.Actor, a chat.Action) engine.Result {
 	h.t.Helper()
 	res, err := h.engine.Do(context.Background(), id, chat.Command{By: by, Do: a})
 	if err != nil {
@@ -225,7 +225,7 @@ var (
 
 // chat opens a chat with an agent in it: its events are joined, queued,
 // subscribed, offered, accepted and joined.
-func (h *house) chat(v chat.Device) chat.ID {
+func (h *fixture) chat(v chat.Device) chat.ID {
 	h.t.Helper()
 	id, _, err := h.engine.Open(context.Background(), chat.Command{By: visitor, Do: chat.Open{
 		Name: "Vera", Opening: chat.Opening{Service: "support", Queue: "support", Channel: "c1"}, Device: &v,
@@ -239,23 +239,23 @@ func (h *house) chat(v chat.Device) chat.ID {
 }
 
 // say lets the agent say something and returns the index of it.
-func (h *house) say(id chat.ID, text string) int64 {
+func (h *fixture) say(id chat.ID, text string) int64 {
 	h.t.Helper()
 	return h.do(id, anna, chat.Say{Text: text}).Events[0].Index
 }
 
-func (h *house) unbind(id chat.ID, channel string) {
+func (h *fixture) unbind(id chat.ID, channel string) {
 	h.t.Helper()
 	h.do(id, visitor, chat.Unbind{Channel: channel})
 }
 
 // rest lets time pass, and everything that happens in it come to rest.
-func (h *house) rest(d time.Duration) {
+func (h *fixture) rest(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
 }
 
-func (h *house) dead() []push.DeadLetter {
+func (h *fixture) dead() []push.DeadLetter {
 	h.t.Helper()
 	list, err := h.store.DeadLetters(context.Background(), 1000)
 	if err != nil {
@@ -265,7 +265,7 @@ func (h *house) dead() []push.DeadLetter {
 }
 
 // inBubble runs a test in a bubble and lets everything come to rest first.
-func inBubble(t *testing.T, change func(*push.Options), test func(*testing.T, *house)) {
+func inBubble(t *testing.T, change func(*push.Options), test func(*testing.T, *fixture)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t, change)

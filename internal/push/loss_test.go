@@ -14,7 +14,7 @@ import (
 
 // client is a visitor's app as the log sees it, with what really reaches it.
 type client struct {
-	h       *house
+	h       *fixture
 	id      chat.ID
 	channel string
 	alive   bool // its connection works
@@ -51,7 +51,7 @@ func (c *client) do(a chat.Action) {
 // other.
 func TestNothingIsLost(t *testing.T) {
 	for seed := range uint64(60) {
-		inBubble(t, func(o *push.Options) { o.Expiry = 1000 * time.Hour }, func(t *testing.T, h *house) {
+		inBubble(t, func(o *push.Options) { o.Expiry = 1000 * time.Hour }, func(t *testing.T, h *fixture) {
 			r := rand.New(rand.NewPCG(seed, 7))
 			var mu sync.Mutex
 			luck := rand.New(rand.NewPCG(seed, 8)) // guarded by mu

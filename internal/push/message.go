@@ -34,7 +34,7 @@ type Sender interface {
 	// not: then the error is a [*Fault], or anything else, which counts as one
 	// that passes.
 	Send(ctx context.Context, m Message) error
-	// Close lets go of what the sender holds. Nothing is sent afterwards.
+	// Close releases what the sender holds. Nothing is sent afterwards.
 	Close()
 }
 
@@ -63,7 +63,7 @@ type Fault struct {
 	Status int
 	// Code is the carrier's own word for it, and may be empty.
 	Code string
-	// After is how long the carrier wants to be left alone; 0 if it did not say.
+	// After is the Retry-After of the carrier; 0 if it did not say.
 	After time.Duration
 }
 

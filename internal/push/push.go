@@ -48,7 +48,7 @@ type Options struct {
 	// did not ask for it. The other carriers never get it.
 	Payload bool
 	// Expiry is how long an event is tried before it becomes a dead letter; 10
-	// min if it is 0. Every event is tried at least once, unless its way is barred.
+	// min if it is 0. Every event is tried at least once, unless its circuit is open.
 	Expiry time.Duration
 	// Keep is how long carriers keep a message for a device that is switched
 	// off; 24 h if it is 0.
@@ -95,23 +95,23 @@ type Pusher struct {
 	o        Options
 	circuits map[Target]*circuit
 	stats    Stats
-	stir     wake.Signal // holds one token: something is pending
+	changed  wake.Signal // holds one token: something is pending
 
 	mu sync.Mutex
 	// Guarded by mu.
 	pending map[chat.ID]chat.Summary // changes on the board that Run has not looked at
 	follows map[chat.ID]*follow
-	cursors map[chat.ID]int64 // the chats that the store has noted
+	cursors map[chat.ID]int64 // the chats that the store has tracked
 
 	work sync.WaitGroup
 
-	failing bool // owned by Run: chats could not be noted, and that has been logged
+	failing bool // owned by Run: chats could not be tracked, and that has been logged
 }
 
 // New makes a pusher. It does nothing until [Pusher.Run].
 func New(o Options) *Pusher {
 	p := &Pusher{
-		o: o.withDefaults(), circuits: make(map[Target]*circuit), stir: wake.New(),
+		o: o.withDefaults(), circuits: make(map[Target]*circuit), changed: wake.New(),
 		pending: make(map[chat.ID]chat.Summary), follows: make(map[chat.ID]*follow), cursors: make(map[chat.ID]int64),
 	}
 	for target, sender := range o.Senders {
@@ -150,37 +150,37 @@ func (p *Pusher) Run(ctx context.Context) error {
 		}
 		if !logged && ctx.Err() == nil {
 			logged = true
-			p.o.Logger.Error("push: the store cannot be read and will be tried again", "err", err)
+			p.o.Logger.Error("push: store cannot be read, will retry", "err", err)
 		}
 		if !pause(ctx, storeRetryInterval, nil) {
 			return nil
 		}
 	}
-	defer p.o.Engine.Board().Watch(p.hear).Close()
-	p.begin(ctx)
-	p.work.Go(func() { newResend(p).run(ctx) })
+	defer p.o.Engine.Board().Watch(p.onSummary).Close()
+	p.resume(ctx)
+	p.work.Go(func() { newRetry(p).run(ctx) })
 	var again <-chan time.Time
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-p.stir:
+		case <-p.changed:
 		case <-again:
 		}
 		again = nil
-		if !p.look(ctx) {
+		if !p.dispatch(ctx) {
 			again = time.After(storeRetryInterval)
 		}
 	}
 }
 
-// begin looks at everything that there is: live chats, and those that have
+// resume looks at everything that there is: live chats, and those that have
 // ended while something was still due.
-func (p *Pusher) begin(ctx context.Context) {
+func (p *Pusher) resume(ctx context.Context) {
 	live := make(map[chat.ID]bool)
 	for _, s := range p.o.Engine.Board().All() {
 		live[s.Chat] = true
-		p.hear(s)
+		p.onSummary(s)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -191,41 +191,41 @@ func (p *Pusher) begin(ctx context.Context) {
 	}
 }
 
-// hear takes a change on the board. It is called by the board's teller and does
+// onSummary takes a change on the board. It is called by the board's notifier and does
 // not wait.
-func (p *Pusher) hear(s chat.Summary) {
+func (p *Pusher) onSummary(s chat.Summary) {
 	p.mu.Lock()
-	_, noted := p.cursors[s.Chat]
+	_, tracked := p.cursors[s.Chat]
 	_, followed := p.follows[s.Chat]
-	concerns := s.Subscribed || noted || followed
+	concerns := s.Subscribed || tracked || followed
 	if concerns {
 		p.pending[s.Chat] = s
 	}
 	p.mu.Unlock()
 	if concerns {
-		p.stir.Notify()
+		p.changed.Notify()
 	}
 }
 
-// look begins or wakes whatever the changes concern, and notes chats with a
+// dispatch begins or wakes whatever the changes concern, and notes chats with a
 // device in the store. It is called by Run alone and says false if the store
 // has to be tried again.
-func (p *Pusher) look(ctx context.Context) bool {
+func (p *Pusher) dispatch(ctx context.Context) bool {
 	p.mu.Lock()
 	changes := p.pending
 	p.pending = make(map[chat.ID]chat.Summary)
 	var fresh []chat.ID
 	for id, s := range changes {
-		_, noted := p.cursors[id]
+		_, tracked := p.cursors[id]
 		due := s.Subscribed && s.Open()
-		if due && !noted {
+		if due && !tracked {
 			fresh = append(fresh, id)
 		}
 		switch f := p.follows[id]; {
 		case f != nil:
 			f.dirty = true
 			f.wake.Notify()
-		case due && (!s.Bound || p.o.Active), noted && !due:
+		case due && (!s.Bound || p.o.Active), tracked && !due:
 			p.start(ctx, id)
 		}
 	}
@@ -236,7 +236,7 @@ func (p *Pusher) look(ctx context.Context) bool {
 	if err := p.o.Store.Track(ctx, fresh); err != nil {
 		if ctx.Err() == nil && !p.failing {
 			p.failing = true
-			p.o.Logger.Warn("push: chats could not be noted and will be tried again", "chats", len(fresh), "err", err)
+			p.o.Logger.Warn("push: chats cannot be tracked, will retry", "chats", len(fresh), "err", err)
 		}
 		p.mu.Lock()
 		for _, id := range fresh {
@@ -251,7 +251,7 @@ func (p *Pusher) look(ctx context.Context) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, id := range fresh {
-		if _, noted := p.cursors[id]; !noted {
+		if _, tracked := p.cursors[id]; !tracked {
 			p.cursors[id] = 0
 		}
 	}
@@ -262,14 +262,14 @@ func (p *Pusher) look(ctx context.Context) bool {
 func (p *Pusher) start(ctx context.Context, id chat.ID) {
 	f := &follow{
 		p: p, id: id, done: p.cursors[id], wake: wake.New(),
-		backlog: newBacklog(p.o.Active), script: p.o.Script(),
+		backlog: newBacklog(p.o.Active),
 	}
 	p.follows[id] = f
 	p.work.Go(func() { f.run(ctx) })
 }
 
-// rest ends a follow unless something has happened since it looked last.
-func (p *Pusher) rest(f *follow, forget bool) bool {
+// stop ends a follow unless something has happened since it looked last.
+func (p *Pusher) stop(f *follow, forget bool) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if f.dirty {

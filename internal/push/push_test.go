@@ -26,7 +26,7 @@ func same(t *testing.T, what string, want, got any) {
 // order, and of nothing that it may not see, has done itself or is over when it
 // looks.
 func TestPushesWhileNobodyListens(t *testing.T) {
-	inBubble(t, nil, func(t *testing.T, h *house) {
+	inBubble(t, nil, func(t *testing.T, h *fixture) {
 		id := h.chat(phone)
 		h.say(id, "you are here")
 		synctest.Wait()
@@ -69,7 +69,7 @@ func TestPushesWhileNobodyListens(t *testing.T) {
 // A chat that has ended, or whose visitor does not want to be told any more, is
 // let go, also if nothing was ever due.
 func TestNothingIsKept(t *testing.T) {
-	inBubble(t, nil, func(t *testing.T, h *house) {
+	inBubble(t, nil, func(t *testing.T, h *fixture) {
 		ended, lapsed, kept := h.chat(phone), h.chat(phone), h.chat(phone)
 		synctest.Wait()
 		cursors, err := h.store.Cursors(t.Context())
@@ -99,7 +99,7 @@ func TestPayload(t *testing.T) {
 		"on a phone":           {true, chat.Device{Carrier: chat.CarrierFCM, Token: "t", Payload: true}, false},
 		"on a phone, unwanted": {false, phone, false},
 	} {
-		inBubble(t, func(o *push.Options) { o.Payload = c.everybody }, func(t *testing.T, h *house) {
+		inBubble(t, func(o *push.Options) { o.Payload = c.everybody }, func(t *testing.T, h *fixture) {
 			id := h.chat(c.device)
 			h.unbind(id, "c1")
 			h.say(id, "hello")
@@ -122,7 +122,7 @@ func TestPayload(t *testing.T) {
 }
 
 func TestActiveClient(t *testing.T) {
-	inBubble(t, func(o *push.Options) { o.Active = true }, func(t *testing.T, h *house) {
+	inBubble(t, func(o *push.Options) { o.Active = true }, func(t *testing.T, h *fixture) {
 		id := h.chat(phone)
 		first := h.say(id, "one")
 		h.unbind(id, "c1")
@@ -143,7 +143,7 @@ var busy = &push.Fault{Carrier: chat.CarrierFCM, Verdict: push.Transient, Status
 // A carrier that fails is asked again, ever less often, and what it does not
 // take in time becomes a dead letter. The next event has its own chance.
 func TestRetryAndExpiry(t *testing.T) {
-	inBubble(t, nil, func(t *testing.T, h *house) {
+	inBubble(t, nil, func(t *testing.T, h *fixture) {
 		id := h.chat(phone)
 		h.unbind(id, "c1")
 		h.device.set(func(push.Message) error { return busy })
@@ -176,15 +176,15 @@ func TestRetryAndExpiry(t *testing.T) {
 		next := h.say(id, "y")
 		h.rest(time.Second)
 		same(t, "afterwards", []int64{next}, h.device.indexes(id))
-		if n := strings.Count(h.logged.String(), "a carrier does not take messages"); n != 1 {
+		if n := strings.Count(h.logged.String(), "provider unavailable"); n != 1 {
 			t.Errorf("it was logged %d times", n)
 		}
 	})
 }
 
-// A carrier that wants to be left alone is left alone, by all chats.
+// Retry-After holds for all chats.
 func TestRetryAfter(t *testing.T) {
-	inBubble(t, nil, func(t *testing.T, h *house) {
+	inBubble(t, nil, func(t *testing.T, h *fixture) {
 		a, b := h.chat(phone), h.chat(phone)
 		h.unbind(a, "c1")
 		h.unbind(b, "c1")
@@ -210,7 +210,7 @@ func TestRetryAfter(t *testing.T) {
 
 // What a carrier will never take is not tried again.
 func TestRefused(t *testing.T) {
-	inBubble(t, nil, func(t *testing.T, h *house) {
+	inBubble(t, nil, func(t *testing.T, h *fixture) {
 		id := h.chat(phone)
 		h.unbind(id, "c1")
 		h.device.set(func(m push.Message) error {
@@ -233,7 +233,7 @@ func TestRefused(t *testing.T) {
 // has named another one meanwhile, which then gets the event.
 func TestUnknownDevice(t *testing.T) {
 	gone := &push.Fault{Carrier: chat.CarrierFCM, Verdict: push.UnknownDevice, Status: 404, Code: "UNREGISTERED"}
-	inBubble(t, nil, func(t *testing.T, h *house) {
+	inBubble(t, nil, func(t *testing.T, h *fixture) {
 		id := h.chat(phone)
 		h.unbind(id, "c1")
 		h.device.set(func(push.Message) error { return gone })
@@ -253,7 +253,7 @@ func TestUnknownDevice(t *testing.T) {
 			t.Error("the visitor is not gone")
 		}
 	})
-	inBubble(t, nil, func(t *testing.T, h *house) {
+	inBubble(t, nil, func(t *testing.T, h *fixture) {
 		id := h.chat(phone)
 		h.unbind(id, "c1")
 		hold := make(chan struct{})
@@ -279,7 +279,7 @@ func TestUnknownDevice(t *testing.T) {
 // A visitor who comes back while an event waits for its next attempt is not
 // pushed to any more.
 func TestBackBeforeTheNextAttempt(t *testing.T) {
-	inBubble(t, nil, func(t *testing.T, h *house) {
+	inBubble(t, nil, func(t *testing.T, h *fixture) {
 		id := h.chat(phone)
 		h.unbind(id, "c1")
 		h.device.set(func(push.Message) error { return busy })
@@ -297,7 +297,7 @@ func TestBackBeforeTheNextAttempt(t *testing.T) {
 // So many attempts at a time and no more, whatever the number of chats, and a
 // carrier that does not answer holds up nobody for longer than an attempt.
 func TestAtOnce(t *testing.T) {
-	inBubble(t, func(o *push.Options) { o.MaxConcurrent = 3 }, func(t *testing.T, h *house) {
+	inBubble(t, func(o *push.Options) { o.MaxConcurrent = 3 }, func(t *testing.T, h *fixture) {
 		h.device.hold = make(chan struct{}) // never closed
 		var ids []chat.ID
 		for range 9 {
@@ -323,7 +323,7 @@ func TestAtOnce(t *testing.T) {
 // What was due when the process ended is sent by the next one, also if the chat
 // has ended meanwhile, and what a carrier had taken is not sent again.
 func TestRestart(t *testing.T) {
-	inBubble(t, nil, func(t *testing.T, h *house) {
+	inBubble(t, nil, func(t *testing.T, h *fixture) {
 		ended, live := h.chat(phone), h.chat(phone)
 		h.unbind(ended, "c1")
 		h.unbind(live, "c1")
@@ -350,7 +350,7 @@ func TestRestart(t *testing.T) {
 // Whoever listened before a restart has a moment to come back before it is told
 // through its device what it may have missed.
 func TestRestartUnderAListener(t *testing.T) {
-	inBubble(t, nil, func(t *testing.T, h *house) {
+	inBubble(t, nil, func(t *testing.T, h *fixture) {
 		back, lost := h.chat(phone), h.chat(phone)
 		h.say(back, "x")
 		index := h.say(lost, "x")
@@ -367,7 +367,7 @@ func TestRestartUnderAListener(t *testing.T) {
 
 // While the store is away nothing is lost and nothing runs wild.
 func TestStoreIsAway(t *testing.T) {
-	inBubble(t, nil, func(t *testing.T, h *house) {
+	inBubble(t, nil, func(t *testing.T, h *fixture) {
 		h.store.Break(errors.New("away"))
 		id := h.chat(phone)
 		h.unbind(id, "c1")
@@ -381,7 +381,7 @@ func TestStoreIsAway(t *testing.T) {
 		same(t, "afterwards", []int64{first, second}, h.device.indexes(id))
 		cursors, _ := h.store.Cursors(t.Context())
 		same(t, "the cursors", map[chat.ID]int64{id: second}, cursors)
-		if n := strings.Count(h.logged.String(), "could not be noted"); n != 1 {
+		if n := strings.Count(h.logged.String(), "cannot be tracked"); n != 1 {
 			t.Errorf("logged %d times", n)
 		}
 
@@ -398,7 +398,7 @@ func TestStoreIsAway(t *testing.T) {
 // A device whose carrier is not configured any more gets nothing, and its
 // events do not pile up.
 func TestNotConfiguredAnyMore(t *testing.T) {
-	inBubble(t, nil, func(t *testing.T, h *house) {
+	inBubble(t, nil, func(t *testing.T, h *fixture) {
 		v := phone
 		v.Provider = "gone"
 		if h.pusher.Carries(v) || !h.pusher.Carries(phone) {
@@ -417,7 +417,7 @@ func TestNotConfiguredAnyMore(t *testing.T) {
 // Logs hold neither devices nor what was written nor what carriers say about
 // them.
 func TestLogsHoldNoSecrets(t *testing.T) {
-	inBubble(t, nil, func(t *testing.T, h *house) {
+	inBubble(t, nil, func(t *testing.T, h *fixture) {
 		v := program
 		v.Payload = true
 		id := h.chat(v)
@@ -438,13 +438,37 @@ func TestLogsHoldNoSecrets(t *testing.T) {
 		h.rest(time.Hour)
 		h.stop()
 		text := h.logged.String()
-		if !strings.Contains(text, id.String()) || !strings.Contains(text, "given up") {
+		if !strings.Contains(text, id.String()) || !strings.Contains(text, "dead letter") {
 			t.Errorf("nothing was logged: %s", text)
 		}
 		for _, secret := range []string{"s3cret-token", "secret text", "Anna", "Vera", "example.org"} {
 			if strings.Contains(text, secret) || strings.Contains(fmt.Sprintf("%+v", h.dead()), secret) {
 				t.Errorf("%q stands in\n%s%+v", secret, text, h.dead())
 			}
+		}
+	})
+}
+
+// Scripts come from outside, and so they are made while no lock is held: one may
+// ask the pusher something.
+func TestScriptIsMadeWithoutTheLock(t *testing.T) {
+	var p *push.Pusher
+	made := 0
+	inBubble(t, func(o *push.Options) {
+		script := o.Script
+		o.Script = func() push.Script {
+			made += min(p.Following(), 1)
+			return script()
+		}
+	}, func(t *testing.T, h *fixture) {
+		p = h.pusher
+		id := h.chat(phone)
+		h.unbind(id, "c1")
+		index := h.say(id, "x")
+		h.rest(time.Second)
+		same(t, "taken", []int64{index}, h.device.indexes(id))
+		if made != 1 {
+			t.Errorf("got %d scripts made while the chat was followed, want 1", made)
 		}
 	})
 }

@@ -8,17 +8,17 @@ import (
 	"github.com/halley-chat/halley/internal/chat"
 )
 
-// sense says what can be done about a dead letter that is to be sent again.
-type sense int
+// eligibility says whether a dead letter can be sent again.
+type eligibility int
 
 const (
-	pointless sense = iota // it would not help anybody
-	notYet                 // that will be known in a moment
-	sendable
+	ineligible eligibility = iota // never
+	undecided                     // the log will say in a moment
+	eligible
 )
 
-// Why there is no sense in sending a dead letter again. Operators read it in
-// the list, in the place of what the carrier said.
+// Why a dead letter cannot be sent again. Operators read it in the list, in the
+// place of what the carrier said.
 const (
 	whyOver     = "the chat is over"
 	whyNoDevice = "there is no device any more"
@@ -29,43 +29,41 @@ const (
 	whyNoEvent  = "there is no such event"
 )
 
-// again says whether a dead letter can be sent again, and if there is no sense
-// in it, why. It follows from the log, and from whether there is a sender for a
-// device.
-func (d *backlog) again(l DeadLetter, carries func(chat.Device) bool) (sense, string) {
+// eligibility says whether a dead letter can be sent again, and if it cannot,
+// why. It follows from the log, and from whether there is a sender for a device.
+func (b *backlog) eligibility(l DeadLetter, carries func(chat.Device) bool) (eligibility, string) {
 	switch {
-	case d.ended:
-		return pointless, whyOver
-	case d.device == nil:
-		return pointless, whyNoDevice
-	case d.named.After(l.At), d.device.Carrier != l.Carrier:
-		return pointless, whyOther
-	case !carries(*d.device):
-		return pointless, whyNotSetUp
-	case d.active:
-		return sendable, ""
-	case d.bound:
-		return pointless, whyListens
-	case l.Index < d.next:
-		return pointless, whyHeard
-	case d.mayReturn:
-		return notYet, ""
+	case b.ended:
+		return ineligible, whyOver
+	case b.device == nil:
+		return ineligible, whyNoDevice
+	case b.subscribedAt.After(l.At), b.device.Carrier != l.Carrier:
+		return ineligible, whyOther
+	case !carries(*b.device):
+		return ineligible, whyNotSetUp
+	case b.active:
+		return eligible, ""
+	case b.bound:
+		return ineligible, whyListens
+	case l.Index < b.next:
+		return ineligible, whyHeard
+	case b.mayReturn:
+		return undecided, ""
 	}
-	return sendable, ""
+	return eligible, ""
 }
 
-// retryInterval is how often the store is asked for dead letters that are to be
-// sent again: another process may have written it.
+// retryInterval is how often the store is asked for retries that somebody has
+// requested: another process may have written it.
 const retryInterval = 5 * time.Second
 
 // retryConcurrency is how many chats are looked at at a time.
 const retryConcurrency = 16
 
-// resend sends dead letters again that somebody has asked for. What it does not
-// know any more after a crash stands in the store, where a letter is asked for
-// until it is settled; so it is not lost, and goes out twice only if the crash
-// comes between the carrier's answer and the next write.
-type resend struct {
+// retry sends dead letters again on request. The request stands in the store
+// until it is resolved, so a crash loses nothing, and a letter goes out twice
+// only if the crash comes between the carrier's answer and the next write.
+type retry struct {
 	// Static after construction.
 	p *Pusher
 
@@ -76,77 +74,43 @@ type resend struct {
 	failing bool                // something could not be read or written, and that has been logged
 }
 
-// letter is a dead letter on its way.
+// letter is a dead letter whose retry was requested.
 type letter struct {
 	DeadLetter
-	try     try
-	outcome *outcome // what the store has not taken yet; nil if nothing
-	settled bool
+	delivery delivery
+	ack      pendingAck
+	resolved bool
 }
 
-// waits says whether it is too early for the next attempt, whatever the circuit is
-// like.
-func (l *letter) waits() bool {
-	at, _ := l.try.next(time.Time{}, nil)
-	return time.Now().Before(at)
-}
-
-// outcome is what has become of a letter: nil if it was sent.
-type outcome struct{ dead *DeadLetter }
-
-func newResend(p *Pusher) *resend {
-	return &resend{p: p, letters: make(map[int64]*letter), folds: make(map[chat.ID]*follow)}
+func newRetry(p *Pusher) *retry {
+	return &retry{p: p, letters: make(map[int64]*letter), folds: make(map[chat.ID]*follow)}
 }
 
 // run works until ctx ends.
-func (r *resend) run(ctx context.Context) {
+func (r *retry) run(ctx context.Context) {
 	for pause(ctx, retryInterval, nil) {
 		err := r.round(ctx)
 		if err != nil && !r.failing && ctx.Err() == nil {
-			r.p.o.Logger.Warn("push: dead letters cannot be sent again now and will be tried again", "err", err)
+			r.p.o.Logger.Warn("push: dead letters cannot be sent again now, will retry", "err", err)
 		}
 		r.failing = err != nil
 	}
 }
 
-// round does what can be done now about everything that is asked for.
-func (r *resend) round(ctx context.Context) error {
-	list, err := r.p.o.Store.RetryRequested(ctx)
+// round does what can be done now about all requests.
+func (r *retry) round(ctx context.Context) error {
+	chats, err := r.load(ctx)
 	if err != nil {
 		return err
-	}
-	known := r.letters
-	r.letters = make(map[int64]*letter, len(list))
-	var chats []chat.ID
-	of := make(map[chat.ID][]*letter)
-	for _, d := range list {
-		l := known[d.ID]
-		if l == nil {
-			l = &letter{DeadLetter: d}
-		}
-		r.letters[d.ID] = l
-		if of[d.Chat] == nil {
-			chats = append(chats, d.Chat)
-		}
-		of[d.Chat] = append(of[d.Chat], l)
-	}
-	folds := r.folds
-	r.folds = make(map[chat.ID]*follow, len(chats))
-	for _, id := range chats {
-		f := folds[id]
-		if f == nil {
-			f = &follow{p: r.p, id: id, backlog: newBacklog(r.p.o.Active), script: r.p.o.Script()}
-		}
-		r.folds[id] = f
 	}
 	var work sync.WaitGroup
 	failures := make(chan error, 1) // the first one is enough
 	slots := make(chan struct{}, retryConcurrency)
-	for _, id := range chats {
+	for _, letters := range chats {
 		slots <- struct{}{}
 		work.Go(func() {
 			defer func() { <-slots }()
-			if err := r.chat(ctx, r.folds[id], of[id]); err != nil {
+			if err := r.chat(ctx, r.folds[letters[0].Chat], letters); err != nil {
 				select {
 				case failures <- err:
 				default:
@@ -156,7 +120,7 @@ func (r *resend) round(ctx context.Context) error {
 	}
 	work.Wait()
 	for id, l := range r.letters {
-		if l.settled {
+		if l.resolved {
 			delete(r.letters, id)
 		}
 	}
@@ -168,37 +132,75 @@ func (r *resend) round(ctx context.Context) error {
 	}
 }
 
+// load reads the requests, keeps what is known about them already, and returns
+// them by chat, the oldest first.
+func (r *retry) load(ctx context.Context) (chats [][]*letter, err error) {
+	list, err := r.p.o.Store.RetryRequested(ctx)
+	if err != nil {
+		return nil, err
+	}
+	letters, folds := make(map[int64]*letter, len(list)), make(map[chat.ID]*follow)
+	of := make(map[chat.ID]int) // where a chat's letters are in chats
+	for _, d := range list {
+		l := r.letters[d.ID]
+		if l == nil {
+			l = &letter{DeadLetter: d}
+		}
+		letters[d.ID] = l
+		i, ok := of[d.Chat]
+		if !ok {
+			i = len(chats)
+			of[d.Chat], folds[d.Chat] = i, r.fold(d.Chat)
+			chats = append(chats, nil)
+		}
+		chats[i] = append(chats[i], l)
+	}
+	r.letters, r.folds = letters, folds
+	return chats, nil
+}
+
+// fold is the fold of a chat's log, as far as it is known.
+func (r *retry) fold(id chat.ID) *follow {
+	if f := r.folds[id]; f != nil {
+		return f
+	}
+	return &follow{p: r.p, id: id, backlog: newBacklog(r.p.o.Active), script: r.p.o.Script()}
+}
+
 // chat does what can be done now about the letters of one chat. Each waits until
-// the one before it is settled.
-func (r *resend) chat(ctx context.Context, f *follow, letters []*letter) error {
+// the one before it is resolved.
+func (r *retry) chat(ctx context.Context, f *follow, letters []*letter) error {
 	for _, l := range letters {
-		if l.outcome == nil && !l.waits() {
+		if l.ack == nil {
 			if err := r.try(ctx, f, l); err != nil {
 				return err
 			}
 		}
-		if l.outcome == nil {
+		if l.ack == nil {
 			return nil
 		}
-		if err := r.settle(ctx, l); err != nil {
+		if err := l.ack.save(ctx); err != nil {
 			return err
 		}
+		l.resolved = true
 	}
 	return nil
 }
 
-// try makes an attempt at a letter if that makes sense. If it is the last one,
-// the letter has an outcome. The errors are those of the engine and pass.
-func (r *resend) try(ctx context.Context, f *follow, l *letter) error {
+// try makes an attempt at a letter if it is eligible and one is due. Errors are
+// those of the engine and pass.
+func (r *retry) try(ctx context.Context, f *follow, l *letter) error {
+	if at, _ := l.delivery.next(time.Time{}, nil); time.Now().Before(at) {
+		return nil
+	}
 	if err := f.catchUp(ctx); err != nil {
 		return err
 	}
-	what, why := f.backlog.again(l.DeadLetter, r.p.Carries)
-	switch what {
-	case notYet:
+	switch e, why := f.backlog.eligibility(l.DeadLetter, r.p.Carries); e {
+	case undecided:
 		return nil
-	case pointless:
-		r.leave(l, why)
+	case ineligible:
+		r.refuse(l, why)
 		return nil
 	}
 	events, err := r.p.o.Engine.Read(ctx, l.Chat, l.Index, 1)
@@ -206,79 +208,46 @@ func (r *resend) try(ctx context.Context, f *follow, l *letter) error {
 	case err != nil:
 		return err
 	case len(events) == 0 || events[0].Index != l.Index || !f.wanted(events[0]):
-		r.leave(l, whyNoEvent)
+		r.refuse(l, whyNoEvent)
 		return nil
 	}
-	return r.send(ctx, f, l, events[0])
-}
-
-// leave leaves a letter dead, with the reason that there is no sense in sending
-// it.
-func (r *resend) leave(l *letter, why string) {
-	r.p.o.Logger.Info("push: a dead letter is not sent again", "letter", l.ID, "chat", l.Chat.String(), "index", l.Index, "why", why)
-	dead := l.DeadLetter
-	dead.Reason = why
-	dead.Attempts += l.try.attempts
-	l.outcome = &outcome{&dead}
-}
-
-// send makes an attempt at a letter when its circuit is open.
-func (r *resend) send(ctx context.Context, f *follow, l *letter, e chat.Event) error {
-	now, device := time.Now(), *f.backlog.device
-	if l.try.index == 0 {
-		l.try = try{index: e.Index, give: now.Add(r.p.o.Expiry)}
-	}
-	circuit := r.p.circuits[Target{device.Carrier, device.Provider}]
-	at, bar := l.try.next(circuit.until())
-	switch {
-	case now.Before(at):
-		return nil
-	case bar != nil:
-		r.fail(l, bar)
-		return nil
-	}
-	fault, sent := circuit.send(ctx, f.message(e, device), f.still)
-	if !sent {
-		return nil
-	}
-	l.try.attempts++
-	switch {
-	case fault == nil:
-		r.p.stats.Sent.Add(1)
-		r.p.o.Logger.Info("push: a dead letter was sent again", "letter", l.ID, "chat", l.Chat.String(), "index", l.Index)
-		l.outcome = &outcome{}
-	case fault.Verdict == UnknownDevice:
-		elsewhere, err := f.unsubscribe(ctx, device)
-		if err != nil || elsewhere {
+	device := *f.backlog.device
+	o, _, fault := f.deliver(ctx, &l.delivery, events[0], device)
+	switch o {
+	case delivered:
+		r.p.o.Logger.Info("push: dead letter sent again", "letter", l.ID, "chat", l.Chat.String(), "index", l.Index)
+		r.resolve(l, nil)
+	case unregistered:
+		moved, err := f.endSubscription(ctx, device)
+		if err != nil || moved {
 			return err
 		}
 		r.fail(l, fault)
-	case fault.Verdict == Permanent, !time.Now().Before(l.try.give):
+	case failed:
 		r.fail(l, fault)
-	default:
-		r.p.stats.Failed.Add(1)
-		l.try.again = l.try.after(fault)
 	}
 	return nil
+}
+
+// refuse leaves a letter dead because it is not eligible.
+func (r *retry) refuse(l *letter, why string) {
+	r.p.o.Logger.Info("push: dead letter not sent again", "letter", l.ID, "chat", l.Chat.String(), "index", l.Index, "why", why)
+	dead := l.DeadLetter
+	dead.Reason = why
+	dead.Attempts += l.delivery.attempts
+	r.resolve(l, &dead)
 }
 
 // fail gives a letter up once more.
-func (r *resend) fail(l *letter, fault *Fault) {
+func (r *retry) fail(l *letter, fault *Fault) {
 	dead := l.DeadLetter
-	dead.Carrier, dead.Reason, dead.Attempts = fault.Carrier, fault.reason(), l.Attempts+l.try.attempts
+	dead.Carrier, dead.Reason, dead.Attempts = fault.Carrier, fault.reason(), l.Attempts+l.delivery.attempts
 	dead.At = time.Now().UTC().Truncate(time.Millisecond)
-	r.p.o.Logger.Warn("push: a dead letter was given up again", "letter", l.ID, "chat", l.Chat.String(), "index", l.Index, "attempts", dead.Attempts, "err", fault)
-	l.outcome = &outcome{&dead}
+	r.p.o.Logger.Warn("push: dead letter given up again", "letter", l.ID, "chat", l.Chat.String(), "index", l.Index, "attempts", dead.Attempts, "err", fault)
+	r.resolve(l, &dead)
 }
 
-// settle tells the store what has become of a letter, also if ctx has ended
-// meanwhile: what a carrier has taken would go out again after a restart.
-func (r *resend) settle(ctx context.Context, l *letter) error {
-	saving, cancel := context.WithTimeout(context.WithoutCancel(ctx), ackTimeout)
-	defer cancel()
-	if err := r.p.o.Store.ResolveRetry(saving, l.ID, l.outcome.dead); err != nil {
-		return err
-	}
-	l.settled = true
-	return nil
+// resolve makes the write pending that ends the request.
+func (r *retry) resolve(l *letter, dead *DeadLetter) {
+	l.ack = func(ctx context.Context) error { return r.p.o.Store.ResolveRetry(ctx, l.ID, dead) }
 }

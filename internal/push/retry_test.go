@@ -14,7 +14,7 @@ import (
 var refused = &push.Fault{Carrier: chat.CarrierFCM, Verdict: push.Permanent, Status: 400, Code: "INVALID_ARGUMENT"}
 
 // kill opens a chat whose visitor is away and lets so many events in it die.
-func (h *house) kill(v chat.Device, events int) (chat.ID, []int64) {
+func (h *fixture) kill(v chat.Device, events int) (chat.ID, []int64) {
 	h.t.Helper()
 	id := h.chat(v)
 	h.unbind(id, "c1")
@@ -28,7 +28,7 @@ func (h *house) kill(v chat.Device, events int) (chat.ID, []int64) {
 }
 
 // ask is what another process does.
-func (h *house) ask(want int, ids ...int64) {
+func (h *fixture) ask(want int, ids ...int64) {
 	h.t.Helper()
 	n, err := h.store.RequestRetry(context.Background(), time.Now(), ids...)
 	if err != nil || n != want {
@@ -37,12 +37,12 @@ func (h *house) ask(want int, ids ...int64) {
 }
 
 // attempts is how often a chat's device was tried.
-func (h *house) attempts() int { return len(h.device.seen().tries) }
+func (h *fixture) attempts() int { return len(h.device.seen().tries) }
 
 // What is asked for is sent again, once, in order, and is a dead letter no more;
 // the others stay what they are.
 func TestSentAgain(t *testing.T) {
-	inBubble(t, nil, func(t *testing.T, h *house) {
+	inBubble(t, nil, func(t *testing.T, h *fixture) {
 		a, as := h.kill(phone, 3)
 		b, bs := h.kill(phone, 1)
 		dead := h.dead() // the latest first
@@ -77,7 +77,7 @@ func TestSentAgain(t *testing.T) {
 // has taken it, is sent by the next one. What the carrier has taken and the
 // store has not noted is not sent twice by the same server.
 func TestSentAgainAcrossCrashes(t *testing.T) {
-	inBubble(t, nil, func(t *testing.T, h *house) {
+	inBubble(t, nil, func(t *testing.T, h *fixture) {
 		id, indexes := h.kill(phone, 1)
 		h.stop()
 		h.ask(1)
@@ -93,7 +93,7 @@ func TestSentAgainAcrossCrashes(t *testing.T) {
 		same(t, "in the end", indexes, h.device.indexes(id))
 		same(t, "what is left", []push.DeadLetter(nil), h.dead())
 	})
-	inBubble(t, nil, func(t *testing.T, h *house) {
+	inBubble(t, nil, func(t *testing.T, h *fixture) {
 		id, indexes := h.kill(phone, 2)
 		hold := make(chan struct{})
 		h.device.set(nil)
@@ -115,7 +115,7 @@ func TestSentAgainAcrossCrashes(t *testing.T) {
 		}
 	})
 	// A server that ends just when the carrier has taken it notes that still.
-	inBubble(t, nil, func(t *testing.T, h *house) {
+	inBubble(t, nil, func(t *testing.T, h *fixture) {
 		id, indexes := h.kill(phone, 1)
 		ended := make(chan struct{})
 		h.device.set(func(push.Message) error {
@@ -138,8 +138,8 @@ func TestSentAgainAcrossCrashes(t *testing.T) {
 
 // A carrier that fails is asked again for an event's time and no longer; what
 // stands behind in the same chat waits, and other chats do not.
-func TestAgainInVain(t *testing.T) {
-	inBubble(t, nil, func(t *testing.T, h *house) {
+func TestRetryFails(t *testing.T) {
+	inBubble(t, nil, func(t *testing.T, h *fixture) {
 		a, as := h.kill(phone, 2)
 		b, bs := h.kill(phone, 1)
 		h.device.set(func(m push.Message) error {
@@ -176,8 +176,8 @@ func TestAgainInVain(t *testing.T) {
 }
 
 // Who asks again right after a letter was given up again is heard.
-func TestAskedTwice(t *testing.T) {
-	inBubble(t, nil, func(t *testing.T, h *house) {
+func TestRetryRequestedTwice(t *testing.T) {
+	inBubble(t, nil, func(t *testing.T, h *fixture) {
 		id, indexes := h.kill(phone, 1)
 		h.ask(1)
 		for range 100 { // until the moment at which it is given up
@@ -194,12 +194,12 @@ func TestAskedTwice(t *testing.T) {
 	})
 }
 
-// While the way is barred a letter waits as events do.
-func TestAgainOnABarredWay(t *testing.T) {
-	inBubble(t, nil, func(t *testing.T, h *house) {
+// While the way is rejected a letter waits as events do.
+func TestRetryWhileTheCircuitIsOpen(t *testing.T) {
+	inBubble(t, nil, func(t *testing.T, h *fixture) {
 		_, first := h.kill(phone, 1)
 		_, second := h.kill(phone, 1)
-		h.device.set(func(push.Message) error { return barred })
+		h.device.set(func(push.Message) error { return rejected })
 		h.ask(2)
 		h.rest(7 * time.Minute)
 		h.device.set(nil)
@@ -208,10 +208,10 @@ func TestAgainOnABarredWay(t *testing.T) {
 			t.Errorf("%v of %v and %v was sent, %v left", got, first, second, h.dead())
 		}
 	})
-	inBubble(t, nil, func(t *testing.T, h *house) {
+	inBubble(t, nil, func(t *testing.T, h *fixture) {
 		h.kill(phone, 1)
 		h.kill(phone, 1)
-		h.device.set(func(push.Message) error { return barred })
+		h.device.set(func(push.Message) error { return rejected })
 		h.ask(2)
 		h.rest(12 * time.Minute)
 		for _, d := range h.dead() {
@@ -224,25 +224,25 @@ func TestAgainOnABarredWay(t *testing.T) {
 
 // What makes no sense any more is not sent, and says why; a device that is gone
 // ends the subscription; what was buried is forgotten.
-func TestAgainMakesNoSense(t *testing.T) {
+func TestIneligibleLettersStay(t *testing.T) {
 	newPhone := chat.Device{Carrier: chat.CarrierFCM, Token: "new"}
 	strange := chat.Device{Carrier: chat.CarrierFCM, Token: "t", Provider: "gone"}
 	for why, c := range map[string]struct {
 		device chat.Device
-		then   func(h *house, id chat.ID)
+		then   func(h *fixture, id chat.ID)
 	}{
-		"the chat is over":               {phone, func(h *house, id chat.ID) { h.do(id, anna, chat.End{}) }},
-		"there is no device any more":    {phone, func(h *house, id chat.ID) { h.do(id, visitor, chat.Unsubscribe{}) }},
-		"another device was named since": {phone, func(h *house, id chat.ID) { h.do(id, visitor, chat.Subscribe{Device: newPhone}) }},
-		"not configured":                 {strange, func(*house, chat.ID) {}},
-		"the visitor listens":            {phone, func(h *house, id chat.ID) { h.do(id, visitor, chat.Bind{Channel: "c2"}) }},
-		"the visitor was back since": {phone, func(h *house, id chat.ID) {
+		"the chat is over":               {phone, func(h *fixture, id chat.ID) { h.do(id, anna, chat.End{}) }},
+		"there is no device any more":    {phone, func(h *fixture, id chat.ID) { h.do(id, visitor, chat.Unsubscribe{}) }},
+		"another device was named since": {phone, func(h *fixture, id chat.ID) { h.do(id, visitor, chat.Subscribe{Device: newPhone}) }},
+		"not configured":                 {strange, func(*fixture, chat.ID) {}},
+		"the visitor listens":            {phone, func(h *fixture, id chat.ID) { h.do(id, visitor, chat.Bind{Channel: "c2"}) }},
+		"the visitor was back since": {phone, func(h *fixture, id chat.ID) {
 			h.do(id, visitor, chat.Bind{Channel: "c2"})
 			h.rest(time.Second)
 			h.unbind(id, "c2")
 		}},
 	} {
-		inBubble(t, nil, func(t *testing.T, h *house) {
+		inBubble(t, nil, func(t *testing.T, h *fixture) {
 			id, indexes := h.kill(c.device, 1)
 			letter := h.dead()[0]
 			h.device.set(nil)
@@ -261,7 +261,7 @@ func TestAgainMakesNoSense(t *testing.T) {
 		})
 	}
 
-	inBubble(t, nil, func(t *testing.T, h *house) {
+	inBubble(t, nil, func(t *testing.T, h *fixture) {
 		id, _ := h.kill(phone, 1)
 		h.device.set(func(push.Message) error {
 			return &push.Fault{Carrier: chat.CarrierFCM, Verdict: push.UnknownDevice, Status: 404, Code: "UNREGISTERED"}
@@ -275,7 +275,7 @@ func TestAgainMakesNoSense(t *testing.T) {
 			t.Errorf("%v", d)
 		}
 	})
-	inBubble(t, nil, func(t *testing.T, h *house) {
+	inBubble(t, nil, func(t *testing.T, h *fixture) {
 		h.kill(phone, 1)
 		h.device.set(func(push.Message) error { return busy })
 		h.ask(1)
@@ -293,8 +293,8 @@ func TestAgainMakesNoSense(t *testing.T) {
 }
 
 // A visitor that may be back in a moment has that moment.
-func TestAgainWaitsForTheVisitor(t *testing.T) {
-	inBubble(t, nil, func(t *testing.T, h *house) {
+func TestRetryWaitsForTheVisitor(t *testing.T) {
+	inBubble(t, nil, func(t *testing.T, h *fixture) {
 		id, indexes := h.kill(phone, 1)
 		h.device.set(nil)
 		h.do(id, visitor, chat.Bind{Channel: "c2"})

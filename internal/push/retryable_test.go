@@ -16,7 +16,7 @@ var (
 )
 
 // What can be done about a dead letter, by what has happened since.
-func TestSenseOfSendingAgain(t *testing.T) {
+func TestEligibility(t *testing.T) {
 	opened := chat.Joined{No: 1, Role: chat.RoleVisitor, Opening: &chat.Opening{Channel: "c"}}
 	at := func(s int) time.Time { return noon.Add(time.Duration(s) * time.Second) }
 	type step struct {
@@ -31,26 +31,26 @@ func TestSenseOfSendingAgain(t *testing.T) {
 		carrier chat.Carrier
 		carries func(chat.Device) bool
 		since   []step
-		what    sense
+		what    eligibility
 		why     string
 	}{
-		"nothing else happened":    {false, "", everybody, nil, sendable, ""},
-		"more was said":            {false, "", everybody, []step{{20, chat.Said{No: 2}}}, sendable, ""},
-		"the chat ended":           {false, "", everybody, []step{{20, chat.Finished{}}}, pointless, whyOver},
-		"the visitor left":         {false, "", everybody, []step{{20, chat.Left{No: chat.VisitorNo}}}, pointless, whyOver},
-		"an agent left":            {false, "", everybody, []step{{20, chat.Left{No: 2}}}, sendable, ""},
-		"the device is gone":       {false, "", everybody, []step{{20, chat.Unsubscribed{}}}, pointless, whyNoDevice},
-		"another one was named":    {false, "", everybody, []step{{20, chat.Subscribed{Device: other}}}, pointless, whyOther},
-		"… before it was given up": {false, "", everybody, []step{{9, chat.Subscribed{Device: other}}}, sendable, ""},
-		"… of another carrier":     {false, chat.CarrierHook, everybody, nil, pointless, whyOther},
-		"the same one was named":   {false, "", everybody, []step{{20, chat.Subscribed{Device: chat.Device{Carrier: one.Carrier, Token: one.Token, Language: "de"}}}}, sendable, ""},
-		"… after it was gone":      {false, "", everybody, []step{{20, chat.Unsubscribed{}}, {21, chat.Subscribed{Device: one}}}, pointless, whyOther},
-		"there is no carrier":      {false, "", func(chat.Device) bool { return false }, nil, pointless, whyNotSetUp},
-		"the visitor is back":      {false, "", everybody, []step{{20, chat.Bound{Channel: "d"}}}, pointless, whyListens},
-		"it was back":              {false, "", everybody, []step{{20, chat.Bound{Channel: "d"}}, {30, chat.Unbound{}}}, pointless, whyHeard},
-		"it came back unheard":     {false, "", everybody, []step{{20, chat.Bound{Channel: "d"}}, {30, chat.Unbound{Heard: at(20)}}, {40, chat.Away{}}}, sendable, ""},
-		"it may come back":         {false, "", everybody, []step{{20, chat.Bound{Channel: "d"}}, {30, chat.Unbound{Heard: at(20)}}}, notYet, ""},
-		"everybody is told":        {true, "", everybody, []step{{20, chat.Bound{Channel: "d"}}}, sendable, ""},
+		"nothing else happened":    {false, "", everybody, nil, eligible, ""},
+		"more was said":            {false, "", everybody, []step{{20, chat.Said{No: 2}}}, eligible, ""},
+		"the chat ended":           {false, "", everybody, []step{{20, chat.Finished{}}}, ineligible, whyOver},
+		"the visitor left":         {false, "", everybody, []step{{20, chat.Left{No: chat.VisitorNo}}}, ineligible, whyOver},
+		"an agent left":            {false, "", everybody, []step{{20, chat.Left{No: 2}}}, eligible, ""},
+		"the device is gone":       {false, "", everybody, []step{{20, chat.Unsubscribed{}}}, ineligible, whyNoDevice},
+		"another one was named":    {false, "", everybody, []step{{20, chat.Subscribed{Device: other}}}, ineligible, whyOther},
+		"… before it was given up": {false, "", everybody, []step{{9, chat.Subscribed{Device: other}}}, eligible, ""},
+		"… of another carrier":     {false, chat.CarrierHook, everybody, nil, ineligible, whyOther},
+		"the same one was named":   {false, "", everybody, []step{{20, chat.Subscribed{Device: chat.Device{Carrier: one.Carrier, Token: one.Token, Language: "de"}}}}, eligible, ""},
+		"… after it was gone":      {false, "", everybody, []step{{20, chat.Unsubscribed{}}, {21, chat.Subscribed{Device: one}}}, ineligible, whyOther},
+		"there is no carrier":      {false, "", func(chat.Device) bool { return false }, nil, ineligible, whyNotSetUp},
+		"the visitor is back":      {false, "", everybody, []step{{20, chat.Bound{Channel: "d"}}}, ineligible, whyListens},
+		"it was back":              {false, "", everybody, []step{{20, chat.Bound{Channel: "d"}}, {30, chat.Unbound{}}}, ineligible, whyHeard},
+		"it came back unheard":     {false, "", everybody, []step{{20, chat.Bound{Channel: "d"}}, {30, chat.Unbound{Heard: at(20)}}, {40, chat.Away{}}}, eligible, ""},
+		"it may come back":         {false, "", everybody, []step{{20, chat.Bound{Channel: "d"}}, {30, chat.Unbound{Heard: at(20)}}}, undecided, ""},
+		"everybody is told":        {true, "", everybody, []step{{20, chat.Bound{Channel: "d"}}}, eligible, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := newBacklog(c.active)
@@ -61,7 +61,7 @@ func TestSenseOfSendingAgain(t *testing.T) {
 			if c.carrier != "" {
 				l.Carrier = c.carrier
 			}
-			if what, why := d.again(l, c.carries); what != c.what || why != c.why {
+			if what, why := d.eligibility(l, c.carries); what != c.what || why != c.why {
 				t.Errorf("%v %q, want %v %q", what, why, c.what, c.why)
 			}
 		})
@@ -71,7 +71,7 @@ func TestSenseOfSendingAgain(t *testing.T) {
 // Whatever has happened, nothing is sent to a device that was not the visitor's
 // when the event was given up, nor to somebody who listens, nor once the chat is
 // over; and what has to wait does not have to wait for ever.
-func TestSendingAgainMakesSense(t *testing.T) {
+func TestEligibleAgain(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var events []chat.Event
 		at := noon
@@ -134,21 +134,21 @@ func TestSendingAgainMakesSense(t *testing.T) {
 		for _, e := range events {
 			d.fold(e)
 		}
-		what, why := d.again(l, carries)
-		if (why != "") != (what == pointless) {
+		what, why := d.eligibility(l, carries)
+		if (why != "") != (what == ineligible) {
 			t.Fatalf("%v and %q", what, why)
 		}
-		if what == sendable && (over || bound || mayReturn || now == nil || then == nil || now.Token != then.Token || !carried) {
+		if what == eligible && (over || bound || mayReturn || now == nil || then == nil || now.Token != then.Token || !carried) {
 			t.Fatalf("sent to %+v, which was %+v; over %v, bound %v, mayReturn %v, carried %v", now, then, over, bound, mayReturn, carried)
 		}
-		if what == notYet && (!mayReturn || over) {
+		if what == undecided && (!mayReturn || over) {
 			t.Fatalf("waits; mayReturn %v, over %v", mayReturn, over)
 		}
 		if (why == whyOver) != over || why == whyOther && !renamed || why == whyListens && !bound || why == whyNoDevice && now != nil {
 			t.Fatalf("%q; over %v, renamed %v, bound %v, device %+v", why, over, renamed, bound, now)
 		}
 		d.fold(chat.Event{Index: int64(len(events) + 1), At: at.Add(10 * time.Second), Fact: chat.Away{}})
-		if what, _ := d.again(l, carries); what == notYet {
+		if what, _ := d.eligibility(l, carries); what == undecided {
 			t.Fatal("waits although the visitor is away")
 		}
 	})
