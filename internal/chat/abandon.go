@@ -16,6 +16,7 @@ const (
 // gone takes the visitor out of the chat, and ends that unless it stays for
 // the agents.
 func (d *decider) gone(why LeaveReason, end EndReason) {
+	d.stopTyping(VisitorNo)
 	d.emit(Left{No: VisitorNo, Reason: why})
 	if !d.stays() {
 		d.finish(VisitorNo, end)

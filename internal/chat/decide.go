@@ -278,6 +278,7 @@ func (d *decider) leave() error {
 		d.gone(LeftByChoice, EndedByVisitor)
 		return nil
 	}
+	d.stopTyping(p.No)
 	d.emit(Left{No: p.No, Until: d.exclusion()})
 	switch {
 	case len(d.s.Agents()) > 1:
@@ -305,6 +306,7 @@ func (d *decider) end() error {
 	} else {
 		d.offerSurvey()
 	}
+	d.stopTyping(p.No)
 	d.emit(Left{No: p.No, Reason: LeftEnding})
 	d.finish(p.No, reason)
 	return nil
@@ -348,6 +350,7 @@ func (d *decider) unbind(a Unbind) {
 		f.Heard = heard
 	}
 	d.emit(f)
+	d.stopTyping(VisitorNo)
 	if a.Background {
 		d.background(a.From)
 	}
@@ -405,6 +408,7 @@ func (d *decider) tick() {
 		return !since.IsZero() && !d.at.Before(since.Add(after))
 	}
 	here := s.Visitor().Present
+	d.expireTyping()
 	if !s.UnboundSince.IsZero() && !d.at.Before(s.goneAt()) && !s.Opening.Async && here {
 		d.gone(LeftLost, EndedGone)
 		return

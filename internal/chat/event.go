@@ -123,6 +123,9 @@ type Said struct {
 type Typed struct {
 	No int  `json:"no"`
 	On bool `json:"on"`
+	// Expired says that the participant did not stop by itself: it went away, or
+	// had not repeated for too long that it types.
+	Expired bool `json:"expired,omitempty"`
 }
 
 // Renamed says that a participant goes by another name from now on.

@@ -80,7 +80,9 @@ func signOf(f Fact) (sign, int) {
 	case IdleReset:
 		return signMajor, 0
 	case Typed:
-		return signMinor, f.No
+		if !f.Expired {
+			return signMinor, f.No
+		}
 	case Noticed:
 		return signMinor, f.No
 	}

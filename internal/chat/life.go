@@ -124,6 +124,7 @@ func (d *decider) hold() error {
 	case len(d.s.Agents()) > 1:
 		return Refuse(Conflict, "somebody else is in the chat")
 	}
+	d.stopTyping(p.No)
 	d.emit(Left{No: p.No, Reason: LeftHolding})
 	d.emit(Held{No: p.No, Agent: p.Staff})
 	return nil

@@ -366,6 +366,11 @@ func (c *modelChat) check(t *rapid.T) {
 	case s.Phase == PhaseEnded && (s.Visitor().Present || !s.Deadline().IsZero()):
 		t.Fatal("somebody or something is left after the end")
 	}
+	for no, typing := range s.typing {
+		if typing.On && !s.Participants[no-1].Present && s.Phase != PhaseEnded {
+			t.Fatalf("participant %d, who is not there, types", no)
+		}
+	}
 	sum := s.Summary()
 	text, err := json.Marshal(sum)
 	if err != nil {
@@ -383,6 +388,9 @@ func (c *modelChat) check(t *rapid.T) {
 // something.
 func (c *modelChat) checkDeadline(t *rapid.T) {
 	due := c.state.Deadline()
+	if typing := c.state.TypingExpires(); due.IsZero() || !typing.IsZero() && typing.Before(due) {
+		due = typing
+	}
 	if due.IsZero() {
 		return
 	}

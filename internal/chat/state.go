@@ -99,12 +99,6 @@ type State struct {
 	order    []string         // the keys of commands, oldest first
 }
 
-// Typing is the latest typing record of a participant.
-type Typing struct {
-	On bool
-	At time.Time
-}
-
 // commandMemory is how many command ids a chat remembers.
 const commandMemory = 4096
 
@@ -139,10 +133,6 @@ func (s *State) Agents() []StaffID {
 	}
 	return ids
 }
-
-// TypingOf is the latest typing record of a participant; its time is zero if
-// there is none.
-func (s *State) TypingOf(no int) Typing { return s.typing[no] }
 
 // Deadline is the next moment at which a [Tick] may cause something; zero if
 // there is none. It is a lower bound: a tick at that moment decides again. A chat

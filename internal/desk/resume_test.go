@@ -45,7 +45,7 @@ func TestResumeByCursor(t *testing.T) {
 
 		again := h.reconnect(b.who)
 		got := again.resume(object{"own": 8, "chats": object{stays.String(): 5, ends.String(): 5, quiet.String(): 7}})
-		want := map[string][]string{stays.String(): {"6 said"}, ends.String(): {"6 said", "7 left", "8 ended"}}
+		want := map[string][]string{stays.String(): {"6 said", "8 typed"}, ends.String(): {"6 said", "7 left", "8 ended"}}
 		if diff := cmp.Diff(want, chatsOf(got)); diff != "" {
 			t.Errorf("chats (-want +got)\n%s", diff)
 		}
@@ -61,7 +61,7 @@ func TestResumeByCursor(t *testing.T) {
 			t.Errorf("the agent is %v", agent)
 		}
 		h.say(stays, "Still there?")
-		if diff := cmp.Diff([]string{"8 said"}, events(again.settled(), stays)); diff != "" {
+		if diff := cmp.Diff([]string{"9 said"}, events(again.settled(), stays)); diff != "" {
 			t.Errorf("after resume (-want +got)\n%s", diff)
 		}
 	})

@@ -98,8 +98,9 @@ func TestConversation(t *testing.T) {
 		got = b.must(object{"op": "end", "chat": id.String()})
 		over := strings.NewReplacer(`"active"`, `"ended"`, `"ended":0`, fmt.Sprintf(`"ended":%d`, now), `[1]`, `[]`).Replace(info)
 		same(t, "end", pushes(got, "chat"), fmt.Sprintf(`[{"type":"chat","chat":%s,"events":[
-			{"index":10,"at":%d,"type":"left","from":{"no":2,"role":"agent","name":"Anna","staff":1},"reason":"end"},
-			{"index":11,"at":%[2]d,"type":"ended","reason":"agent","by":2}]}]`, over, now))
+			{"index":10,"at":%d,"type":"typed","from":{"no":2,"role":"agent","name":"Anna","staff":1},"on":false},
+			{"index":11,"at":%[2]d,"type":"left","from":{"no":2,"role":"agent","name":"Anna","staff":1},"reason":"end"},
+			{"index":12,"at":%[2]d,"type":"ended","reason":"agent","by":2}]}]`, over, now))
 		same(t, "freed", pushes(got, "own")[0]["events"], fmt.Sprintf(`[{"index":5,"at":%d,"type":"freed","chat":%q}]`, now, id))
 		if code := b.code(object{"op": "say", "chat": id.String(), "text": "Hello?"}); code != "ended" {
 			t.Errorf("a line after the end says %q", code)

@@ -43,6 +43,10 @@ func (l *agentAggregate) event(rec Record) (chat.AgentEvent, error) {
 	return e, err
 }
 
+func (l *agentAggregate) due() time.Time { return time.Time{} }
+
+func (l *agentAggregate) tick() chat.AgentCommand { return chat.AgentCommand{} }
+
 func (l *agentAggregate) stale(chat.AgentEvent, time.Time) bool { return false }
 
 func (l *agentAggregate) command(e chat.AgentEvent) string { return e.Command }

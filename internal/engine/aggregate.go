@@ -27,6 +27,11 @@ type aggregate[C, E, V any] interface {
 	// stale says whether what is read back from the log leaves the event out.
 	stale(e E, now time.Time) bool
 
+	// due is when tick has something to do that no summary asks for; zero if
+	// never. The room sees to it while it is open, and when it opens again.
+	due() time.Time
+	tick() C
+
 	// command is the id of the command behind an event.
 	command(e E) string
 	// supersedes says which waiting command an event makes pointless: the one
@@ -95,7 +100,8 @@ func (l *chatAggregate) decide(c chat.Command) (decision[chat.Event], error) {
 		capacity = offer.Capacity
 	}
 	v.claims, v.notes = chat.Effects(l.s, d.Events, capacity)
-	if f, ok := d.Events[0].Fact.(chat.Typed); ok {
+	if _, typing := c.Do.(chat.Type); typing {
+		f := d.Events[0].Fact.(chat.Typed)
 		v.key = f.No
 		// A distance of more than the interval in either direction means that
 		// the clock was set, and nobody shall wait for it to come round.
@@ -114,7 +120,9 @@ func (l *chatAggregate) apply(e chat.Event) {
 			l.s.Rules = l.rules(f.Opening.Service)
 		}
 	case chat.Typed:
-		l.typed[f.No] = e.At
+		if !f.Expired {
+			l.typed[f.No] = e.At
+		}
 	case chat.Left:
 		delete(l.typed, f.No)
 	}
@@ -137,6 +145,10 @@ func decodeChat(rec Record) (chat.Event, error) {
 	e.Index, e.At, e.Preview = rec.Index, rec.At, rec.Live
 	return e, err
 }
+
+func (l *chatAggregate) due() time.Time { return l.s.TypingExpires() }
+
+func (l *chatAggregate) tick() chat.Command { return chat.Command{Do: chat.Tick{}} }
 
 func (l *chatAggregate) stale(e chat.Event, now time.Time) bool { return e.Stale(now) }
 

@@ -82,13 +82,14 @@ func (r *room[C, E, V]) run() {
 // untilWork says how long the room may sleep, and whether it has nothing left to
 // live for when it wakes.
 func (r *room[C, E, V]) untilWork(now time.Time) (idle bool, wait time.Duration) {
+	due := r.aggregateDue()
 	switch {
 	case r.agg == nil && (len(r.watchers) > 0 || r.outcomeUnknown):
 		if r.retryAt.IsZero() {
 			r.retryAt = now.Add(r.backoff())
 		}
 		wait = r.retryAt.Sub(now)
-	case len(r.postponed) > 0 || len(r.watchers) > 0:
+	case len(r.postponed) > 0 || len(r.watchers) > 0 || !due.IsZero():
 		wait = time.Hour
 	case r.agg == nil || r.agg.last() == 0:
 		return true, 0
@@ -98,7 +99,19 @@ func (r *room[C, E, V]) untilWork(now time.Time) (idle bool, wait time.Duration)
 	for _, h := range r.postponed {
 		wait = min(wait, h.due.Sub(now))
 	}
+	if !due.IsZero() {
+		wait = min(wait, due.Sub(now))
+	}
 	return false, wait
+}
+
+// aggregateDue is when the aggregate wants a tick that nobody else gives; zero if
+// never.
+func (r *room[C, E, V]) aggregateDue() time.Time {
+	if r.agg == nil {
+		return time.Time{}
+	}
+	return r.agg.due()
 }
 
 // backoff is the time to wait before the store is tried again unasked.
@@ -136,10 +149,16 @@ func (r *room[C, E, V]) turn(in intake[C, E, V]) {
 // due takes out the commands whose time has come.
 func (r *room[C, E, V]) due(now time.Time) []*job[C, E, V] {
 	var jobs []*job[C, E, V]
+	give := func(cmd C) {
+		jobs = append(jobs, &job[C, E, V]{ctx: context.Background(), cmd: r.rs.again(cmd, now), answer: func(outcome[E, V]) {}})
+	}
+	if due := r.aggregateDue(); !due.IsZero() && !now.Before(due) {
+		give(r.agg.tick())
+	}
 	for key, h := range r.postponed {
 		if !now.Before(h.due) {
 			delete(r.postponed, key)
-			jobs = append(jobs, &job[C, E, V]{ctx: context.Background(), cmd: r.rs.again(h.cmd, now), answer: func(outcome[E, V]) {}})
+			give(h.cmd)
 		}
 	}
 	return jobs

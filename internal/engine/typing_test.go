@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -72,7 +73,7 @@ func TestTypingIsThrottled(t *testing.T) {
 		},
 		"leaving drops what waits": {
 			[]step{{0, typing(a, "g"), false}, {100 * ms, typing(a, "go"), true}, {0, chat.Command{By: a, Do: chat.Leave{}}, false}},
-			[]string{`2 true "g" 0s`},
+			[]string{`2 true "g" 0s`, `2 false "" 100ms`},
 		},
 		"the end drops what waits": {
 			[]step{{0, typing(v, "h"), false}, {100 * ms, typing(v, "he"), true}, {0, chat.Command{By: a, Do: chat.End{}}, false}},
@@ -155,4 +156,48 @@ func TestTypingWhenTheClockIsSet(t *testing.T) {
 	if res := do(t, e, id, c); res.Deferred {
 		t.Error("typing waits for the clock to come round")
 	}
+}
+
+// Typing that nobody ends and nobody repeats is over after a while, once, and no
+// summary is stored for it.
+func TestTypingExpires(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := enginetest.NewLog()
+		e := start(t, engine.Options{Log: log})
+		id := open(t, e)
+		join(t, e, id, 7)
+		p, w := watch(t, e, id, 1)
+		defer w.Close()
+		since := time.Now()
+		do(t, e, id, typing(chat.Staff(7), "g"))
+		time.Sleep(5 * time.Minute)
+		want := []string{`2 true "g" 0s`, `2 false "" 12s`}
+		if got := heard(p, since); !slices.Equal(got, want) {
+			t.Errorf("heard %q, want %q", got, want)
+		}
+	})
+}
+
+// A chat in which somebody typed when the server stopped is told after its start.
+func TestTypingExpiresAfterARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := enginetest.NewLog()
+		e := engine.New(engine.Options{Log: log, Logger: quiet})
+		if err := e.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		id := open(t, e)
+		join(t, e, id, 7)
+		since := time.Now()
+		do(t, e, id, typing(chat.Staff(7), "g"))
+		closing(t, e)
+		time.Sleep(20 * time.Second)
+		e = start(t, engine.Options{Log: log})
+		p, w := watch(t, e, id, 1)
+		defer w.Close()
+		synctest.Wait()
+		if got, want := heard(p, since), []string{`2 false "" 20s`}; !slices.Equal(got, want) {
+			t.Errorf("heard %q, want %q", got, want)
+		}
+	})
 }

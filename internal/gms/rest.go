@@ -251,8 +251,8 @@ func (f *rest) command(ctx context.Context, c *call, sum chat.Summary, cmd chat.
 	}
 	from := c.request.position(0)
 	// The chat may as well have been ended by somebody else in the same moment.
-	if !res.Summary.Open() && from == 0 && slices.ContainsFunc(res.Events, endsForVisitor) {
-		from, f.nextPosition = res.Events[0].Index, p.next()
+	if end := slices.IndexFunc(res.Events, endsForVisitor); end >= 0 && from == 0 && !res.Summary.Open() {
+		from, f.nextPosition = res.Events[end].Index, p.next()
 	}
 	err = f.readFrom(ctx, p, from)
 	if chat.KindOf(err) == chat.Unavailable {
