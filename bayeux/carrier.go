@@ -1,3 +1,5 @@
+// Station 11 of docs/road.md: the carrier is notified.
+
 package bayeux
 
 // carrier delivers a session's messages to its client: over a WebSocket

@@ -1,3 +1,5 @@
+// Station 11 of docs/road.md: what may leave is taken.
+
 package bayeux
 
 import (

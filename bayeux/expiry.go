@@ -1,3 +1,5 @@
+// Station 3 of docs/road.md: a connect is held.
+
 package bayeux
 
 import "time"

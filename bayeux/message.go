@@ -1,3 +1,5 @@
+// Station 2 of docs/road.md: they become messages.
+
 package bayeux
 
 import (

@@ -1,3 +1,5 @@
+// Station 11 of docs/road.md: it is queued.
+
 package bayeux
 
 import (

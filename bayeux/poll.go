@@ -1,3 +1,6 @@
+// Station 1 of docs/road.md: bytes come in.
+// Station 12 of docs/road.md: bytes go out.
+
 package bayeux
 
 import (

@@ -1,3 +1,5 @@
+// Station 3 of docs/road.md: whose is it, and is it allowed?
+
 package bayeux
 
 import (

@@ -1,3 +1,6 @@
+// Station 3 of docs/road.md: what a body causes is held back for its answer.
+// Station 11 of docs/road.md: it is queued.
+
 package bayeux
 
 import (

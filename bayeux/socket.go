@@ -1,3 +1,5 @@
+// Station 1 of docs/road.md: bytes come in.
+
 package bayeux
 
 import (

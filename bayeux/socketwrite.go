@@ -1,3 +1,5 @@
+// Station 12 of docs/road.md: bytes go out.
+
 package bayeux
 
 import "sync"

@@ -1,3 +1,5 @@
+// Station 1 of docs/road.md: bytes come in.
+
 package bayeux
 
 // This file is all that knows the WebSocket library, github.com/gobwas/ws: the
