@@ -310,52 +310,6 @@ func TestHoldsPerBrowser(t *testing.T) {
 	})
 }
 
-// spec:6.6.1 spec:14.8
-func TestDisconnectOverWebSocket(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, bayeux.Options{})
-		s := w.socket()
-		s.Send(`{"channel":"/meta/connect","clientId":"$","id":"3"}`)
-		s.Send(`{"channel":"/meta/disconnect","clientId":"$","id":"4"}`)
-		got := append(s.Read(), make([]frame, 0)...)
-		for len(got) < 2 {
-			got = append(got, s.Read()...)
-		}
-		if got[0]["channel"] != "/meta/connect" || got[0].At("advice", "reconnect") != "none" || got[1]["channel"] != "/meta/disconnect" || got[1]["successful"] != true {
-			t.Errorf(`got %v, want got[0]["channel"] == "/meta/connect", got[0].At("advice", "reconnect") == "none", got[1]["channel"] == "/meta/disconnect", got[1]["successful"] == true`, got)
-		}
-		start := time.Now()
-		if _, code := s.ReadFrame(); code != 1000 || time.Since(start) != 5*time.Second {
-			t.Errorf("closed with %d after %v", code, time.Since(start))
-		}
-	})
-}
-
-// spec:6.11
-func TestKick(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, bayeux.Options{})
-		s, p := w.socket(), w.poller()
-		s.Send(`{"channel":"/meta/connect","clientId":"$","id":"3"}`)
-		polled := p.connect("3")
-		synctest.Wait()
-		w.srv.Session(s.ID).Disconnect()
-		w.srv.Session(p.id).Disconnect()
-		got := s.Read()
-		for len(got) < 2 {
-			got = append(got, s.Read()...)
-		}
-		for name, f := range map[string][]frame{"socket": got, "poll": <-polled} {
-			if len(f) != 2 || f[0]["channel"] != "/meta/disconnect" || f[0]["id"] != nil || f[1].At("advice", "reconnect") != "none" {
-				t.Errorf(`%s: got %v, want len(f) == 2, f[0]["channel"] == "/meta/disconnect", f[0]["id"] == nil, f[1].At("advice", "reconnect") == "none"`, name, f)
-			}
-		}
-		if w.srv.Sessions() != 0 {
-			t.Error("the sessions live on")
-		}
-	})
-}
-
 // spec:14.12
 func TestOverflowEndsTheSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
