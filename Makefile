@@ -108,6 +108,14 @@ bench-bayeux:
 bench-gms:
 	test/bench/run.sh $(FLAGS)
 
+# Floods beside a chat that goes on, in about three minutes; FLAGS="-only pages"
+# plays some of them, -scale 30 smaller ones.
+.PHONY: flood
+flood: web
+	@mkdir -p bin
+	go build -o bin/flood ./test/flood
+	bin/flood $(FLAGS)
+
 bench-sqlite:
 	go test -run '^$$' -bench . -benchtime 1x -timeout 30m ./internal/sqlite
 
