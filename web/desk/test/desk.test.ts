@@ -13,6 +13,7 @@ const opening = resumed([{ chat: info('A'), events: [joined(1), joined(2, me)] }
 /** A desk over a connection that the test plays. */
 function sit(store: Store) {
     const published: Command[] = [];
+    const replaced: string[] = [];
     let listener!: Listener;
     const desk = new Desk(agent(1), {
         store,
@@ -22,8 +23,9 @@ function sit(store: Store) {
         },
         serverTime: () => undefined,
         doubted: () => undefined,
+        replaced: (by) => void replaced.push(by.name),
     });
-    return { desk, listener, published, take: () => published.splice(0) };
+    return { desk, listener, published, replaced, take: () => published.splice(0) };
 }
 
 function memory(): Store {
@@ -154,4 +156,49 @@ test('lists that are null are empty', () => {
     });
     listener.delivered({ type: 'chat', chat: info('A'), events: null });
     expect(desk.state.value).toMatchObject({ agent: { chats: [], offers: [] }, waiting: [], link: { phase: 'up' } });
+});
+
+test('a refused resume is sent again without a cursor, and the next one after a success has one', () => {
+    const { listener, take } = sit(memory());
+    listener.linked('websocket');
+    const [first] = take();
+    listener.delivered({ type: 'reply', id: first!.id, ok: false, error: { code: 'invalid', message: '' } });
+    const again = take();
+    expect(again).toMatchObject([{ op: 'resume' }]);
+    expect(again[0]).not.toHaveProperty('cursor');
+    listener.delivered(opening);
+    listener.lost();
+    listener.linked('websocket');
+    expect(take()).toMatchObject([{ op: 'resume', cursor: { chats: { A: 2 } } }]);
+});
+
+test('chats that have ended are not in the cursor', () => {
+    const { listener, take } = sit(memory());
+    listener.linked('websocket');
+    const over = { chat: info('B', { phase: 'ended' as const }), events: [said(1, 'old')] };
+    listener.delivered({ ...opening, chats: [...opening.chats, over] });
+    take();
+    listener.lost();
+    listener.linked('websocket');
+    expect(take()).toMatchObject([{ op: 'resume', cursor: { chats: { A: 2 } } }]);
+});
+
+test('a desk never becomes that of another agent who has signed in in the same browser', () => {
+    const { desk, listener, replaced } = sit(memory());
+    listener.linked('websocket');
+    listener.delivered(opening);
+    const before = desk.state.value;
+    listener.delivered({ ...opening, agent: agent(1, { id: 8, name: 'Ben' }) });
+    expect(replaced).toEqual(['Ben']);
+    expect(desk.state.value).toBe(before);
+});
+
+test('a command that the connection refuses inside of a publish is told after it', () => {
+    const { desk, listener } = sit(memory());
+    listener.linked('websocket');
+    listener.delivered(opening);
+    desk.order({ op: 'say', chat: 'A', text: 'x' });
+    const { id } = desk.state.value.outbox[0]!;
+    listener.refused(id, 'It is too long.');
+    expect(desk.state.value.outbox).toMatchObject([{ id, status: 'failed', error: 'It is too long.' }]);
 });

@@ -38,7 +38,7 @@ test('notices of programs are told in words, and those that follow each other ar
 test('what is too much for a line is kept apart from it, whole', () => {
     const long = `${'x'.repeat(199)}😀 and more`;
     const [[both]] = told(joined(1), noticed(2, long, { purpose: 'cart', items: 2 })) as [[Fact]];
-    expect(both.text).toBe(`A notice from Maria: ${'x'.repeat(199)}…`);
+    expect(both.text).toBe(`A notice from Maria: ${'x'.repeat(199)}😀…`);
     expect(both.more).toBe(`${long}\n\n{\n  "purpose": "cart",\n  "items": 2\n}`);
     const [[plain]] = told(joined(1), noticed(2, 'y'.repeat(200))) as [[Fact]];
     expect(plain).toEqual({ index: 2, at: NOON + 2000, text: `A notice from Maria: ${'y'.repeat(200)}` });

@@ -15,7 +15,7 @@ function after(...messages: Message[]): State {
 }
 
 function order(id: string, what: Order): Message {
-    return { type: 'desk-ordered', pending: { id, at: 0, order: what, status: 'waiting' } };
+    return { type: 'desk-ordered', pending: { id, at: 0, order: what, status: 'waiting', attempts: 0 } };
 }
 
 function say(id: string, chat = 'A'): Message {
@@ -111,4 +111,36 @@ test('answers to unknown commands and unknown messages change nothing', () => {
     expect(reduce(state, { type: 'reply', id: 'nobody', ok: false })).toBe(state);
     expect(reduce(state, { type: 'toString' } as unknown as Message)).toBe(state);
     expect(reduce(state, { type: 'news' } as unknown as Message)).toBe(state);
+});
+
+test('a command that breaks the connection each time takes nothing along, and is given up', () => {
+    let state = after(say('poison', 'A'), say('good', 'B'));
+    const tried: string[][] = [];
+    for (let i = 0; i < 8; i++) {
+        const ready = ids(due(state));
+        tried.push(ready);
+        // What went out ahead of the poison arrives from the moment it is no longer in one message with it.
+        state = reduce(state, sent(...ready));
+        if (i >= 2) for (const id of ready) if (id !== 'poison') state = reduce(state, { type: 'reply', id, ok: true });
+        state = [lost, ...start].reduce<State>(reduce, state);
+    }
+    expect(tried.slice(0, 6)).toEqual([
+        ['poison', 'good'],
+        ['poison', 'good'],
+        ['poison'],
+        ['poison'],
+        ['poison'],
+        ['good'],
+    ]);
+    expect(state.outbox.find((one) => one.id === 'poison')).toMatchObject({
+        status: 'failed',
+        error: 'The connection broke each time it was sent.',
+    });
+    expect(due(state)).toEqual([]);
+});
+
+test('a line that cannot be sent says so and holds up no other', () => {
+    const state = after(say('a'), say('b'), { type: 'desk-refused', id: 'a', why: 'It is too long.' });
+    expect(state.outbox[0]).toMatchObject({ id: 'a', status: 'failed', error: 'It is too long.' });
+    expect(ids(due(state))).toEqual(['b']);
 });

@@ -35,7 +35,10 @@ test('a reload has no divider, and an answer takes it away', () => {
     expect(after(push(said(3, 'x'))).chats['A']!.away).toBeNull();
     const marked = after({ type: 'desk-lost', at: 0 }, resumed([{ chat: info('A'), events: [said(3, 'x')] }]));
     const order = { op: 'say', chat: 'A', text: 'hello' } as const;
-    const answered = reduce(marked, { type: 'desk-ordered', pending: { id: 'p', at: 0, order, status: 'waiting' } });
+    const answered = reduce(marked, {
+        type: 'desk-ordered',
+        pending: { id: 'p', at: 0, order, status: 'waiting', attempts: 0 },
+    });
     expect(answered.chats['A']!.away).toBeNull();
 });
 
@@ -82,7 +85,10 @@ test('a chat that this desk accepted is shown when it is there; one assigned els
     ];
     expect(after(...came).selected).toBe('A');
     const order = { op: 'accept', chat: 'B' } as const;
-    const accept: Message = { type: 'desk-ordered', pending: { id: 'p', at: 0, order, status: 'waiting' } };
+    const accept: Message = {
+        type: 'desk-ordered',
+        pending: { id: 'p', at: 0, order, status: 'waiting', attempts: 0 },
+    };
     expect(after(accept, ...came).selected).toBe('B');
     expect(after(accept, ...came.toReversed()).selected).toBe('B');
     expect(after(accept, ...came).order).toEqual(['A', 'B']);
@@ -119,7 +125,10 @@ test('chats kept over a reload are asked for once, and forgotten if they are gon
     const state = [resumed([])].reduce<State>(reduce, { ...empty, order: ['Z'] });
     expect(missing(state)).toEqual(['Z']);
     const order = { op: 'open', chat: 'Z' } as const;
-    const asked = reduce(state, { type: 'desk-ordered', pending: { id: 'o', at: 0, order, status: 'waiting' } });
+    const asked = reduce(state, {
+        type: 'desk-ordered',
+        pending: { id: 'o', at: 0, order, status: 'waiting', attempts: 0 },
+    });
     expect(missing(asked)).toEqual([]);
     expect(
         reduce(asked, { type: 'reply', id: 'o', ok: false, error: { code: 'not-found', message: '' } }).order,

@@ -1,6 +1,8 @@
 import { countdown, spoken, timer } from '@halley/shared/duration';
 import { freshId } from '@halley/shared/ids';
+import { composes } from '@halley/shared/keyboard';
 import { linkify } from '@halley/shared/linkify';
+import { bytesOf, firstOf } from '@halley/shared/text';
 import { expect, test } from 'vitest';
 
 test.each([
@@ -39,4 +41,19 @@ test('ids are 32 hexadecimal digits and differ', () => {
     const ids = Array.from({ length: 100 }, freshId);
     expect(new Set(ids).size).toBe(100);
     for (const id of ids) expect(id).toMatch(/^[0-9a-f]{32}$/);
+});
+
+test('a text is cut between code points and measured in bytes of UTF-8', () => {
+    expect(firstOf('ab😀c', 3)).toBe('ab😀');
+    expect(firstOf('😀😀', 1)).toBe('😀');
+    expect(firstOf('short', 100)).toBe('short');
+    expect(bytesOf('aé€😀')).toBe(1 + 2 + 3 + 4);
+});
+
+test.each([
+    [{ isComposing: false, keyCode: 13 }, false],
+    [{ isComposing: true, keyCode: 13 }, true],
+    [{ isComposing: false, keyCode: 229 }, true],
+])('a key of an input method: %j', (event, expected) => {
+    expect(composes(event)).toBe(expected);
 });

@@ -1,4 +1,5 @@
 import { CometD, type Message } from 'cometd';
+import { bytesOf } from '@halley/shared/text';
 import type { Command } from '../wire/command';
 
 /** What a connection tells. */
@@ -9,6 +10,8 @@ export interface Listener {
     lost(): void;
     /** Something of the desk's came in. */
     delivered(data: unknown): void;
+    /** A command cannot be sent, or was refused before it reached the desk's service; nothing else will be heard of it. */
+    refused(id: string, why: string): void;
     /** Any sign of life from the server. */
     heard(): void;
     /** A handshake or a connect was refused or failed: the sign-in may have lapsed. */
@@ -27,10 +30,21 @@ const LONGEST_PAUSE = 4_000;
 const SHAKEN_PAUSE = 1_000;
 const WATCH = 3_000;
 
+/** What the server takes in one message or body, in bytes, less some room for what Bayeux adds. */
+const LARGEST = 250_000;
+/** The error of a publish over a session that the server does not know any more; the client opens another one. */
+const UNKNOWN_SESSION = '402';
+
 /** Connects to the desk's Bayeux server at an absolute http address. */
 export function connect(url: string, listener: Listener): Connection {
     const cometd = new CometD();
-    cometd.configure({ url, logLevel: 'warn', maxBackoff: LONGEST_PAUSE, connectTimeout: 5_000 });
+    cometd.configure({
+        url,
+        logLevel: 'warn',
+        maxBackoff: LONGEST_PAUSE,
+        connectTimeout: 5_000,
+        maxSendBayeuxMessageSize: LARGEST,
+    });
     cometd.unregisterTransport('callback-polling');
     let broken = true;
     let open = true;
@@ -74,7 +88,8 @@ export function connect(url: string, listener: Listener): Connection {
         if (broken) linked();
     });
     on('/meta/publish', (message) => {
-        if (!message.successful) shaken();
+        if (message.successful) return;
+        if (message.error === undefined || message.error.startsWith(UNKNOWN_SESSION)) shaken();
     });
     on(CHANNEL, (message) => listener.delivered(message.data));
 
@@ -91,9 +106,17 @@ export function connect(url: string, listener: Listener): Connection {
     return {
         publish(commands) {
             if (cometd.isDisconnected()) return;
-            cometd.batch(() => {
-                for (const command of commands) cometd.publish(CHANNEL, command);
-            });
+            for (const batch of batches(commands, listener)) {
+                cometd.batch(() => {
+                    for (const command of batch) {
+                        cometd.publish(CHANNEL, command, (reply) => {
+                            const error = reply.successful ? undefined : reply.error;
+                            if (!open || error === undefined || error.startsWith(UNKNOWN_SESSION)) return;
+                            listener.refused(command.id, `The server refused it (${error}).`);
+                        });
+                    }
+                });
+            }
         },
         close() {
             open = false;
@@ -103,4 +126,24 @@ export function connect(url: string, listener: Listener): Connection {
             cometd.disconnect();
         },
     };
+}
+
+/** Splits commands into batches that the server takes, in their order. What is too large by itself is refused here. */
+function batches(commands: readonly Command[], listener: Listener): Command[][] {
+    const all: Command[][] = [];
+    let room = 0;
+    for (const command of commands) {
+        const size = bytesOf(JSON.stringify(command)) + 200;
+        if (size > LARGEST) {
+            listener.refused(command.id, 'It is too long.');
+            continue;
+        }
+        if (size > room) {
+            all.push([]);
+            room = LARGEST;
+        }
+        all.at(-1)!.push(command);
+        room -= size;
+    }
+    return all;
 }

@@ -1,13 +1,12 @@
 import { freshId } from '@halley/shared/ids';
 import type { Store } from '@halley/shared/storage';
 import { shallowRef, type ShallowRef } from 'vue';
-import { missing } from '../state/list';
-import { due, unsent } from '../state/outbox';
-import { reduce, type Message } from '../state/reduce';
+import { unsent } from '../state/outbox';
+import { step, type Effect, type Message } from '../state/reduce';
 import { cursorOf, empty, type State } from '../state/state';
-import type { Command, Order, Signal } from '../wire/command';
+import type { Order, Signal } from '../wire/command';
 import { readDelivery } from '../wire/delivery';
-import type { Account } from '../wire/shapes';
+import type { Account, Agent } from '../wire/shapes';
 import type { Connection, Listener } from './connection';
 import { readKept, writeKept } from './kept';
 
@@ -19,6 +18,8 @@ export interface Surroundings {
     serverTime(now: number): void;
     /** Told when the sign-in may have lapsed. */
     doubted(): void;
+    /** Told when another agent has signed in in this browser, so that the connection is theirs now. */
+    replaced(by: Agent): void;
 }
 
 const RESUME_PATIENCE = 6_000;
@@ -37,6 +38,8 @@ export class Desk {
     private readonly connection: Connection;
     private readonly released = new Set<ReturnType<typeof setTimeout>>();
     private patience: ReturnType<typeof setTimeout> | undefined;
+    private readonly inbox: Message[] = [];
+    private running = false;
     private open = true;
 
     constructor(account: Account, around: Surroundings) {
@@ -51,7 +54,8 @@ export class Desk {
             selected: kept.selected,
         });
         this.connection = around.connect({
-            linked: (transport) => this.linked(transport),
+            linked: (transport) => this.dispatch({ type: 'desk-linked', transport, at: Date.now() }),
+            refused: (id, why) => this.dispatch({ type: 'desk-refused', id, why }),
             lost: () => this.dispatch({ type: 'desk-lost', at: Date.now() }),
             delivered: (data) => this.delivered(data),
             heard: () => (this.heard.value = Date.now()),
@@ -61,7 +65,7 @@ export class Desk {
 
     /** Has something done, now or as soon as the connection allows, exactly once. */
     order(order: Order): void {
-        const pending = { id: freshId(), at: Date.now(), order, status: 'waiting' as const };
+        const pending = { id: freshId(), at: Date.now(), order, status: 'waiting' as const, attempts: 0 };
         this.dispatch({ type: 'desk-ordered', pending });
     }
 
@@ -75,17 +79,17 @@ export class Desk {
         this.dispatch({ type: 'desk-retried', id, fresh: freshId() });
     }
 
-    /** Changes the state by a message, and does what follows from it. */
+    /** Changes the state by a message and carries out its effects; those may bring further messages, which wait. */
     dispatch(message: Message): void {
         if (!this.open) return;
-        const before = this.state.value;
-        const after = reduce(before, message);
-        if (after === before) return;
-        this.state.value = after;
-        writeKept(this.around.store, this.account.id, after, before);
-        if (after.link.phase === 'resuming' && before.link.phase === 'up' && message.type === 'reply') this.resume();
-        this.releaseLater(after, before);
-        this.flush();
+        this.inbox.push(message);
+        if (this.running) return;
+        this.running = true;
+        try {
+            for (let next = this.inbox.shift(); next && this.open; next = this.inbox.shift()) this.handle(next);
+        } finally {
+            this.running = false;
+        }
     }
 
     /** Lets go of the connection and of every timer; the desk does nothing after this. */
@@ -96,9 +100,27 @@ export class Desk {
         this.connection.close();
     }
 
-    private linked(transport: string): void {
-        this.dispatch({ type: 'desk-linked', transport, at: Date.now() });
-        this.resume();
+    private handle(message: Message): void {
+        const before = this.state.value;
+        const { state, effects } = step(before, message);
+        if (state !== before) {
+            this.state.value = state;
+            writeKept(this.around.store, this.account.id, state, before);
+        }
+        for (const effect of effects) this.perform(effect);
+    }
+
+    private perform(effect: Effect): void {
+        switch (effect.do) {
+            case 'resume':
+                return this.resume();
+            case 'send':
+                return this.connection.publish(effect.commands.map(({ id, order }) => ({ ...order, id })));
+            case 'release':
+                return this.releaseLater(effect.id);
+            case 'open':
+                for (const chat of effect.chats) this.order({ op: 'open', chat });
+        }
     }
 
     private resume(): void {
@@ -106,39 +128,26 @@ export class Desk {
         this.patience = setTimeout(() => {
             if (this.state.value.link.phase === 'resuming') this.resume();
         }, RESUME_PATIENCE);
-        this.connection.publish([{ op: 'resume', id: freshId(), cursor: cursorOf(this.state.value) }]);
+        const id = freshId();
+        this.dispatch({ type: 'desk-resuming', id });
+        const state = this.state.value;
+        this.connection.publish([{ op: 'resume', id, ...(state.cursorless ? {} : { cursor: cursorOf(state) }) }]);
     }
 
     private delivered(data: unknown): void {
         const delivery = readDelivery(data);
         if (!delivery) return;
+        // The session's cookie is the browser's, not the tab's: somebody else may have signed in in another tab.
+        if ('agent' in delivery && delivery.agent.id !== this.account.id) return this.around.replaced(delivery.agent);
         if (delivery.type === 'resumed') this.around.serverTime(delivery.now);
         this.dispatch(delivery);
-        if (delivery.type === 'resumed') this.fetchMissing();
     }
 
-    /** The list of before a reload may hold closed chats, which a resume does not bring back. */
-    private fetchMissing(): void {
-        for (const chat of missing(this.state.value)) this.order({ op: 'open', chat });
-    }
-
-    private flush(): void {
-        const ready = due(this.state.value);
-        if (ready.length === 0) return;
-        const commands: Command[] = ready.map(({ id, order }) => ({ ...order, id }));
-        this.dispatch({ type: 'desk-sent', ids: commands.map((command) => command.id) });
-        this.connection.publish(commands);
-    }
-
-    private releaseLater(after: State, before: State): void {
-        if (after.outbox === before.outbox) return;
-        for (const { id, status } of after.outbox) {
-            if (status !== 'held' || before.outbox.some((one) => one.id === id && one.status === 'held')) continue;
-            const timer = setTimeout(() => {
-                this.released.delete(timer);
-                this.dispatch({ type: 'desk-released', id });
-            }, HELD_PAUSE);
-            this.released.add(timer);
-        }
+    private releaseLater(id: string): void {
+        const timer = setTimeout(() => {
+            this.released.delete(timer);
+            this.dispatch({ type: 'desk-released', id });
+        }, HELD_PAUSE);
+        this.released.add(timer);
     }
 }

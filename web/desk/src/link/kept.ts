@@ -18,7 +18,11 @@ export function readKept(store: Store, agent: number): Kept {
     const text = store.read(keyOf(agent));
     if (text === null) return nothing;
     try {
-        return { ...nothing, ...(JSON.parse(text) as Partial<Kept>) };
+        const kept = { ...nothing, ...(JSON.parse(text) as Partial<Kept>) };
+        return {
+            ...kept,
+            lines: kept.lines.map((line) => ({ ...line, status: line.status ?? 'waiting', attempts: 0 })),
+        };
     } catch {
         return nothing;
     }

@@ -1,4 +1,5 @@
 import { onBeforeUnmount, onMounted } from 'vue';
+import { composes } from '@halley/shared/keyboard';
 import { closed } from '../state/reading';
 import { writeFor, type Audience } from './audience';
 import type { DeskView } from './provide';
@@ -28,7 +29,7 @@ export const shortcuts: readonly Shortcut[] = [
 /** Listens for the desk's shortcuts while the page is there. Keys are told by their place, so Alt may write other signs. */
 export function useShortcuts(view: DeskView): void {
     const listen = (event: KeyboardEvent): void => {
-        if (event.isComposing || event.defaultPrevented) return;
+        if (composes(event) || event.defaultPrevented) return;
         if (pressed(view, event)) event.preventDefault();
     };
     onMounted(() => window.addEventListener('keydown', listen));

@@ -1,18 +1,16 @@
-/** Tells a chat that its agent types, with a preview, or has stopped. */
-export type Tell = (on: boolean, text: string) => void;
+/** Tells a chat that its agent types, or has stopped. */
+export type Tell = (on: boolean) => void;
 
-const PACE = 1_000;
+const PACE = 4_000;
 const QUIET = 5_000;
 
 /**
- * Turns keystrokes into signals: at most one a second while the agent types, the latest text always
- * among them, and one that says it is over after five seconds of quiet or when the field is empty.
+ * Turns keystrokes into signals: at most one every four seconds while the agent types, and one that says it is over after five seconds of quiet or when the field is empty.
  */
 export class TypingSignal {
     private readonly tell: Tell;
     private last = -PACE;
     private on = false;
-    private text = '';
     private later: ReturnType<typeof setTimeout> | undefined;
     private quiet: ReturnType<typeof setTimeout> | undefined;
 
@@ -22,7 +20,6 @@ export class TypingSignal {
 
     /** The field's text changed by the agent's hand. */
     typed(text: string): void {
-        this.text = text;
         if (text.trim() === '') return this.stop();
         clearTimeout(this.quiet);
         this.quiet = setTimeout(() => this.stop(), QUIET);
@@ -36,7 +33,7 @@ export class TypingSignal {
     stop(): void {
         const was = this.on;
         this.sent();
-        if (was) this.tell(false, '');
+        if (was) this.tell(false);
     }
 
     /** The line has gone out, which says by itself that the typing is over. */
@@ -52,6 +49,6 @@ export class TypingSignal {
         this.later = undefined;
         this.last = Date.now();
         this.on = true;
-        this.tell(true, this.text);
+        this.tell(true);
     }
 }

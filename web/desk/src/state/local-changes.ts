@@ -1,4 +1,5 @@
-import { unsent, withStatus, without } from './outbox';
+import { refused } from './incoming/reply';
+import { exhausted, unsent, withStatus, without } from './outbox';
 import type { Local } from './local';
 import { noticed } from './notices';
 import { closed } from './reading';
@@ -20,7 +21,7 @@ export const localChanges: { readonly [T in Local['type']]: (state: State, messa
     'desk-lost': (state, message) => ({
         ...state,
         link: { ...state.link, phase: 'down', since: state.link.phase === 'up' ? message.at : state.link.since },
-        outbox: unsent(state.outbox),
+        outbox: exhausted(unsent(state.outbox)),
         lost: state.lost ?? (state.agent ? cursorOf(state).chats : null),
     }),
     'desk-ordered': (state, { pending }) => ({
@@ -32,9 +33,13 @@ export const localChanges: { readonly [T in Local['type']]: (state: State, messa
     'desk-sent': (state, message) => ({
         ...state,
         outbox: state.outbox.map((pending) =>
-            pending.status === 'waiting' && message.ids.includes(pending.id) ? { ...pending, status: 'sent' } : pending,
+            pending.status === 'waiting' && message.ids.includes(pending.id)
+                ? { ...pending, status: 'sent', attempts: pending.attempts + 1 }
+                : pending,
         ),
     }),
+    'desk-resuming': (state, message) => ({ ...state, resume: message.id }),
+    'desk-refused': (state, message) => refused(state, message.id, message.why),
     'desk-released': (state, message) =>
         state.outbox.some((pending) => pending.id === message.id && pending.status === 'held')
             ? { ...state, outbox: withStatus(state.outbox, message.id, 'waiting') }
@@ -42,7 +47,13 @@ export const localChanges: { readonly [T in Local['type']]: (state: State, messa
     'desk-retried': (state, message) => {
         const failed = state.outbox.find((pending) => pending.id === message.id && pending.status === 'failed');
         if (!failed) return state;
-        const again = { id: message.fresh, at: failed.at, order: failed.order, status: 'waiting' as const };
+        const again = {
+            id: message.fresh,
+            at: failed.at,
+            order: failed.order,
+            status: 'waiting' as const,
+            attempts: 0,
+        };
         return { ...state, outbox: [...without(state.outbox, (pending) => pending === failed), again] };
     },
     'desk-discarded': (state, message) => ({

@@ -9,6 +9,10 @@ export type Local =
     | { readonly type: 'desk-ordered'; readonly pending: Pending }
     /** Commands have been handed to the connection. */
     | { readonly type: 'desk-sent'; readonly ids: readonly string[] }
+    /** A resume with this id goes out now. */
+    | { readonly type: 'desk-resuming'; readonly id: string }
+    /** The connection cannot carry a command, or the server refused to take it: it will never be answered. */
+    | { readonly type: 'desk-refused'; readonly id: string; readonly why: string }
     /** The pause before a refused command is sent again is over. */
     | { readonly type: 'desk-released'; readonly id: string }
     /** The agent wants a failed line sent again, which makes it a new command. */

@@ -1,3 +1,4 @@
+import { firstOf } from '@halley/shared/text';
 import type { ChatEvent, ProgramNotice } from '../wire/shapes';
 import type { Fact } from './rows';
 import type { Names } from './sentences';
@@ -26,7 +27,7 @@ export function shownAddress(event: ChatEvent): Pick<Fact, 'url'> {
     return event.type === 'pushed' ? { url: event.url } : {};
 }
 
-/** The beginning of a text, cut between signs. */
+/** The beginning of a text. */
 function clipped(text: string): string {
-    return text.length <= LINE ? text : `${text.slice(0, LINE).replace(/[\uD800-\uDBFF]$/, '')}…`;
+    return text.length <= LINE ? text : `${firstOf(text, LINE)}…`;
 }

@@ -22,7 +22,16 @@ export function withStatus(
     error?: string,
 ): readonly Pending[] {
     return outbox.map((pending) =>
-        pending.id === id ? { id, at: pending.at, order: pending.order, status, ...(error ? { error } : {}) } : pending,
+        pending.id === id
+            ? {
+                  id,
+                  at: pending.at,
+                  order: pending.order,
+                  status,
+                  attempts: pending.attempts,
+                  ...(error ? { error } : {}),
+              }
+            : pending,
     );
 }
 
@@ -34,20 +43,46 @@ export function unsent(outbox: readonly Pending[]): readonly Pending[] {
         : outbox;
 }
 
+/** How often a command is sent over connections that break before it is given up. */
+const MOST_ATTEMPTS = 5;
+
+/** After this many attempts a command is suspected of breaking the connection. */
+const SUSPICIOUS = 2;
+
+const BROKE = 'The connection broke each time it was sent.';
+
+/** Gives up commands that went out often enough without ever being answered. */
+export function exhausted(outbox: readonly Pending[]): readonly Pending[] {
+    const over = (pending: Pending): boolean => pending.status === 'waiting' && pending.attempts >= MOST_ATTEMPTS;
+    return outbox.some(over)
+        ? outbox.map((pending) => (over(pending) ? { ...pending, status: 'failed', error: BROKE } : pending))
+        : outbox;
+}
+
 /**
  * The commands to send now: none while the connection has not resumed, and none of a chat of which
- * an earlier one is held back, so that lines arrive in the order they were written.
+ * an earlier one is held back, so that lines arrive in the order they were written. Of commands whose
+ * sending was followed by a loss time and again one goes at a time, after the others, so that what
+ * breaks the connection takes nothing else along.
  */
 export function due(state: State): Pending[] {
     if (state.link.phase !== 'up') return [];
     const blocked = new Set<string>();
     const ready: Pending[] = [];
+    const suspects = state.outbox.filter((one) => one.status === 'sent' && one.attempts > SUSPICIOUS);
+    let suspect: Pending | undefined = suspects[0];
+    const free = suspect === undefined;
     for (const pending of state.outbox) {
         const chat = 'chat' in pending.order ? pending.order.chat : '';
         if (pending.status === 'held') blocked.add(chat);
-        if (pending.status === 'waiting' && !blocked.has(chat)) ready.push(pending);
+        if (pending.status !== 'waiting' || blocked.has(chat)) continue;
+        if (pending.attempts < SUSPICIOUS) ready.push(pending);
+        else {
+            suspect ??= pending;
+            blocked.add(chat);
+        }
     }
-    return ready;
+    return free && suspect ? [...ready, suspect] : ready;
 }
 
 /** The agent's lines of a chat that are not in its transcript yet. */

@@ -38,6 +38,8 @@ export interface Pending {
     readonly order: Order;
     readonly status: 'waiting' | 'sent' | 'held' | 'acked' | 'failed';
     readonly error?: string;
+    /** How often it was handed to the connection. */
+    readonly attempts: number;
 }
 
 /**
@@ -69,6 +71,10 @@ export interface State {
     readonly done: readonly string[];
     readonly waiting: readonly Waiting[];
     readonly outbox: readonly Pending[];
+    /** The id of the resume that is on its way. */
+    readonly resume: string | null;
+    /** The server refused the cursor: resumes carry none until one has succeeded. */
+    readonly cursorless: boolean;
     /** The last indexes of the chats when the connection was lost, until it is back. */
     readonly lost: Readonly<Record<string, number>> | null;
     readonly selected: string | null;
@@ -87,16 +93,22 @@ export const empty: State = {
     done: [],
     waiting: [],
     outbox: [],
+    resume: null,
+    cursorless: false,
     lost: null,
     selected: null,
     accepting: null,
     notices: [],
 };
 
-/** The cursor that a resume carries. */
+/** The cursor that a resume carries. Chats that have ended are left out: nothing comes after an end. */
 export function cursorOf(state: State): Cursor {
     return {
         own: state.own,
-        chats: Object.fromEntries(Object.values(state.chats).map((chat) => [chat.info.id, chat.last])),
+        chats: Object.fromEntries(
+            Object.values(state.chats)
+                .filter((chat) => chat.info.phase !== 'ended')
+                .map((chat) => [chat.info.id, chat.last]),
+        ),
     };
 }

@@ -60,6 +60,8 @@ export interface ChatInfo {
     readonly ended?: number;
     readonly away?: boolean;
     readonly agents?: readonly number[];
+    /** When the visitor left a chat that stays, so that an agent may read it. */
+    readonly abandoned?: number;
 }
 
 export interface Waiting {
@@ -71,6 +73,8 @@ export interface Waiting {
     readonly since: number;
     /** The agent it is on offer to now, 0 for none. */
     readonly offered: number;
+    /** When the visitor left a chat that stays, so that an agent may read it. */
+    readonly abandoned?: number;
 }
 
 /** A participant as an event names it. Staff is the agent's id and missing for a visitor. */

@@ -12,6 +12,7 @@ export function reply(state: State, message: Reply): State {
         const phase = state.link.phase === 'down' ? 'down' : 'resuming';
         return { ...state, link: { ...state.link, phase }, outbox: unsent(state.outbox) };
     }
+    if (code !== '' && message.id === state.resume) return { ...state, cursorless: true };
     if (!pending) return state;
     if (code === 'unavailable') return { ...state, outbox: withStatus(state.outbox, pending.id, 'held') };
     return code === '' ? succeeded(state, pending) : failed(state, pending, code);
@@ -24,8 +25,17 @@ function succeeded(state: State, pending: Pending): State {
 }
 
 function failed(state: State, pending: Pending, code: string): State {
+    return refusedWith(state, pending, explain(code));
+}
+
+/** Says that a command will never be carried out, and why; nothing if the desk does not wait for it. */
+export function refused(state: State, id: string, why: string): State {
+    const pending = state.outbox.find((one) => one.id === id);
+    return pending ? refusedWith(state, pending, why) : state;
+}
+
+function refusedWith(state: State, pending: Pending, error: string): State {
     const order = pending.order;
-    const error = explain(code);
     if (order.op === 'say' && state.chats[order.chat]) {
         return { ...state, outbox: withStatus(state.outbox, pending.id, 'failed', error) };
     }

@@ -26,6 +26,8 @@ export function resumed(state: State, message: Resumed): State {
         outbox,
         waiting: message.waiting,
         lost: null,
+        resume: null,
+        cursorless: false,
     };
     return listed(
         now,
