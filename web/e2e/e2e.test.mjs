@@ -16,6 +16,7 @@ import { files } from './scenarios/files.mjs';
 import { fromFile } from './scenarios/from-file.mjs';
 import { kill } from './scenarios/kill.mjs';
 import { leaks } from './scenarios/leaks.mjs';
+import { limits } from './scenarios/limits.mjs';
 import { offer } from './scenarios/offer.mjs';
 import { outage } from './scenarios/outage.mjs';
 import { picture } from './scenarios/picture.mjs';
@@ -28,7 +29,7 @@ const SCENARIO_TIME = 600_000;
 
 // Scenarios that last are idle most of the time, so many run at once beside a few that are busy.
 const lasting = [outage, kill].flat();
-const busy = [restore, offer, reload, ending, fromFile, conversation, files, access, aside, leaks].flat();
+const busy = [restore, offer, reload, ending, fromFile, conversation, files, access, aside, leaks, limits].flat();
 
 for (const missing of [missingBinary(), existsSync(CHROMIUM) ? '' : noChromium()]) {
     if (!missing) continue;

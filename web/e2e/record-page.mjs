@@ -32,7 +32,7 @@ async function chat(websocket) {
     await vera.say('A second line.');
     await vera.sees('echo: A second line.');
     await vera.isSettled();
-    await vera.part('end').click();
+    await vera.end();
     await until('the chat is over', async () => (await vera.part('composer').count()) === 0);
     await context.close();
 }

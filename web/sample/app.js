@@ -9,6 +9,14 @@
     const STORE = 'halley-sample';
     const TOAST_TIME = 5000;
     const TYPING_TIME = 12000;
+    const MOST_TOASTS = 2;
+
+    // What the server takes in a message, in bytes of UTF-8, and how near to it the page counts down.
+    const MOST_BYTES = 16384;
+    const NEAR = 1000;
+
+    // The longest preview that is sent while the visitor types, in code points.
+    const PREVIEW = 1000;
 
     if (!window.Vue || !window.org || !window.org.cometd) {
         const root = document.getElementById('app');
@@ -43,12 +51,22 @@
         }
     };
 
+    // A link must not make this page show what some other server sends, so an address in it counts only where the page
+    // is tried out: from the file system and on this computer.
+    function serverFrom(given, served) {
+        const local = ['localhost', '127.0.0.1', '[::1]'].includes(window.location.hostname);
+        if (!given || (served && !local && new URL(given, window.location).origin !== window.location.origin)) {
+            return '';
+        }
+        return given;
+    }
+
     function initialForm() {
         const query = new URLSearchParams(window.location.search);
         const served = window.location.protocol === 'http:' || window.location.protocol === 'https:';
         const origin = served ? window.location.origin : 'http://127.0.0.1:8080';
         return {
-            url: query.get('url') || origin + '/genesys/cometd',
+            url: serverFrom(query.get('url'), served) || origin + '/genesys/cometd',
             service: query.get('service') || 'customer-support',
             nickname: query.get('nickname') || '',
             subject: query.get('subject') || '',
@@ -62,6 +80,7 @@
         open: 'Connected',
         lost: 'Reconnecting, your messages are safe',
         offline: 'The chat server is offline, your messages are safe',
+        displaced: 'This chat is open in another window',
         ended: 'Chat ended'
     };
 
@@ -80,6 +99,7 @@
                 pending: [],
                 draft: '',
                 typist: '',
+                ending: false,
                 toasts: [],
                 advices: []
             };
@@ -88,6 +108,18 @@
         computed: {
             active() {
                 return this.state !== 'idle' && this.state !== 'ended';
+            },
+
+            left() {
+                return MOST_BYTES - new window.TextEncoder().encode(this.draft.trim()).length;
+            },
+
+            limitText() {
+                return this.left < 0 ? 'Too long by ' + -this.left : this.left + ' left';
+            },
+
+            nearLimit() {
+                return this.left < NEAR;
             },
 
             statusText() {
@@ -115,7 +147,7 @@
                 this.pending = [];
                 this.advices = [];
                 visitor = new halley.Visitor(settings, stored, this.pageFor(settings), refusedKeys);
-                typing = new halley.Typing((operation, preview) => visitor.typing(operation, preview));
+                typing = new halley.Typing((operation, preview) => visitor.typing(operation, Array.from(preview).slice(0, PREVIEW).join('')));
                 this.pending = visitor.outbox.messages.slice();
                 visitor.start();
                 this.$nextTick(() => this.$refs.composer && this.$refs.composer.focus());
@@ -123,6 +155,9 @@
 
             send() {
                 const text = this.draft.trim();
+                if (this.left < 0) {
+                    return;
+                }
                 if (text !== '') {
                     typing.forget();
                     this.draft = '';
@@ -132,7 +167,8 @@
             },
 
             enter(event) {
-                if (!event.shiftKey && !event.isComposing) {
+                // Safari marks the Enter that confirms an input method's text with the key code 229 alone.
+                if (!event.shiftKey && !event.isComposing && event.keyCode !== 229) {
                     event.preventDefault();
                     this.send();
                 }
@@ -142,7 +178,30 @@
                 typing.changed(this.draft);
             },
 
+            retry(id) {
+                visitor.retry(id);
+            },
+
+            discard(id) {
+                visitor.discard(id);
+            },
+
+            listen() {
+                visitor.listen();
+            },
+
+            askToEnd() {
+                this.ending = true;
+                this.$nextTick(() => this.$refs.keep.focus());
+            },
+
+            keepChat() {
+                this.ending = false;
+                this.$nextTick(() => this.$refs.composer && this.$refs.composer.focus());
+            },
+
             endChat() {
+                this.ending = false;
                 typing.forget();
                 visitor.end();
             },
@@ -154,6 +213,7 @@
             toast(text, mood) {
                 const toast = {id: Symbol('toast'), text: text, mood: mood || 'plain'};
                 this.toasts.push(toast);
+                this.toasts = this.toasts.slice(-MOST_TOASTS);
                 window.setTimeout(() => {
                     this.toasts = this.toasts.filter((one) => one.id !== toast.id);
                 }, TOAST_TIME);

@@ -15,6 +15,9 @@ window.Halley = window.Halley || {};
     // Milliseconds until the connection is made again after the server closed it.
     const AGAIN = 3000;
 
+    // The longest message in bytes, as the server takes it. CometD's own default is far less than what a visitor may write.
+    const LARGEST = 250000;
+
     class Connection {
         /*
          * settings: {url, websocket}. channel: where requests go to and notifications come from.
@@ -34,7 +37,10 @@ window.Halley = window.Halley || {};
 
         open() {
             const cometd = this.cometd = new window.org.cometd.CometD('halley-sample');
-            cometd.configure({url: this.settings.url, connectTimeout: 5000, backoffIncrement: 1000, maxBackoff: 5000});
+            cometd.configure({
+                url: this.settings.url, connectTimeout: 5000, backoffIncrement: 1000, maxBackoff: 5000,
+                maxSendBayeuxMessageSize: LARGEST
+            });
             cometd.unregisterTransport('callback-polling');
             if (!this.settings.websocket) {
                 cometd.unregisterTransport('websocket');

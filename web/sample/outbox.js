@@ -7,6 +7,9 @@ window.Halley = window.Halley || {};
 (function (halley) {
     'use strict';
 
+    // After this many attempts without an answer a message is given up, so that none is sent for ever.
+    const MOST_ATTEMPTS = 5;
+
     class Outbox {
         /* messages: what an earlier page left, or []. changed: called after every change. */
         constructor(messages, changed) {
@@ -16,10 +19,29 @@ window.Halley = window.Halley || {};
         }
 
         add(text) {
-            const message = {id: uniqueId(), text: text, accepted: false, failed: false};
+            const message = {id: uniqueId(), text: text, accepted: false, failed: false, attempts: 0};
             this.messages.push(message);
             this.changed(this.messages);
             return message;
+        }
+
+        /* Counts an attempt to send a message; false if there have been enough, and the message has failed. */
+        attempt(message) {
+            message.attempts = (message.attempts || 0) + 1;
+            if (message.attempts <= MOST_ATTEMPTS) {
+                return true;
+            }
+            message.failed = true;
+            this.changed(this.messages);
+            return false;
+        }
+
+        /* The visitor does not want a failed message any more; returns it. */
+        discard(id) {
+            const at = this.messages.findIndex((one) => one.id === id && one.failed);
+            const found = at < 0 ? undefined : this.messages.splice(at, 1)[0];
+            this.changed(this.messages);
+            return found;
         }
 
         /* The messages to send again once the chat is restored. */

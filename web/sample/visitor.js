@@ -13,6 +13,9 @@ window.Halley = window.Halley || {};
     const UNANSWERED = 10000;
     const REPEAT = 3000;
 
+    // With this key in its user data an empty notification says that another session listens to the chat now.
+    const DISPLACED = 'halley-displaced';
+
     class Visitor {
         /*
          * settings: {url, service, nickname, subject, websocket}.
@@ -54,6 +57,25 @@ window.Halley = window.Halley || {};
             }
         }
 
+        /* Sends a failed message anew, or forgets it. */
+        retry(id) {
+            const message = this.outbox.discard(id);
+            if (message) {
+                this.say(message.text);
+            }
+        }
+
+        discard(id) {
+            this.outbox.discard(id);
+        }
+
+        /* This page wants to listen again, after another one took the chat over. */
+        listen() {
+            if (this.connection.connected) {
+                this.bind();
+            }
+        }
+
         typing(operation, preview) {
             if (this.ready) {
                 this.publish(operation, {message: preview});
@@ -69,6 +91,9 @@ window.Halley = window.Halley || {};
         }
 
         send(message) {
+            if (!this.outbox.attempt(message)) {
+                return;
+            }
             this.publish('sendMessage', {
                 message: message.text,
                 eventAttributes: {'halley-id': message.id}
@@ -215,6 +240,10 @@ window.Halley = window.Halley || {};
             if (response.statusCode === 2) {
                 const advices = (response.errors || []).map((error) => String(error.advice || error.code));
                 this.refuse(advices, response.chatEnded === true);
+                return;
+            }
+            if ((response.userData || {})[DISPLACED] === 'true') {
+                this.page.status('displaced');
                 return;
             }
             this.secureKey = response.secureKey || this.secureKey;

@@ -61,6 +61,12 @@ export class Visitor {
         await this.part('composer').press('Enter');
     }
 
+    /** Ends the chat, and says yes to the question. */
+    async end() {
+        await this.part('end').click();
+        await this.part('end-confirm').click();
+    }
+
     /** Every acknowledged line of the page, from top to bottom: {index, from, text}. */
     lines() {
         return this.part('message').evaluateAll((rows) =>

@@ -136,6 +136,9 @@ async function sampleByKeyboard(stage) {
     await vera.sees('echo: by keyboard');
     await tabTo(vera, 'end');
     await keys.press('Enter');
+    await hasFocus(vera, 'end-cancel');
+    await keys.press('Tab');
+    await keys.press('Enter');
     await vera.hasStatus('Chat ended');
     await hasFocus(vera, 'start');
 }

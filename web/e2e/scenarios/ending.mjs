@@ -32,7 +32,7 @@ async function isOver({ server, anna, vera, chat }) {
 
 async function byTheVisitor(stage) {
     const scene = await twoInChat(stage);
-    await scene.vera.part('end').click();
+    await scene.vera.end();
     await scene.anna.sees('Vera left');
     await isOver(scene);
 

@@ -31,7 +31,7 @@ async function fromTheFileSystem(stage, websocket) {
     await vera.sees('Still there?');
     await anna.isSettled();
     await assertSame(server, vera, anna, chat);
-    await vera.part('end').click();
+    await vera.end();
     await vera.hasStatus('Chat ended');
     await anna.seesEnd();
 }
