@@ -136,7 +136,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	if a.push, err = a.pushing(); err != nil {
 		return nil, err
 	}
-	a.directory = staff.NewDirectory(a.store, staff.Options{Logger: a.log, Key: key})
+	a.directory = staff.NewDirectory(a.store, staff.Options{Logger: a.log, Key: key, Audit: a.audit})
 	if err := a.directory.Refresh(ctx); err != nil {
 		return nil, err
 	}

@@ -25,7 +25,7 @@ type Kind string
 const (
 	SignedIn        Kind = "signed-in"        // Actor, Address
 	SignInRefused   Kind = "sign-in-refused"  // Account if the login is that of one, Address, Detail: why; Count if several
-	SignedOut       Kind = "signed-out"       // Actor, Address
+	SignedOut       Kind = "signed-out"       // Actor
 	AccountAdded    Kind = "account-added"    // Account, Detail: role and capacity
 	AccountChanged  Kind = "account-changed"  // Account, Detail: which fields
 	AccountDisabled Kind = "account-disabled" // Account

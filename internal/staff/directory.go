@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/halley-chat/halley/internal/audit"
 	"github.com/halley-chat/halley/internal/chat"
 	"github.com/halley-chat/halley/internal/ratelimit"
 )
@@ -32,6 +33,9 @@ type Options struct {
 	// Key is the secret behind [Directory.Browser]; without one no browser is
 	// known again after a restart.
 	Key []byte
+	// Audit is told of sign-ins, refused ones and sign-outs; nil means
+	// [audit.Discard].
+	Audit audit.Recorder
 	// Logger hears of failures that nobody else is told of; nil means
 	// [slog.Default].
 	Logger *slog.Logger
@@ -45,6 +49,7 @@ type Directory struct {
 	store    Store
 	hash     *hasher
 	lifetime time.Duration
+	audit    audit.Recorder
 	log      *slog.Logger
 	limit    *ratelimit.Limiter // of failed sign-ins
 	key      []byte
@@ -77,6 +82,9 @@ func NewDirectory(store Store, o Options) *Directory {
 	}
 	if len(d.key) == 0 {
 		d.key = []byte(rand.Text())
+	}
+	if d.audit = o.Audit; d.audit == nil {
+		d.audit = audit.Discard{}
 	}
 	if d.log == nil {
 		d.log = slog.Default()

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/halley-chat/halley/internal/audit"
 )
 
 // DefaultLifetime is how long a browser stays signed in, whatever it does
@@ -35,6 +37,45 @@ type SignedIn struct {
 // keeps; it is not stored. It fails with [ErrCredentials], [ErrBusy] or a
 // [*TooManyError].
 func (d *Directory) SignIn(ctx context.Context, at Attempt) (token string, who SignedIn, err error) {
+	token, who, err = d.signIn(ctx, at)
+	if e, ok := d.outcome(at, who, err); ok {
+		d.audit.Record(e)
+	}
+	return token, who, err
+}
+
+// outcome is what the audit log keeps of an attempt to sign in; ok is false if
+// the attempt failed for a reason of the server's own.
+func (d *Directory) outcome(at Attempt, who SignedIn, err error) (e audit.Event, ok bool) {
+	e.Address = at.Address
+	var tooMany *TooManyError
+	switch {
+	case err == nil:
+		e.Kind, e.Actor = audit.SignedIn, who.Account.ID
+		return e, true
+	case errors.Is(err, ErrCredentials):
+		e.Detail = "wrong login or password"
+	case errors.As(err, &tooMany):
+		e.Detail = "too many attempts"
+	case errors.Is(err, ErrBusy):
+		e.Detail = "too many sign-ins at once"
+	default:
+		return e, false
+	}
+	e.Kind = audit.SignInRefused
+	login := FoldLogin(at.Login)
+	for _, a := range d.Accounts() {
+		if a.Login != login {
+			continue
+		}
+		if e.Account = a.ID; a.Disabled {
+			e.Detail = "the account is disabled"
+		}
+	}
+	return e, true
+}
+
+func (d *Directory) signIn(ctx context.Context, at Attempt) (token string, who SignedIn, err error) {
 	at.Login = FoldLogin(at.Login)
 	if len(at.Login) > MaxLogin {
 		at.Login = at.Login[:MaxLogin] + "…" // no login is that long; all of them count as one
@@ -160,6 +201,7 @@ func (d *Directory) SignOut(ctx context.Context, who SignedIn) (last bool, err e
 	if err := d.store.DeleteSession(ctx, who.Session); err != nil {
 		return false, fmt.Errorf("staff: forget the session: %w", err)
 	}
+	d.audit.Record(audit.Event{Kind: audit.SignedOut, Actor: who.Account.ID})
 	n, err := d.store.LiveSessions(ctx, who.Account.ID, time.Now())
 	if err != nil {
 		return false, fmt.Errorf("staff: count the sessions: %w", err)
