@@ -22,6 +22,7 @@ const burst = 5
 // opens and calls are the rates that a service has for new chats of one
 // network and for the operations of one chat.
 func (s Service) opens() ratelimit.Limit { return ratelimit.Per(s.NewChatsPerMinute, time.Minute) }
+
 func (s Service) calls() ratelimit.Limit {
 	return ratelimit.Per(s.OperationsPerSecond*burst, burst*time.Second)
 }

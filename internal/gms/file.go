@@ -20,17 +20,8 @@ import (
 // NotifyPath is the address at which clients of CometD exchange files.
 const NotifyPath = "/genesys/2/chat-ntf"
 
-const (
-	// uploadWithin is how long a form with a file may take to arrive.
-	uploadWithin = 2 * time.Minute
-	// downloadWithin is how long a file may take to leave.
-	downloadWithin = 10 * time.Minute
-	// maxUnauthenticated is how many files may be on their way in at once before their
-	// key has come.
-	maxUnauthenticated = 16
-	// maxTail is how much may follow the end of a form, in bytes.
-	maxTail = 4 << 10
-)
+// maxTail is how much may follow the end of a form, in bytes.
+const maxTail = 4 << 10
 
 // fileCall is one call about a file, carried out by one goroutine.
 type fileCall struct {
@@ -41,12 +32,10 @@ type fileCall struct {
 	file  string // the file's id, as it came
 	form  *media.Form
 	owned chat.ID // the chat, once the key has been looked at
-	// What is given back in the end: the file is one of those that came before
-	// their key, it is one of the chat's that are on their way in, and the
-	// visitor who polls is there because of this call.
-	unauthenticated bool
-	uploadOf        chat.ID
-	poller          *poller
+	// What is given back in the end: the slot of the file, nil if it has none,
+	// and the presence of a visitor who polls.
+	releaseSlot func()
+	poller      *poller
 }
 
 const (
@@ -154,7 +143,7 @@ func (c *fileCall) receive() error {
 	r := c.rest.r
 	deadline := http.NewResponseController(c.rest.w).SetReadDeadline
 	body := r.Body
-	r.Body = pacedBody{body, c.pace(deadline, uploadStall, uploadWithin)}
+	r.Body = pacedBody{body, c.readPace()}
 	defer func() {
 		r.Body = body
 		_ = deadline(time.Time{}) // looking at the file and sending one may take longer
@@ -209,11 +198,8 @@ func (c *fileCall) limitUpload(before, query url.Values) (int64, error) {
 		return 0, errForm
 	}
 	if c.request.text(keyField) == "" {
-		select {
-		case c.edge.unauthenticated <- struct{}{}:
-			c.unauthenticated = true
-		default:
-			return 0, media.ErrBusy
+		if err := c.acquireSlot(0); err != nil {
+			return 0, err
 		}
 		var most int64
 		for _, s := range c.edge.o.Services {
@@ -235,7 +221,7 @@ func (c *fileCall) limitUpload(before, query url.Values) (int64, error) {
 	if err := fileRefusal(policy.Admit(chat.UseOf(sum.Files, true), true, len(sum.Agents) > 0, 0)); err != nil {
 		return 0, err
 	}
-	if err := c.acquireUpload(sum.Chat); err != nil {
+	if err := c.acquireSlot(sum.Chat); err != nil {
 		return 0, err
 	}
 	return policy.MaxFileSize, c.keepAlive(ctx, sum)

@@ -373,10 +373,12 @@ func TestFilesAtOnce(t *testing.T) {
 		f, _ := h.fileClient("files")
 		var work sync.WaitGroup
 		var taken, refused atomic.Int64
-		for range 6 {
+		for i := range 6 {
 			work.Go(func() {
 				w := httptest.NewRecorder()
-				h.edge.Notify().ServeHTTP(w, uploadForm(NotifyPath, note("hello"), field{name: "secureKey", value: f.key}))
+				r := uploadForm(NotifyPath, note("hello"), field{name: "secureKey", value: f.key})
+				r.RemoteAddr = fmt.Sprintf("192.0.2.%d:1", 10+i) // one address may send fewer at once
+				h.edge.Notify().ServeHTTP(w, r)
 				switch {
 				case w.Code == 200:
 					taken.Add(1)
@@ -433,34 +435,26 @@ func TestFilesSpeakTheVisitorsLanguage(t *testing.T) {
 }
 
 // Whoever sends files and no key cannot keep those out who send the key first.
-func TestStrangersDoNotBlockFiles(t *testing.T) {
+func TestUploadsWithoutAKeyBlockNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t)
 		f, _ := h.fileClient("files")
-		head := "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\n"
-		other := func(body io.Reader) *http.Request {
-			r := httptest.NewRequest("POST", NotifyPath, io.MultiReader(strings.NewReader(head), body))
-			r.Header.Set("Content-Type", "multipart/form-data; boundary=b")
-			return r
-		}
-		var work sync.WaitGroup
-		var open []io.Closer
-		for range maxUnauthenticated {
-			r, w := io.Pipe()
-			open = append(open, w)
-			work.Go(func() { h.edge.Notify().ServeHTTP(httptest.NewRecorder(), other(r)) })
+		held := &heldUploads{h: h}
+		for i := range maxUnauthenticated / maxUnauthenticatedOfSource {
+			for range maxUnauthenticatedOfSource + 1 { // one of them is refused
+				held.hold(fmt.Sprint("192.0.2.", 10+i), NotifyPath, note("hello"))
+			}
 		}
 		synctest.Wait()
-		if n := f.send(other(strings.NewReader("x\r\n--b--"))); n["errors"] == nil {
-			t.Errorf("one more other: %v", n)
-		} else if code, advice := refusalOf(n); code != 249 || advice != verdicts[chat.Unavailable].Advice {
-			t.Errorf("one more other: %v %q", code, advice)
+		if n := h.files.Staged(); n != maxUnauthenticated {
+			t.Errorf("files without a key on their way: got %d, want %d", n, maxUnauthenticated)
+		}
+		n := f.send(uploadForm(NotifyPath, note("hello"), field{name: "secureKey", value: f.key}))
+		if code, advice := refusalOf(n); code != codeRefused || advice != verdicts[chat.Unavailable].Advice {
+			t.Errorf("one more whose key comes after it: got %v, want %d %q", n, codeRefused, verdicts[chat.Unavailable].Advice)
 		}
 		fileID(t, f.ntf("", note("hello")))
-		for _, w := range open {
-			_ = w.Close()
-		}
-		work.Wait()
+		held.end()
 		fileID(t, f.send(uploadForm(NotifyPath, note("hello"), field{name: "secureKey", value: f.key})))
 	})
 }

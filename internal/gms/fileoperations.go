@@ -165,7 +165,7 @@ func (c *fileCall) download(ctx context.Context, sum chat.Summary, _ *media.Poli
 	}
 	defer func() { _ = body.Close() }() // it was only read
 	deadline := http.NewResponseController(c.rest.w).SetWriteDeadline
-	httpx.Attachment(pacedWriter{c.rest.w, c.pace(deadline, downloadStall, downloadWithin)}, f.Name, f.Type, f.Size, body)
+	httpx.Attachment(pacedWriter{c.rest.w, c.writePace()}, f.Name, f.Type, f.Size, body)
 	_ = deadline(time.Time{}) // the connection may be used again
 	return nil
 }

@@ -61,7 +61,7 @@ type Stats struct {
 	WrongKeys      atomic.Int64 // keys that were not made here, or not for that chat
 	Refused        atomic.Int64 // operations answered with a statusCode other than 0
 	Limited        atomic.Int64 // those among them that were more than a service's rates allow
-	TooManyUploads atomic.Int64 // files that were refused because too many of their chat were on their way in
+	TooManyUploads atomic.Int64 // files that were refused because too many were on their way in
 	NoDevice       atomic.Int64 // subscriptions that were not taken, because nobody here can tell such a device
 }
 
@@ -69,14 +69,14 @@ type Stats struct {
 // everything below; [Edge.REST] is the one for the paths below [RESTPath].
 type Edge struct {
 	// Static after construction.
-	o               Options
-	bayeux          *bayeux.Server
-	node            string // what the names of this process's channels begin with
-	stats           Stats
-	board           *engine.Watch
-	opens           *ratelimit.Limiter // of new chats, by service and network
-	calls           *ratelimit.Limiter // of operations, by chat
-	unauthenticated chan struct{}      // one token for each file whose key has not come yet
+	o       Options
+	bayeux  *bayeux.Server
+	node    string // what the names of this process's channels begin with
+	stats   Stats
+	board   *engine.Watch
+	opens   *ratelimit.Limiter // of new chats, by service and network
+	calls   *ratelimit.Limiter // of operations, by chat
+	uploads *uploadSlots
 
 	draining atomic.Bool
 
@@ -85,7 +85,6 @@ type Edge struct {
 	bindings map[string]*binding // by channel
 	pollers  map[string]*poller  // by channel
 	polled   map[chat.ID]*poller // by chat
-	uploads  map[chat.ID]int     // how many files of a chat's visitor are on their way in
 	closed   bool
 
 	unbinding sync.WaitGroup
@@ -103,9 +102,8 @@ func New(o Options) *Edge {
 		o.RESTPatience = 2500 * time.Millisecond
 	}
 	e := &Edge{
-		o: o, node: rand.Text()[:10] + ".", opens: ratelimit.New(maxBuckets), calls: ratelimit.New(maxBuckets), unauthenticated: make(chan struct{}, maxUnauthenticated),
+		o: o, node: rand.Text()[:10] + ".", opens: ratelimit.New(maxBuckets), calls: ratelimit.New(maxBuckets), uploads: newUploadSlots(),
 		bindings: make(map[string]*binding), pollers: make(map[string]*poller), polled: make(map[chat.ID]*poller),
-		uploads: make(map[chat.ID]int),
 	}
 	no := &bayeux.Error{Code: 403, Args: "denied_by_security_policy", Text: "denied"}
 	refuse := func(context.Context, *bayeux.Session, string) error { return no }

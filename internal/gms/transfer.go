@@ -7,27 +7,29 @@ import (
 	"time"
 
 	"github.com/halley-chat/halley/internal/chat"
+	"github.com/halley-chat/halley/internal/httpx"
+	"github.com/halley-chat/halley/internal/ratelimit"
 )
 
 // A file may be on its way for longer than a visitor who polls may be silent,
 // and some clients ask for nothing else meanwhile. So a call about a file counts
 // as its visitor's presence until it is over. It does get over: it is ended when
-// nothing moves any more, and at the latest after uploadWithin or
-// downloadWithin. Since when the visitor has been silent is then counted from
+// nothing moves any more, or too little: an upload by uploadPace, a download at the
+// latest after downloadWithin. Since when the visitor has been silent is then counted from
 // when something moved last.
 
+// uploadPace is the slowest that a call about a file may arrive.
+var uploadPace = httpx.Pace{Initial: 20 * time.Second, Rate: 4 << 10, Stall: 20 * time.Second}
+
 const (
-	// uploadStall is how long nothing may arrive of a call about a file.
-	uploadStall = 20 * time.Second
 	// downloadStall is how long nothing may leave of a file. It is longer because
 	// a connection takes much at once and nothing more until a good part of that
 	// has arrived.
 	downloadStall = 2 * time.Minute
+	// downloadWithin is how long a file may take to leave.
+	downloadWithin = 10 * time.Minute
 	// paceAfter is how much time passes before what moves is noted again.
 	paceAfter = time.Second
-	// maxUploads is how many files of one chat's visitor may be on their way in
-	// at once, the key first, so that one visitor cannot keep the others out.
-	maxUploads = 4
 )
 
 // keepAlive makes the call count as the visitor's presence until [fileCall.release], if
@@ -59,70 +61,71 @@ func (c *fileCall) keepAlive(ctx context.Context, sum chat.Summary) error {
 	return nil
 }
 
-// acquireUpload lets one more file of a chat's visitor come in, unless there are
-// maxUploads on their way.
-func (c *fileCall) acquireUpload(id chat.ID) error {
-	e := c.edge
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.uploads[id] >= maxUploads {
-		e.stats.TooManyUploads.Add(1)
-		return errTooManyUploads
+// acquireSlot takes a slot for the call's file, which is of a chat's visitor or
+// of somebody whose key has not come yet (0).
+func (c *fileCall) acquireSlot(id chat.ID) (err error) {
+	c.releaseSlot, err = c.edge.uploads.acquire(id, ratelimit.Network(c.rest.address()))
+	if err != nil {
+		c.edge.stats.TooManyUploads.Add(1)
 	}
-	e.uploads[id]++
-	c.uploadOf = id
-	return nil
+	return err
 }
 
 // release gives back what the call has taken.
 func (c *fileCall) release() {
-	e := c.edge
-	if c.unauthenticated {
-		<-e.unauthenticated
-	}
-	if c.uploadOf != 0 {
-		e.mu.Lock()
-		if e.uploads[c.uploadOf]--; e.uploads[c.uploadOf] == 0 {
-			delete(e.uploads, c.uploadOf)
-		}
-		e.mu.Unlock()
+	if c.releaseSlot != nil {
+		c.releaseSlot()
 	}
 	if c.poller != nil {
 		c.poller.done()
 	}
 }
 
-// pace keeps a transfer going as long as something moves. It belongs to the
-// call's goroutine.
+// pace keeps a transfer going as long as enough moves. It belongs to the call's
+// goroutine.
 type pace struct {
-	call     *fileCall
-	deadline func(time.Time) error
-	stall    time.Duration
-	last     time.Time // when something moved, as far as that was noted
-	end      time.Time // when it has to be over
+	call  *fileCall
+	set   func(deadline time.Time) error
+	due   func(now time.Time, n int64) time.Time // when the next bytes must have moved
+	n     int64                                  // bytes that have moved
+	noted time.Time                              // when something moved, as far as that was noted
 }
 
-func (c *fileCall) pace(deadline func(time.Time) error, stall, within time.Duration) *pace {
-	p := &pace{call: c, deadline: deadline, stall: stall, end: time.Now().Add(within)}
-	p.moved()
-	return p
-}
-
-func (p *pace) moved() {
+func (p *pace) moved(n int) {
+	p.n += int64(n)
 	now := time.Now()
-	if now.Sub(p.last) < paceAfter {
+	if now.Sub(p.noted) < paceAfter {
 		return
 	}
-	p.last = now
-	until := now.Add(p.stall)
-	if until.After(p.end) {
-		until = p.end
-	}
+	p.noted = now
 	// Where the deadline cannot be set, the server's own limits hold.
-	_ = p.deadline(until)
+	_ = p.set(p.due(now, p.n))
 	if p.call.poller != nil {
 		p.call.poller.touch()
 	}
+}
+
+// readPace paces the arrival of the call.
+func (c *fileCall) readPace() *pace {
+	began := time.Now()
+	p := &pace{call: c, set: http.NewResponseController(c.rest.w).SetReadDeadline}
+	p.due = func(now time.Time, n int64) time.Time { return uploadPace.Deadline(began, now, n) }
+	p.moved(0)
+	return p
+}
+
+// writePace paces the sending of a file.
+func (c *fileCall) writePace() *pace {
+	end := time.Now().Add(downloadWithin)
+	p := &pace{call: c, set: http.NewResponseController(c.rest.w).SetWriteDeadline}
+	p.due = func(now time.Time, _ int64) time.Time {
+		if due := now.Add(downloadStall); due.Before(end) {
+			return due
+		}
+		return end
+	}
+	p.moved(0)
+	return p
 }
 
 // pacedBody is a body that arrives in time.
@@ -134,7 +137,7 @@ type pacedBody struct {
 func (b pacedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if n > 0 {
-		b.pace.moved()
+		b.pace.moved(n)
 	}
 	return n, err
 }
@@ -148,7 +151,7 @@ type pacedWriter struct {
 func (w pacedWriter) Write(p []byte) (int, error) {
 	n, err := w.ResponseWriter.Write(p)
 	if err == nil {
-		w.pace.moved()
+		w.pace.moved(n)
 	}
 	return n, err
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -112,7 +113,7 @@ func TestASlowUploadIsPresence(t *testing.T) {
 					path = NotifyPath
 				}
 				conn := h.wire()
-				slowly(t, conn, uploadForm(path, f.ids(note(strings.Repeat("x", 20_000)))...), 10, func() {
+				slowly(t, conn, uploadForm(path, f.ids(note(strings.Repeat("x", 480_000)))...), 10, func() {
 					time.Sleep(11 * time.Second)
 					h.here(p.chat)
 				})
@@ -138,7 +139,7 @@ func TestAStalledUploadEnds(t *testing.T) {
 		h := openWith(t, map[string]Service{"large": {Queue: "q", Files: filePolicies["large"]}})
 		f, p := h.fileClient("large")
 		conn := h.wire()
-		r := uploadForm(f.path("file"), f.ids(note(strings.Repeat("x", 5000)))...)
+		r := uploadForm(f.path("file"), f.ids(note(strings.Repeat("x", 250_000)))...)
 		r.ContentLength += 1000 // which never come
 		r.Body = io.NopCloser(io.MultiReader(r.Body, strings.NewReader(strings.Repeat("x", 1000))))
 		var b bytes.Buffer
@@ -146,7 +147,7 @@ func TestAStalledUploadEnds(t *testing.T) {
 			t.Fatal(err)
 		}
 		all := b.Bytes()
-		for _, piece := range [][]byte{all[:2000], all[2000:4000]} {
+		for _, piece := range [][]byte{all[:100_000], all[100_000:200_000]} {
 			if _, err := conn.Write(piece); err != nil {
 				t.Fatal(err)
 			}
@@ -155,11 +156,11 @@ func TestAStalledUploadEnds(t *testing.T) {
 		h.here(p.chat)
 		last := time.Now().Add(-15 * time.Second)
 		status, n := answerOn(t, conn)
-		if took := time.Since(last); status != http.StatusBadRequest || n["chatEnded"] != false || took < uploadStall || took > uploadStall+6*time.Second {
+		if took := time.Since(last); status != http.StatusBadRequest || n["chatEnded"] != false || took < uploadPace.Stall || took > uploadPace.Stall+6*time.Second {
 			t.Errorf("%d after %v: %v", status, took, n)
 		}
-		if h.files.Staged() != 0 || len(h.edge.uploads) != 0 {
-			t.Errorf("%d files and %d uploads are left", h.files.Staged(), len(h.edge.uploads))
+		if h.files.Staged() != 0 || h.edge.uploads.used() != 0 {
+			t.Errorf("%d files and %d uploads are left", h.files.Staged(), h.edge.uploads.used())
 		}
 		time.Sleep(time.Until(last.Add(44 * time.Second)))
 		if _, ok := h.summary(p.chat); !ok {
@@ -200,7 +201,7 @@ func TestAnUploadWithATail(t *testing.T) {
 				t.Fatal(err)
 			}
 			_ = res.Body.Close()
-			if (res.StatusCode == http.StatusOK) != (tail == 2) || time.Since(last) > uploadStall+6*time.Second {
+			if (res.StatusCode == http.StatusOK) != (tail == 2) || time.Since(last) > uploadPace.Stall+6*time.Second {
 				t.Errorf("a tail of %d bytes: %d after %v", tail, res.StatusCode, time.Since(last))
 			}
 		}
@@ -212,30 +213,48 @@ func TestAnUploadWithATail(t *testing.T) {
 	})
 }
 
-// Whoever sends a little all the time is stopped in the end.
-func TestAnUploadMustEnd(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := openWith(t, map[string]Service{"large": {Queue: "q", Files: filePolicies["large"]}})
-		f, _ := h.fileClient("large")
-		conn := h.wire()
-		began := time.Now()
-		var b bytes.Buffer
-		if err := uploadForm(f.path("file"), f.ids(note(strings.Repeat("x", 5000)))...).Write(&b); err != nil {
-			t.Fatal(err)
-		}
-		go func() {
-			if _, err := conn.Write(b.Next(2000)); err != nil {
-				t.Error(err)
-			}
-			for time.Since(began) < uploadWithin-uploadStall/2 {
-				time.Sleep(uploadStall - paceAfter)
-				_, _ = conn.Write(b.Next(1)) // the server may have stopped reading
-			}
-		}()
-		if status, _ := answerOn(t, conn); status != http.StatusBadRequest || time.Since(began) > uploadWithin+6*time.Second || time.Since(began) < uploadWithin {
-			t.Errorf("%d after %v", status, time.Since(began))
-		}
-	})
+// Whoever sends a little all the time is stopped: an upload has to keep a rate.
+func TestAnUploadMustKeepARate(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		each   int // bytes a second
+		status int
+	}{
+		{"fast enough", int(uploadPace.Rate) + 100, http.StatusOK},
+		{"too slow", 500, http.StatusBadRequest},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := openWith(t, map[string]Service{"large": {Queue: "q", Files: filePolicies["large"]}})
+				f, _ := h.fileClient("large")
+				conn := h.wire()
+				var b bytes.Buffer
+				if err := uploadForm(f.path("file"), f.ids(note(strings.Repeat("x", 400_000)))...).Write(&b); err != nil {
+					t.Fatal(err)
+				}
+				began := time.Now()
+				var work sync.WaitGroup
+				defer work.Wait()
+				work.Go(func() {
+					for b.Len() > 0 {
+						if _, err := conn.Write(b.Next(c.each)); err != nil {
+							return // the server has stopped reading
+						}
+						time.Sleep(time.Second)
+					}
+				})
+				status, n := answerOn(t, conn)
+				if status != c.status {
+					t.Errorf("after %v: got %d %v, want %d", time.Since(began), status, n, c.status)
+				}
+				if took := time.Since(began); c.status != http.StatusOK && took > 40*time.Second {
+					t.Errorf("refused after %v, want soon after %v", took, uploadPace.Initial)
+				}
+				_ = conn.Close()
+				time.Sleep(time.Second) // the server keeps a connection that it closes for half a second
+			})
+		})
+	}
 }
 
 // A visitor who loads a file slowly is there until it is done, and one who
@@ -298,60 +317,124 @@ func TestAScannedUploadIsPresence(t *testing.T) {
 	})
 }
 
+// heldUploads are uploads that have begun and do not go on.
+type heldUploads struct {
+	h    *fixture
+	work sync.WaitGroup
+	open []*io.PipeWriter
+}
+
+// hold begins an upload from an address.
+func (u *heldUploads) hold(from, path string, fields ...field) {
+	t := u.h.t
+	t.Helper()
+	form := uploadForm(path, fields...)
+	form.RemoteAddr = from + ":1"
+	all, err := io.ReadAll(form.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, in := io.Pipe()
+	u.open = append(u.open, in)
+	form.Body = body
+	u.work.Go(func() {
+		u.h.handler(path).ServeHTTP(httptest.NewRecorder(), form)
+		_ = body.Close()
+	})
+	_, _ = in.Write(all[:len(all)-10]) // one that is refused is not read
+}
+
+// end cuts the uploads off.
+func (u *heldUploads) end() {
+	for _, in := range u.open {
+		_ = in.Close()
+	}
+	u.open = nil
+	u.work.Wait()
+}
+
 // One visitor cannot keep the others from sending files.
 func TestUploadsOfOneChat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := openWith(t, map[string]Service{"large": {Queue: "q", Files: filePolicies["large"]}})
 		f, _ := h.fileClient("large")
 		other, _ := h.fileClient("large")
-		var work sync.WaitGroup
-		var open []*io.PipeWriter
-		hold := func(path string) {
-			form := uploadForm(path, f.ids(note("hello"))...)
-			all, err := io.ReadAll(form.Body)
-			if err != nil {
-				t.Fatal(err)
-			}
-			body, in := io.Pipe()
-			open = append(open, in)
-			form.Body = body
-			work.Go(func() { h.handler(path).ServeHTTP(httptest.NewRecorder(), form) })
-			if _, err := in.Write(all[:len(all)-10]); err != nil {
-				t.Fatal(err)
-			}
-		}
-		for i := range maxUploads {
-			hold([]string{f.path("file"), NotifyPath}[i%2])
+		held := &heldUploads{h: h}
+		for i := range maxUploadsOfChat {
+			// Several addresses do not help.
+			held.hold(fmt.Sprint("192.0.2.", 10+i), []string{f.path("file"), NotifyPath}[i%2], f.ids(note("hello"))...)
 		}
 		synctest.Wait()
-		if n := h.files.Staged(); n != maxUploads {
-			t.Fatalf("%d files are on their way", n)
+		if n := h.files.Staged(); n != maxUploadsOfChat {
+			t.Fatalf("%d files are on their way, want %d", n, maxUploadsOfChat)
 		}
 		for _, n := range []bayeuxtest.Frame{f.rest("file", note("one more")), f.ntf("", note("one more"))} {
 			if code, advice := refusalOf(n); f.status != http.StatusBadRequest || code != codeRefused || advice != errTooManyUploads.Advice || n["chatEnded"] != false {
-				t.Errorf("one more: %d %v", f.status, n)
+				t.Errorf("one more: got %d %v, want 400 with %q", f.status, n, errTooManyUploads.Advice)
 			}
 		}
 		if got := h.edge.Stats().TooManyUploads.Load(); got != 2 {
-			t.Errorf("%d were counted", got)
+			t.Errorf("counted: got %d, want 2", got)
 		}
 		fileID(t, other.rest("file", note("another chat's")))
 		f.rest("file/limits")
 		if f.status != http.StatusOK {
-			t.Errorf("limits: %d %s", f.status, f.body)
+			t.Errorf("limits: got %d %s, want 200", f.status, f.body)
 		}
-		_ = open[0].Close()
+		_ = held.open[0].Close()
 		synctest.Wait()
 		fileID(t, f.rest("file", note("once one has ended")))
-		for _, in := range open[1:] {
-			_ = in.Close()
-		}
-		work.Wait()
-		for range maxUploads + 1 {
+		held.end()
+		for range maxUploadsOfChat + 1 {
 			fileID(t, f.rest("file", note("one after the other")))
 		}
-		if len(h.edge.uploads) != 0 || h.files.Staged() != 0 {
-			t.Errorf("left: %v", h.edge.uploads)
+		if h.edge.uploads.used() != 0 || h.files.Staged() != 0 {
+			t.Errorf("left: %d slots, %d files; want none", h.edge.uploads.used(), h.files.Staged())
 		}
 	})
+}
+
+// Nor can one address, however many chats it has.
+func TestUploadsOfOneAddress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := openWith(t, map[string]Service{"large": {Queue: "q", Files: filePolicies["large"]}})
+		held := &heldUploads{h: h}
+		for range 20 {
+			f, _ := h.fileClient("large")
+			for range 4 {
+				held.hold("[2001:db8::7]", f.path("file"), f.ids(note("hello"))...)
+			}
+		}
+		synctest.Wait()
+		if n := h.files.Staged(); n != maxUploadsOfNetwork {
+			t.Errorf("files on their way from one address: got %d, want %d", n, maxUploadsOfNetwork)
+		}
+		for _, c := range []struct {
+			from  string
+			taken bool
+		}{{"2001:db8::8", false}, {"2001:db8:0:1::8", true}, {"192.0.2.7", true}} {
+			f, _ := h.fileClient("large")
+			r := uploadForm(f.path("file"), f.ids(note("hello"))...)
+			r.RemoteAddr = "[" + c.from + "]:1"
+			f.send(r)
+			if got := f.status == http.StatusOK; got != c.taken {
+				t.Errorf("from %s: got %d %s, want it taken: %v", c.from, f.status, f.body, c.taken)
+			}
+		}
+		held.end()
+		if h.edge.uploads.used() != 0 || h.files.Staged() != 0 {
+			t.Errorf("left: %d slots, %d files; want none", h.edge.uploads.used(), h.files.Staged())
+		}
+	})
+}
+
+// used returns how many slots are taken.
+func (s *uploadSlots) used() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for _, of := range s.networks {
+		n += of
+	}
+	return n
 }

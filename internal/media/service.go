@@ -48,7 +48,7 @@ type Service struct {
 }
 
 // maxUnderWay is how many files may be on their way in at once.
-const maxUnderWay = 64
+const maxUnderWay = 256
 
 // NewService makes a service over a store.
 func NewService(store Store, log *slog.Logger) *Service {

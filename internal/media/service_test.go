@@ -204,7 +204,7 @@ func TestNotTooManyAtOnce(t *testing.T) {
 	for {
 		d, err := s.Receive(t.Context(), "a", strings.NewReader("x"), 1)
 		if err != nil {
-			if chat.KindOf(err) != chat.Unavailable || len(uploads) != 64 {
+			if chat.KindOf(err) != chat.Unavailable || len(uploads) != 256 {
 				t.Fatalf("after %d: %v", len(uploads), err)
 			}
 			break
