@@ -2,18 +2,18 @@ package push
 
 import (
 	"context"
-	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/halley-chat/halley/internal/chat"
 )
@@ -51,9 +51,9 @@ const (
 type apns struct {
 	// Static after construction.
 	*httpClient
-	o   APNsOptions
-	key crypto.Signer
-	jwt *tokenSource
+	o     APNsOptions
+	key   *ecdsa.PrivateKey
+	token *tokenSource
 	// proved says of each of Apple's two services, the usual one and the
 	// sandbox, that it has taken a message: what the settings say is right.
 	proved [2]atomic.Bool
@@ -64,12 +64,9 @@ func NewAPNs(o APNsOptions) (Sender, error) {
 	if o.KeyID == "" || o.TeamID == "" || o.Topic == "" {
 		return nil, errors.New("push: apns: a key id, a team id and a topic are needed")
 	}
-	key, err := parseKey(o.Key)
-	if err != nil {
-		return nil, fmt.Errorf("push: apns: the key file: %w", err)
-	}
-	if ec, ok := key.(*ecdsa.PrivateKey); !ok || ec.Curve != elliptic.P256() {
-		return nil, errors.New("push: apns: the key is not one on the curve P-256")
+	key, err := jwt.ParseECPrivateKeyFromPEM(o.Key)
+	if err != nil || key.Curve != elliptic.P256() {
+		return nil, errors.New("push: apns: the key file is not one on the curve P-256 in PEM form")
 	}
 	if o.Endpoint == "" {
 		o.Endpoint = apnsEndpoint
@@ -77,7 +74,7 @@ func NewAPNs(o APNsOptions) (Sender, error) {
 	if o.SandboxEndpoint == "" {
 		o.SandboxEndpoint = apnsSandboxEndpoint
 	}
-	return &apns{httpClient: newHTTPClient(chat.CarrierAPNs, o.Transport), o: o, key: key, jwt: newTokenSource()}, nil
+	return &apns{httpClient: newHTTPClient(chat.CarrierAPNs, o.Transport), o: o, key: key, token: newTokenSource()}, nil
 }
 
 // Close is [Sender].
@@ -85,9 +82,11 @@ func (s *apns) Close() { s.close() }
 
 // Send is [Sender].
 func (s *apns) Send(ctx context.Context, m Message) error {
-	jwt, err := s.jwt.get(ctx, func() (string, time.Duration, error) {
-		t, err := signedToken(s.key, s.o.KeyID, map[string]any{"iss": s.o.TeamID, "iat": time.Now().Unix()})
-		return t, apnsRenew, err
+	token, err := s.token.get(ctx, func() (string, time.Duration, error) {
+		t := jwt.NewWithClaims(jwt.SigningMethodES256, jwt.RegisteredClaims{Issuer: s.o.TeamID, IssuedAt: jwt.NewNumericDate(time.Now())})
+		t.Header["kid"] = s.o.KeyID
+		signed, err := t.SignedString(s.key)
+		return signed, apnsRenew, err
 	})
 	if err != nil {
 		return err
@@ -98,7 +97,7 @@ func (s *apns) Send(ctx context.Context, m Message) error {
 	}
 	a, err := s.post(ctx, strings.TrimSuffix(endpoint, "/")+"/3/device/"+url.PathEscape(string(m.Device.Token)), http.Header{
 		"Content-Type":    {"application/json"},
-		"Authorization":   {"bearer " + jwt},
+		"Authorization":   {"bearer " + token},
 		"Apns-Topic":      {s.o.Topic},
 		"Apns-Push-Type":  {"alert"},
 		"Apns-Priority":   {"10"},
@@ -116,7 +115,7 @@ func (s *apns) Send(ctx context.Context, m Message) error {
 		proved.Store(true)
 		return nil
 	}
-	f := s.refused(a, jwt, proved.Load())
+	f := s.refused(a, token, proved.Load())
 	if f.Verdict == Misconfigured && m.Device.Debug && !s.o.Sandbox {
 		// The visitor's client has chosen the service, which the key may not
 		// be meant for. That must not open the circuit for all others.
@@ -129,7 +128,7 @@ func (s *apns) Send(ctx context.Context, m Message) error {
 // signed with it, whatever the reason; the topic is the configuration's. That a
 // device does not fit the topic may be the device's fault. That a device is bad
 // may be a wrong sandbox in the settings, unless they are proved.
-func (s *apns) refused(a answer, jwt string, proved bool) *Fault {
+func (s *apns) refused(a answer, token string, proved bool) *Fault {
 	var said struct {
 		Reason string `json:"reason"`
 	}
@@ -142,7 +141,7 @@ func (s *apns) refused(a answer, jwt string, proved bool) *Fault {
 		f.Verdict = DeviceTransient
 	case f.Code == "ExpiredProviderToken", f.Code == "InvalidProviderToken":
 		// It may have been made by a clock that was wrong.
-		s.jwt.drop(jwt, apnsSparing)
+		s.token.drop(token, apnsSparing)
 		f.Verdict = Misconfigured
 	case a.status == http.StatusForbidden, f.Code == "BadTopic", f.Code == "MissingTopic", f.Code == "TopicDisallowed", f.Code == "TooManyProviderTokenUpdates":
 		f.Verdict = Misconfigured

@@ -21,19 +21,19 @@ type httpClient struct {
 	client  *http.Client
 }
 
-// newHTTPClient makes a line. trip takes the place of the network in tests; nil means
-// the network.
-func newHTTPClient(carrier chat.Carrier, trip http.RoundTripper) *httpClient {
-	if trip == nil {
+// newHTTPClient makes one. transport takes the place of the network in tests; nil
+// means the network.
+func newHTTPClient(carrier chat.Carrier, transport http.RoundTripper) *httpClient {
+	if transport == nil {
 		t := http.DefaultTransport.(*http.Transport).Clone()
 		t.ForceAttemptHTTP2 = true
 		t.MaxIdleConnsPerHost = 8
 		t.TLSHandshakeTimeout = 5 * time.Second
 		t.MaxResponseHeaderBytes = 64 << 10
-		trip = t
+		transport = t
 	}
 	return &httpClient{carrier, &http.Client{
-		Transport:     trip,
+		Transport:     transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }
@@ -50,34 +50,34 @@ type answer struct {
 
 // post sends a body. An error is a [*Fault], without the address, in which the
 // device may be.
-func (l *httpClient) post(ctx context.Context, url string, header http.Header, body []byte) (answer, error) {
+func (c *httpClient) post(ctx context.Context, url string, header http.Header, body []byte) (answer, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {
-		return answer{}, &Fault{Carrier: l.carrier, Verdict: Permanent, Code: "bad address"}
+		return answer{}, &Fault{Carrier: c.carrier, Verdict: Permanent, Code: "bad address"}
 	}
 	r.Header = header
-	res, err := l.client.Do(r)
+	res, err := c.client.Do(r)
 	if err != nil {
-		return answer{}, l.lost(ctx)
+		return answer{}, c.lost(ctx)
 	}
 	defer res.Body.Close()
 	b, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
 	if err != nil {
-		return answer{}, l.lost(ctx)
+		return answer{}, c.lost(ctx)
 	}
 	return answer{res.StatusCode, res.Header, b}, nil
 }
 
 // lost is a failure on the way.
-func (l *httpClient) lost(ctx context.Context) *Fault {
-	f := &Fault{Carrier: l.carrier}
+func (c *httpClient) lost(ctx context.Context) *Fault {
+	f := &Fault{Carrier: c.carrier}
 	if ctx.Err() != nil {
 		f.Code = "timeout"
 	}
 	return f
 }
 
-func (l *httpClient) close() { l.client.CloseIdleConnections() }
+func (c *httpClient) close() { c.client.CloseIdleConnections() }
 
 func (a answer) ok() bool { return a.status >= 200 && a.status < 300 }
 
@@ -133,7 +133,8 @@ func encode(v any) []byte {
 	return b
 }
 
-// tokenSource keeps a credential that expires.
+// tokenSource caches a credential until it expires. Unlike oauth2's it honours
+// the context of who waits, and a token that was revoked can be dropped.
 type tokenSource struct {
 	// renewing holds one token while somebody renews it.
 	renewing chan struct{}

@@ -2,16 +2,17 @@ package push
 
 import (
 	"context"
-	"crypto"
-	"crypto/rsa"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"golang.org/x/oauth2"
+	oauth2jwt "golang.org/x/oauth2/jwt"
 
 	"github.com/halley-chat/halley/internal/chat"
 )
@@ -36,12 +37,9 @@ const (
 type fcm struct {
 	// Static after construction.
 	*httpClient
-	key      crypto.Signer
-	keyID    string
-	email    string
-	tokenURI string
-	sendURL  string
-	access   *tokenSource
+	account oauth2jwt.Config
+	sendURL string
+	access  *tokenSource
 }
 
 // NewFCM makes a sender. The errors do not show any of the account.
@@ -59,12 +57,8 @@ func NewFCM(o FCMOptions) (Sender, error) {
 	if account.Project == "" || account.Key == "" || account.Email == "" {
 		return nil, errors.New("push: fcm: the service account needs project_id, private_key and client_email")
 	}
-	key, err := parseKey([]byte(account.Key))
-	if err != nil {
-		return nil, fmt.Errorf("push: fcm: the service account: %w", err)
-	}
-	if _, ok := key.(*rsa.PrivateKey); !ok {
-		return nil, errors.New("push: fcm: the service account's key is not an RSA key")
+	if _, err := jwt.ParseRSAPrivateKeyFromPEM([]byte(account.Key)); err != nil {
+		return nil, errors.New("push: fcm: the service account's key is not an RSA key in PEM form")
 	}
 	if o.Endpoint == "" {
 		o.Endpoint = fcmEndpoint
@@ -73,7 +67,10 @@ func NewFCM(o FCMOptions) (Sender, error) {
 		account.TokenURI = fcmTokenURI
 	}
 	return &fcm{
-		httpClient: newHTTPClient(chat.CarrierFCM, o.Transport), key: key, keyID: account.KeyID, email: account.Email, tokenURI: account.TokenURI,
+		httpClient: newHTTPClient(chat.CarrierFCM, o.Transport),
+		account: oauth2jwt.Config{
+			Email: account.Email, PrivateKey: []byte(account.Key), PrivateKeyID: account.KeyID, Scopes: []string{fcmScope}, TokenURL: account.TokenURI,
+		},
 		sendURL: strings.TrimSuffix(o.Endpoint, "/") + "/v1/projects/" + url.PathEscape(account.Project) + "/messages:send",
 		access:  newTokenSource(),
 	}, nil
@@ -136,38 +133,49 @@ func (s *fcm) refused(a answer, access string) error {
 	return f
 }
 
-// renew exchanges a signed statement for an access token (RFC 7523).
+// renew exchanges a signed assertion for an access token (RFC 7523).
 func (s *fcm) renew(ctx context.Context) (string, time.Duration, error) {
-	now := time.Now()
-	statement, err := signedToken(s.key, s.keyID, map[string]any{
-		"iss": s.email, "scope": fcmScope, "aud": s.tokenURI, "iat": now.Unix(), "exp": now.Add(time.Hour).Unix(),
-	})
-	if err != nil {
-		return "", 0, err
-	}
-	a, err := s.post(ctx, s.tokenURI, http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}, []byte(url.Values{
-		"grant_type": {"urn:ietf:params:oauth:grant-type:jwt-bearer"}, "assertion": {statement},
-	}.Encode()))
-	if err != nil {
-		return "", 0, err
-	}
-	var said struct {
-		Token  string `json:"access_token"`
-		Lasts  int64  `json:"expires_in"`
-		Reason string `json:"error"`
-	}
-	err = json.Unmarshal(a.body, &said)
-	if !a.ok() || err != nil || said.Token == "" {
-		f := a.fault(s.carrier, said.Reason)
-		if f.Code == "" {
-			f.Code = "no_access"
-		}
-		// It is not the message's fault, and an operator may be able to mend it.
-		if f.Verdict != Transient {
-			f.Verdict = Misconfigured
-		}
-		return "", 0, f
+	// The exchange takes its client, but not its deadline, from the context.
+	exchange := *s.client
+	exchange.Transport = contextTransport{ctx, s.client.Transport}
+	token, err := s.account.TokenSource(context.WithValue(ctx, oauth2.HTTPClient, &exchange)).Token()
+	var refused *oauth2.RetrieveError
+	switch {
+	case errors.As(err, &refused):
+		return "", 0, s.noAccess(answer{refused.Response.StatusCode, refused.Response.Header, refused.Body})
+	case err != nil:
+		return "", 0, s.lost(ctx)
+	case token.AccessToken == "":
+		return "", 0, s.noAccess(answer{status: http.StatusOK})
 	}
 	// A minute is kept in hand, for clocks that differ.
-	return said.Token, max(time.Duration(said.Lasts)*time.Second-time.Minute, time.Second), nil
+	return token.AccessToken, max(time.Until(token.Expiry)-time.Minute, time.Second), nil
+}
+
+// noAccess says what a refused exchange means. It is not the message's fault,
+// and an operator may be able to mend it.
+func (s *fcm) noAccess(a answer) *Fault {
+	var said struct {
+		Reason string `json:"error"`
+	}
+	_ = json.Unmarshal(a.body, &said) // not every proxy on the way answers in JSON
+	f := a.fault(s.carrier, said.Reason)
+	if f.Code == "" {
+		f.Code = "no_access"
+	}
+	if f.Verdict != Transient {
+		f.Verdict = Misconfigured
+	}
+	return f
+}
+
+// contextTransport makes requests end with a context.
+type contextTransport struct {
+	ctx  context.Context
+	next http.RoundTripper
+}
+
+// RoundTrip is [http.RoundTripper].
+func (t contextTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	return t.next.RoundTrip(r.WithContext(t.ctx))
 }

@@ -192,14 +192,14 @@ func TestFCM(t *testing.T) {
 			t.Errorf("issued %v ago: %v", age, body)
 		}
 		if body["iss"] != "push@halley-test.example" || body["aud"] != server.URL+"/token" || body["scope"] != "https://www.googleapis.com/auth/firebase.messaging" {
-			t.Errorf("%v", body)
+			t.Errorf("got the claims %v, want issuer, audience, scope and time as configured", body)
 		}
 		reply(200, `{"access_token":"access-1","expires_in":3600,"token_type":"Bearer"}`)(w, r)
 	}
 	tokens.set(grant)
 	sends.set(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != "Bearer access-1" || r.Header.Get("Content-Type") != "application/json" {
-			t.Errorf("%v", r.Header)
+			t.Errorf("got the headers %v, want those of the carrier with the current token", r.Header)
 		}
 		want := map[string]any{"message": map[string]any{
 			"token": "device:s3cret/1", "notification": map[string]any{"title": "Chat", "body": "News"},
@@ -271,7 +271,8 @@ func TestFCM(t *testing.T) {
 	})
 }
 
-// A carrier that says nothing is given up when the attempt's time is over.
+// A carrier that says nothing is given up when the attempt's time is over, also
+// if what hangs is where the access tokens come from.
 func TestHangingCarrier(t *testing.T) {
 	let := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -283,16 +284,35 @@ func TestHangingCarrier(t *testing.T) {
 	}))
 	defer server.Close()
 	defer close(let)
-	s, err := push.NewHook(push.HookOptions{URL: server.URL, Transport: trip(t, server)})
+	hook, err := push.NewHook(push.HookOptions{URL: server.URL, Transport: trip(t, server)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	err = s.Send(ctx, aMessage)
-	if diff := cmp.Diff(&push.Fault{Carrier: chat.CarrierHook, Code: "timeout"}, err); diff != "" {
-		t.Error(diff)
+	defer hook.Close()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	account, err := json.Marshal(map[string]string{
+		"project_id": "p", "private_key": keyFile(t, key), "client_email": "e@example.org", "token_uri": server.URL,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fcm, err := push.NewFCM(push.FCMOptions{Account: account, Endpoint: server.URL, Transport: trip(t, server)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer fcm.Close()
+	for carrier, s := range map[chat.Carrier]push.Sender{chat.CarrierHook: hook, chat.CarrierFCM: fcm} {
+		t.Run(string(carrier), func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+			defer cancel()
+			err := s.Send(ctx, aMessage)
+			if diff := cmp.Diff(&push.Fault{Carrier: carrier, Code: "timeout"}, err); diff != "" {
+				t.Errorf("the error (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 
@@ -322,7 +342,7 @@ func TestAPNs(t *testing.T) {
 	var jwt string
 	usual.set(func(w http.ResponseWriter, r *http.Request) {
 		if r.ProtoMajor != 2 || r.Method != http.MethodPost || r.URL.EscapedPath() != "/3/device/00ff%2F..%2Fs3cret" {
-			t.Errorf("%s %s %s", r.Proto, r.Method, r.URL.EscapedPath())
+			t.Errorf("got %s %s %s, want HTTP/2.0 POST /3/device/ and the escaped token", r.Proto, r.Method, r.URL.EscapedPath())
 		}
 		jwt = strings.TrimPrefix(r.Header.Get("Authorization"), "bearer ")
 		header, body := claims(t, jwt, &key.PublicKey)
@@ -331,10 +351,10 @@ func TestAPNs(t *testing.T) {
 		}
 		issued, _ := body["iat"].(float64)
 		if age := time.Since(time.Unix(int64(issued), 0)); body["iss"] != "TEAM123456" || len(body) != 2 || age < 0 || age > time.Minute {
-			t.Errorf("%v", body)
+			t.Errorf("got the claims %v, want issuer, audience, scope and time as configured", body)
 		}
 		if r.Header.Get("Apns-Topic") != "org.example.chat" || r.Header.Get("Apns-Push-Type") != "alert" || r.Header.Get("Apns-Priority") != "10" || r.Header.Get("Apns-Expiration") == "" {
-			t.Errorf("%v", r.Header)
+			t.Errorf("got the headers %v, want those of the carrier with the current token", r.Header)
 		}
 		want := map[string]any{
 			"aps":  map[string]any{"alert": map[string]any{"title": "Chat", "body": "News"}, "sound": "default", "thread-id": "1A2B3C4D5E6F7081"},
@@ -423,7 +443,7 @@ func TestHook(t *testing.T) {
 	m.Event = json.RawMessage(`{"type":"Message","text":"hello"}`)
 	stand.set(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodPost || r.URL.String() != "/hook?x=1" || r.Header.Get("Authorization") != "Bearer abc" || r.Header.Get("X-Site") != "1" {
-			t.Errorf("%s %s %v", r.Method, r.URL, r.Header)
+			t.Errorf("got %s %s with %v, want POST /hook?x=1 with the headers of the options", r.Method, r.URL, r.Header)
 		}
 		want := map[string]any{
 			"device": "device:s3cret/1", "chat": "1A2B3C4D5E6F7081", "index": 12.0, "type": "Message", "title": "Chat", "body": "News",
@@ -490,7 +510,7 @@ func TestCredentials(t *testing.T) {
 		"an old form of a key": fcm(account(string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(rsaKey)})))),
 	} {
 		if err != nil {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%s: got %v, want a sender", name, err)
 		}
 	}
 	noTopic := apns(ecKey)
@@ -508,7 +528,7 @@ func TestCredentials(t *testing.T) {
 		"no HTTP":          hook("ftp://secret/"),
 	} {
 		if err == nil || strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "BEGIN") {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%s: got %v, want an error without any of the key", name, err)
 		}
 	}
 }
