@@ -48,7 +48,7 @@ func TestPushAgain(t *testing.T) {
 	c := config.Default()
 	c.Listen, c.Data = "127.0.0.1:0", filepath.Join(t.TempDir(), "data")
 	c.Push.CustomHTTP = &config.PushHTTP{URL: server.URL}
-	log := &watchedLog{text: "a dead letter was sent again", said: make(chan struct{})}
+	log := &watchedLog{text: "push: dead letter sent again", said: make(chan struct{})}
 	halley := run(t, c, log)
 	halley.hire()
 	answers <- http.StatusUnprocessableEntity
