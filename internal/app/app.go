@@ -150,7 +150,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	}
 	a.router = routing.New(routing.Options{Engine: a.engine, Queues: plans(o.Config), Logger: a.log})
 	a.gms = gms.New(gms.Options{Engine: a.engine, Keys: keys, Services: offered, SecureCookies: o.Config.SecureCookies, Carries: a.push.Carries, Files: a.files, Logger: a.log})
-	a.desk = desk.New(desk.Options{Engine: a.engine, Staff: a.directory, SecureCookie: o.Config.SecureCookies, Files: a.deskFiles, Policies: a.policies, Logger: a.log})
+	a.desk = desk.New(desk.Options{Audit: a.audit, Engine: a.engine, Staff: a.directory, SecureCookie: o.Config.SecureCookies, Files: a.deskFiles, Policies: a.policies, Logger: a.log})
 	a.deskLine = bayeux.New(bayeux.Options{
 		Timeout: 20 * time.Second, MaxInterval: 30 * time.Second,
 		CookieName: "HALLEY_DESK_LINE", CookiePath: "/desk/", CookieSecure: o.Config.SecureCookies,

@@ -135,6 +135,7 @@ func (c *client) open(ctx context.Context, cmd command) error {
 	if !v.was() {
 		return chat.Refuse(chat.Forbidden, "you were never in this chat")
 	}
+	c.opened(cmd.chat)
 	for first := true; first || len(events) > 0; first = false {
 		n := min(len(events), readPage)
 		c.deliver(chatPush{Type: "transcript", ID: cmd.ID, Chat: infoOf(info), Events: events[:n]})

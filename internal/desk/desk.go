@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/halley-chat/halley/internal/audit"
 	"github.com/halley-chat/halley/internal/chat"
 	"github.com/halley-chat/halley/internal/engine"
 	"github.com/halley-chat/halley/internal/media"
@@ -25,7 +26,10 @@ type Options struct {
 	// may be; without them there are no files.
 	Files    *media.Service
 	Policies map[string]*media.Policy
-	Logger   *slog.Logger // nil means [slog.Default]
+	// Audit is told who is shown which chat and who downloads which file; nil
+	// means [audit.Discard].
+	Audit  audit.Recorder
+	Logger *slog.Logger // nil means [slog.Default]
 }
 
 // Desk serves the desks of all agents. All methods may be called from any
@@ -37,6 +41,7 @@ type Desk struct {
 	secure   bool
 	files    *media.Service           // nil if there are none
 	policies map[string]*media.Policy // by service
+	audit    audit.Recorder
 	log      *slog.Logger
 	waiting  waitingList
 	ctx      context.Context // ends with Close
@@ -54,10 +59,13 @@ type Desk struct {
 func New(o Options) *Desk {
 	d := &Desk{
 		engine: o.Engine, staff: o.Staff, secure: o.SecureCookie, log: o.Logger,
-		files: o.Files, policies: o.Policies,
+		files: o.Files, policies: o.Policies, audit: o.Audit,
 		clients: make(map[*client]struct{}), waiting: waitingList{list: []byte("[]")},
 	}
 	d.ctx, d.stop = context.WithCancel(context.Background())
+	if d.audit == nil {
+		d.audit = audit.Discard{}
+	}
 	if d.log == nil {
 		d.log = slog.Default()
 	}

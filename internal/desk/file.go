@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/halley-chat/halley/internal/audit"
 	"github.com/halley-chat/halley/internal/chat"
 	"github.com/halley-chat/halley/internal/httpx"
 	"github.com/halley-chat/halley/internal/media"
@@ -208,6 +209,7 @@ func (d *Desk) download(w http.ResponseWriter, r *http.Request, e errand) error 
 		return err
 	}
 	defer func() { _ = body.Close() }() // it was only read
+	d.audit.Record(audit.Event{Kind: audit.FileFetched, Actor: e.who.Account.ID, Chat: e.summary.Chat, File: string(f.ID)})
 	deadline := http.NewResponseController(w).SetWriteDeadline
 	_ = deadline(time.Now().Add(downloadWithin))
 	httpx.Attachment(w, f.Name, f.Type, f.Size, body)

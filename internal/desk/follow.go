@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/halley-chat/halley/internal/audit"
 	"github.com/halley-chat/halley/internal/chat"
 	"github.com/halley-chat/halley/internal/engine"
 )
@@ -176,7 +177,15 @@ func (c *client) watchChat(f *followed, first *engine.Batch) (err error) {
 		}
 		c.put(news{turn: turn, of: f, chat: &b})
 	})
+	if err == nil && f.view.last == 0 {
+		c.opened(f.id)
+	}
 	return err
+}
+
+// opened records that the agent is being shown a chat at this desk.
+func (c *client) opened(id chat.ID) {
+	c.d.audit.Record(audit.Event{Kind: audit.ChatOpened, Actor: c.who.Staff, Chat: id})
 }
 
 // finish shows the rest of a chat that the agent is no longer in, up to the
