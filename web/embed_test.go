@@ -1,6 +1,8 @@
 package web
 
 import (
+	"compress/gzip"
+	"io"
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
@@ -160,5 +162,58 @@ func TestSampleEmbedsWhatItsPageNames(t *testing.T) {
 		if !exists(files, path) {
 			t.Errorf("the page loads %s, which is not embedded", name)
 		}
+	}
+}
+
+// A file goes out compressed to whoever takes that, and is compressed once.
+func TestPagesAreCompressed(t *testing.T) {
+	text := strings.Repeat("<p>the desk</p>", 1000)
+	h := site{name: "desk", files: fstest.MapFS{
+		"index.html": {Data: []byte(text)}, "short.js": {Data: []byte("1")},
+	}, policy: deskPolicy}.handler()
+	ask := func(path, accept, etag string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest("GET", path, nil)
+		if accept != "" {
+			r.Header.Set("Accept-Encoding", accept)
+		}
+		if etag != "" {
+			r.Header.Set("If-None-Match", etag)
+		}
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		return w
+	}
+	for accept, want := range map[string]string{
+		"": "", "gzip, deflate, br": "gzip", "br;q=1, GZIP ; q=0.5": "gzip", "gzip;q=0": "", "identity": "", "xgzip": "",
+	} {
+		t.Run(accept, func(t *testing.T) {
+			w := ask("/", accept, "")
+			if got := w.Header().Get("Content-Encoding"); got != want || w.Header().Get("Vary") != "Accept-Encoding" {
+				t.Fatalf("got the encoding %q, Vary %q, want %q, Accept-Encoding", got, w.Header().Get("Vary"), want)
+			}
+			body := io.Reader(w.Body)
+			if want != "" {
+				if w.Body.Len() > len(text)/10 {
+					t.Errorf("got %d bytes of %d, want a tenth at most", w.Body.Len(), len(text))
+				}
+				var err error
+				if body, err = gzip.NewReader(w.Body); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if b, err := io.ReadAll(body); err != nil || string(b) != text {
+				t.Errorf("got %d bytes, %v, want the page", len(b), err)
+			}
+		})
+	}
+	plain, packed := ask("/", "", "").Header().Get("ETag"), ask("/", "gzip", "").Header().Get("ETag")
+	if plain == packed {
+		t.Errorf("both forms have the tag %s", plain)
+	}
+	if w := ask("/", "gzip", packed); w.Code != http.StatusNotModified {
+		t.Errorf("asked again with its tag: got %d, want 304", w.Code)
+	}
+	if w := ask("/short.js", "gzip", ""); w.Header().Get("Content-Encoding") != "" {
+		t.Error("a file of one byte was compressed")
 	}
 }

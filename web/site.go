@@ -2,14 +2,18 @@ package web
 
 import (
 	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
+	"errors"
 	"io/fs"
 	"mime"
 	"net/http"
 	"path"
+	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -28,18 +32,23 @@ type site struct {
 	immutable string
 	// onePage makes index.html the answer to paths that name no file.
 	onePage bool
+
+	pages *sync.Map // by name, what has been asked for: *page, nothing else
 }
 
-// page is a file ready to be served.
+// page is a file ready to be served. It is made once, at the first request for
+// it, and shared by all that follow.
 type page struct {
-	body  []byte
-	kind  string
-	etag  string
-	cache string
+	body   []byte
+	packed []byte // gzip; nil if that is not smaller by a tenth
+	kind   string
+	etag   string
+	cache  string
 }
 
-// handler reads the files once and returns a handler over them.
+// handler returns a handler over the files.
 func (s site) handler() http.Handler {
+	s.pages = new(sync.Map)
 	for _, name := range append([]string{"index.html"}, s.needs...) {
 		if _, err := fs.Stat(s.files, name); err != nil {
 			return http.HandlerFunc(s.serveUnbuilt)
@@ -48,8 +57,7 @@ func (s site) handler() http.Handler {
 	return http.HandlerFunc(s.serve)
 }
 
-// serve answers a request for a file. The files are small and embedded, so
-// they are read on demand from memory that is there anyway.
+// serve answers a request for a file, compressed if the browser takes that.
 func (s site) serve(w http.ResponseWriter, r *http.Request) {
 	if !s.begin(w, r) {
 		return
@@ -68,8 +76,29 @@ func (s site) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", found.kind)
 	w.Header().Set("Cache-Control", found.cache)
-	w.Header().Set("ETag", found.etag)
-	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(found.body))
+	body, etag := found.body, found.etag
+	if found.packed != nil {
+		w.Header().Set("Vary", "Accept-Encoding")
+		if takesGzip(r) {
+			w.Header().Set("Content-Encoding", "gzip")
+			body, etag = found.packed, strings.TrimSuffix(etag, `"`)+`-gzip"`
+		}
+	}
+	w.Header().Set("ETag", etag)
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(body))
+}
+
+// takesGzip says whether the client has asked for gzip and not forbidden it.
+func takesGzip(r *http.Request) bool {
+	for coding := range strings.SplitSeq(strings.Join(r.Header.Values("Accept-Encoding"), ","), ",") {
+		name, weight, _ := strings.Cut(coding, ";")
+		if strings.EqualFold(strings.TrimSpace(name), "gzip") {
+			q, _ := strings.CutPrefix(strings.ReplaceAll(weight, " ", ""), "q=")
+			n, err := strconv.ParseFloat(q, 64)
+			return err != nil || n > 0
+		}
+	}
+	return false
 }
 
 // serveUnbuilt answers every request with the page that says how to build.
@@ -103,14 +132,17 @@ func (s site) begin(w http.ResponseWriter, r *http.Request) bool {
 	return false
 }
 
-// page reads a file and says how it is to be served.
-func (s site) page(name string) (page, bool) {
+// page is a file as it is to be served.
+func (s site) page(name string) (*page, bool) {
+	if p, ok := s.pages.Load(name); ok {
+		return p.(*page), true
+	}
 	if !fs.ValidPath(name) {
-		return page{}, false
+		return nil, false
 	}
 	body, err := fs.ReadFile(s.files, name)
 	if err != nil {
-		return page{}, false
+		return nil, false
 	}
 	cache := "no-cache"
 	if s.below(name) {
@@ -118,7 +150,26 @@ func (s site) page(name string) (page, bool) {
 	}
 	digest := sha256.Sum256(body)
 	etag := `"` + base64.RawURLEncoding.EncodeToString(digest[:12]) + `"`
-	return page{body: body, kind: kindOf(name), etag: etag, cache: cache}, true
+	// Two first requests at once make it twice, and one of the two is kept.
+	p, _ := s.pages.LoadOrStore(name, &page{body: body, packed: pack(body), kind: kindOf(name), etag: etag, cache: cache})
+	return p.(*page), true
+}
+
+// pack compresses a file; nil if that saves less than a tenth.
+func pack(body []byte) []byte {
+	var b bytes.Buffer
+	w, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
+	if err != nil {
+		panic(err) // the level is a constant, and a valid one
+	}
+	_, err = w.Write(body)
+	if err = errors.Join(err, w.Close()); err != nil {
+		panic(err) // a buffer takes everything
+	}
+	if b.Len() > len(body)*9/10 {
+		return nil
+	}
+	return b.Bytes()
 }
 
 func (s site) below(name string) bool {
