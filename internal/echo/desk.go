@@ -13,12 +13,13 @@ const channel = "/service/desk"
 
 // Bounds: how many chats are written to at the same moment, how long the
 // answer to a command may take, how long to wait before a refused command is
-// tried again, and after how long the loss of a response would certainly have
+// retried (doubled each time, up to the maximum), and after how long the loss of a response would certainly have
 // been noticed.
 const (
 	writersAtOnce = 64
 	replyTimeout  = 10 * time.Second
 	retryDelay    = time.Second
+	maxRetryDelay = time.Minute
 	tickEvery     = time.Minute
 )
 
@@ -96,6 +97,15 @@ func (d *desk) takeSeat(staff int64) {
 	}
 	d.synced, d.ready = false, false
 	clear(d.offers)
+}
+
+// forget drops what is known of the chats, so that the next resume asks for all
+// of it. What was said already is found in the logs then.
+func (d *desk) forget() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.own = 0
+	clear(d.talks)
 }
 
 // lostTrack says that events may have been missed.

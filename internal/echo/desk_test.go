@@ -1,6 +1,7 @@
 package echo
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -22,9 +23,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 type object = map[string]any
 
-// house is a small server of the desk API with one agent. What it holds
+// fakeDesk is a small server of the desk API with one agent. What it holds
 // survives its restarts.
-type house struct {
+type fakeDesk struct {
 	t   *testing.T
 	net *bayeuxtest.Network
 
@@ -41,14 +42,16 @@ type house struct {
 	repeats  int
 	longest  int                        // of a line
 	refuse   func(op, id string) string // the code of a refusal, or "cut" for a broken connection after the deed
+	cursors  []int                      // how many chats each resume named
+	logged   bytes.Buffer               // by the agent
 	desk     *bayeux.Session            // whom to push to
 	spoken   map[string]map[string]bool // command ids by chat
 }
 
 const agentID = 7
 
-func newHouse(t *testing.T) *house {
-	h := &house{
+func newFakeDesk(t *testing.T) *fakeDesk {
+	h := &fakeDesk{
 		t: t, net: bayeuxtest.NewNetwork(), conns: map[net.Conn]bool{}, cookies: map[string]bool{},
 		presence: "offline", chats: map[string][]object{}, spoken: map[string]map[string]bool{}, longest: 100,
 	}
@@ -74,7 +77,7 @@ func newHouse(t *testing.T) *house {
 	return h
 }
 
-func (h *house) open() {
+func (h *fakeDesk) open() {
 	h.bayeux = bayeux.New(bayeux.Options{
 		Logger: slog.New(slog.DiscardHandler), MaxMessageSize: 1 << 20, Redeliver: true, HoldsPerBrowser: -1,
 		Authenticate: func(r *http.Request) (any, error) {
@@ -94,7 +97,7 @@ func (h *house) open() {
 }
 
 // restart breaks all connections and forgets all Bayeux sessions.
-func (h *house) restart() {
+func (h *fakeDesk) restart() {
 	h.mu.Lock()
 	old, conns := h.bayeux, h.conns
 	h.conns, h.desk = map[net.Conn]bool{}, nil
@@ -107,7 +110,7 @@ func (h *house) restart() {
 }
 
 // cut breaks all connections; sessions stay.
-func (h *house) cut() {
+func (h *fakeDesk) cut() {
 	h.mu.Lock()
 	conns := h.conns
 	h.conns = map[net.Conn]bool{}
@@ -117,7 +120,7 @@ func (h *house) cut() {
 	}
 }
 
-func (h *house) serve(w http.ResponseWriter, r *http.Request) {
+func (h *fakeDesk) serve(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/api/v1/session" {
 		h.session(w, r)
 		return
@@ -128,7 +131,7 @@ func (h *house) serve(w http.ResponseWriter, r *http.Request) {
 	srv.ServeHTTP(w, r)
 }
 
-func (h *house) session(w http.ResponseWriter, r *http.Request) {
+func (h *fakeDesk) session(w http.ResponseWriter, r *http.Request) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if r.Method == http.MethodDelete {
@@ -149,7 +152,7 @@ func (h *house) session(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, `{"agent":{"id":%d,"login":"bot"}}`, agentID)
 }
 
-func (h *house) deliver(data object) {
+func (h *fakeDesk) deliver(data object) {
 	if h.desk == nil {
 		return
 	}
@@ -160,17 +163,17 @@ func (h *house) deliver(data object) {
 	h.desk.Deliver(channel, body)
 }
 
-func (h *house) agent() object {
+func (h *fakeDesk) agent() object {
 	return object{"id": agentID, "presence": h.presence, "offers": h.offers, "last": h.own}
 }
 
-func (h *house) tellOwn(events ...object) {
+func (h *fakeDesk) tellOwn(events ...object) {
 	h.own++
 	h.deliver(object{"type": "own", "agent": h.agent(), "events": events})
 }
 
 // add puts an event into a chat and shows it to the agent who is in it.
-func (h *house) add(chat string, e object) {
+func (h *fakeDesk) add(chat string, e object) {
 	e["index"] = len(h.chats[chat]) + 1
 	h.chats[chat] = append(h.chats[chat], e)
 	if h.has(chat) {
@@ -179,7 +182,7 @@ func (h *house) add(chat string, e object) {
 }
 
 // has says whether the agent is in a chat.
-func (h *house) has(chat string) bool {
+func (h *fakeDesk) has(chat string) bool {
 	in := false
 	for _, e := range h.chats[chat] {
 		from := e["from"].(object)
@@ -194,7 +197,7 @@ var (
 	anna    = object{"no": 3, "role": "agent", "staff": 3}
 )
 
-func (h *house) command(_ context.Context, s *bayeux.Session, m *bayeux.Message) error {
+func (h *fakeDesk) command(_ context.Context, s *bayeux.Session, m *bayeux.Message) error {
 	var c struct {
 		Op, ID, Chat, Text string
 		Cursor             struct{ Chats map[string]int }
@@ -204,6 +207,9 @@ func (h *house) command(_ context.Context, s *bayeux.Session, m *bayeux.Message)
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if c.Op == "resume" {
+		h.cursors = append(h.cursors, len(c.Cursor.Chats))
+	}
 	refusal := ""
 	if h.refuse != nil {
 		refusal = h.refuse(c.Op, c.ID)
@@ -280,7 +286,7 @@ func (h *house) command(_ context.Context, s *bayeux.Session, m *bayeux.Message)
 	return nil
 }
 
-func (h *house) answer(s *bayeux.Session, id, code string) {
+func (h *fakeDesk) answer(s *bayeux.Session, id, code string) {
 	data := object{"type": "reply", "id": id, "ok": code == ""}
 	if code != "" {
 		data["error"] = object{"code": code}
@@ -290,7 +296,7 @@ func (h *house) answer(s *bayeux.Session, id, code string) {
 }
 
 // offer offers a chat, which it opens with the given lines of the visitor.
-func (h *house) offer(chat string, lines ...string) {
+func (h *fakeDesk) offer(chat string, lines ...string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.chats[chat] == nil {
@@ -304,16 +310,16 @@ func (h *house) offer(chat string, lines ...string) {
 	h.tellOwn(object{"type": "offer-made", "chat": chat})
 }
 
-func (h *house) happens(chat, kind string, from object, text string) {
+func (h *fakeDesk) happens(chat, kind string, from object, text string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.add(chat, object{"type": kind, "from": from, "text": text})
 }
 
-func (h *house) say(chat, text string) { h.happens(chat, "said", visitor, text) }
+func (h *fakeDesk) say(chat, text string) { h.happens(chat, "said", visitor, text) }
 
 // spokenIn is what the agent said in a chat.
-func (h *house) spokenIn(chat string) (lines []string) {
+func (h *fakeDesk) spokenIn(chat string) (lines []string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, e := range h.chats[chat] {
@@ -325,13 +331,13 @@ func (h *house) spokenIn(chat string) (lines []string) {
 }
 
 // employ runs the agent until the test, or the returned function, ends it.
-func (h *house) employ(transport string) (dismiss func()) {
+func (h *fakeDesk) employ(transport string) (dismiss func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() {
 		done <- Run(ctx, Options{
 			URL: "http://halley.example", Login: "bot", Password: "secret", Transport: transport, Dial: h.net.Dial,
-			Logger: slog.New(slog.DiscardHandler),
+			Logger: slog.New(slog.NewTextHandler(&h.logged, nil)),
 		})
 	}()
 	dismiss = sync.OnceFunc(func() {

@@ -22,7 +22,7 @@ func onBoth(t *testing.T, test func(t *testing.T, transport string)) {
 	}
 }
 
-func (h *house) want(chat string, lines ...string) {
+func (h *fakeDesk) want(chat string, lines ...string) {
 	h.t.Helper()
 	time.Sleep(time.Minute) // on the fake clock: long enough for everything that was going on
 	if diff := cmp.Diff(lines, h.spokenIn(chat)); diff != "" {
@@ -32,7 +32,7 @@ func (h *house) want(chat string, lines ...string) {
 
 func TestEchoes(t *testing.T) {
 	onBoth(t, func(t *testing.T, transport string) {
-		h := newHouse(t)
+		h := newFakeDesk(t)
 		h.offer("A", "before you came")
 		dismiss := h.employ(transport)
 		h.want("A", greeting, "echo: before you came")
@@ -66,7 +66,7 @@ func TestEchoes(t *testing.T) {
 
 func TestStopsAtTheEnd(t *testing.T) {
 	onBoth(t, func(t *testing.T, transport string) {
-		h := newHouse(t)
+		h := newFakeDesk(t)
 		h.offer("A")
 		h.employ(transport)
 		h.want("A", greeting)
@@ -81,7 +81,7 @@ func TestStopsAtTheEnd(t *testing.T) {
 
 func TestGetsReadyAgain(t *testing.T) {
 	onBoth(t, func(t *testing.T, transport string) {
-		h := newHouse(t)
+		h := newFakeDesk(t)
 		h.employ(transport)
 		time.Sleep(time.Minute)
 		for _, presence := range []string{"not-responding", "not-ready"} {
@@ -101,7 +101,7 @@ func TestGetsReadyAgain(t *testing.T) {
 
 func TestSignsInAgain(t *testing.T) {
 	onBoth(t, func(t *testing.T, transport string) {
-		h := newHouse(t)
+		h := newFakeDesk(t)
 		h.offer("A")
 		h.employ(transport)
 		h.want("A", greeting)
@@ -119,7 +119,7 @@ func TestSignsInAgain(t *testing.T) {
 
 func TestRefusedLogin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHouse(t)
+		h := newFakeDesk(t)
 		err := Run(t.Context(), Options{URL: "http://halley.example", Login: "bot", Password: "wrong", Dial: h.net.Dial})
 		if !errors.Is(err, ErrRefused) {
 			t.Errorf("Run: %v, want ErrRefused", err)
@@ -134,7 +134,7 @@ func TestRefusedLogin(t *testing.T) {
 
 func TestLongLines(t *testing.T) {
 	onBoth(t, func(t *testing.T, transport string) {
-		h := newHouse(t)
+		h := newFakeDesk(t)
 		h.offer("A", strings.Repeat("é", 60), "short")
 		h.employ(transport)
 		h.want("A", greeting, "echo: "+strings.Repeat("é", 28), "echo: short")
@@ -143,7 +143,7 @@ func TestLongLines(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	onBoth(t, func(t *testing.T, transport string) {
-		h := newHouse(t)
+		h := newFakeDesk(t)
 		busy := 3
 		h.refuse = func(op, id string) string {
 			switch {
@@ -168,7 +168,7 @@ func TestRefusals(t *testing.T) {
 // deed and its answer, and wants every line answered once and in order.
 func TestExactlyOnce(t *testing.T) {
 	onBoth(t, func(t *testing.T, transport string) {
-		h := newHouse(t)
+		h := newFakeDesk(t)
 		seed := rand.Uint64()
 		r := rand.New(rand.NewPCG(seed, 0))
 		t.Logf("seed %d", seed)

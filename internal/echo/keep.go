@@ -3,6 +3,7 @@ package echo
 import (
 	"crypto/rand"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/halley-chat/halley/bayeux/client"
@@ -12,6 +13,7 @@ import (
 func (s *shift) keep() {
 	ticker := time.NewTicker(tickEvery)
 	defer ticker.Stop()
+	o := outage{log: s.log}
 	for {
 		select {
 		case <-s.wake:
@@ -27,17 +29,46 @@ func (s *shift) keep() {
 			}
 			r, err := s.command(data)
 			if r.ok {
+				o.end()
 				s.did(data)
 				continue
 			}
-			s.log.Debug("echo: refused", "op", data["op"], "code", r.code, "error", err)
 			if data["op"] == "accept" && err == nil && !again(r.code) {
+				s.log.Debug("echo: offer not accepted", "chat", data["chat"], "code", r.code)
 				s.did(data) // somebody else has it, or there is no room
 				continue
 			}
-			s.pause(retryDelay)
+			if data["op"] == "resume" && err == nil && !again(r.code) {
+				s.forget() // what we believe to know cannot be resumed from
+			}
+			if s.ctx.Err() == nil {
+				s.pause(o.failed(data["op"], r.code, err))
+			}
 		}
 	}
+}
+
+// outage is a time in which commands fail. Its beginning and its end are
+// logged, and the pauses in it grow.
+type outage struct {
+	log      *slog.Logger
+	failures int
+}
+
+// failed notes a failure and returns the pause before the next attempt.
+func (o *outage) failed(op any, code string, err error) time.Duration {
+	o.failures++
+	if o.failures == 1 {
+		o.log.Warn("echo: command refused, will retry", "op", op, "code", code, "err", err)
+	}
+	return min(retryDelay<<min(o.failures-1, 10), maxRetryDelay)
+}
+
+func (o *outage) end() {
+	if o.failures > 0 {
+		o.log.Info("echo: commands are accepted again", "failures", o.failures)
+	}
+	o.failures = 0
 }
 
 // chore is the next command to send besides lines; nil if there is none.
