@@ -55,6 +55,13 @@ var kinds = map[string]kind{
 	"mov":  {"video/quicktime", brand("qt  ")},
 }
 
+// aliases are other extensions of files of a kind, some of which browsers give
+// what they save. Whoever allows the kind allows them.
+var aliases = map[string][]string{
+	"jpg": {"jpeg"}, "jpeg": {"jpg"}, "jfif": {"jpg", "jpeg"}, "jpe": {"jpg", "jpeg"}, "pjpeg": {"jpg", "jpeg"},
+	"tif": {"tiff"}, "tiff": {"tif"}, "heif": {"heic"}, "dib": {"bmp"},
+}
+
 // compound is how the older office files begin.
 const compound = "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
@@ -133,8 +140,10 @@ func classify(allowed []string, name string, head []byte) (newName, mime string,
 		}
 		return "", "", refuse
 	}
-	if k, ok := kinds[ext]; ok && slices.Contains(allowed, ext) && k.is(head) {
-		return name, k.mime, nil
+	for _, e := range append([]string{ext}, aliases[ext]...) {
+		if k, ok := kinds[e]; ok && slices.Contains(allowed, e) && k.is(head) {
+			return name, k.mime, nil
+		}
 	}
 	return "", "", refuse
 }

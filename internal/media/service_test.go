@@ -73,6 +73,10 @@ func TestContentDecides(t *testing.T) {
 		{"a.png", jpeg, "png:jpg", "", ""},
 		{"a.png", png, "jpg", "", ""},
 		{"a.jpeg", jpeg, "jpeg", "a.jpeg", "image/jpeg"},
+		{"a.jfif", jpeg, "png:jpg", "a.jfif", "image/jpeg"}, // as Chrome on Windows saves it
+		{"a.JPEG", jpeg, "jpg", "a.JPEG", "image/jpeg"},
+		{"a.jfif", png, "png:jpg", "", ""},
+		{"a.jfif", jpeg, "png", "", ""},
 		{"a.pdf", pdf, "pdf", "a.pdf", "application/pdf"},
 		{"a.pdf", page, "pdf", "", ""},
 		{"a.txt", page, "txt", "", ""},
