@@ -2,6 +2,7 @@ package gms
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/halley-chat/halley/internal/chat"
@@ -59,6 +60,9 @@ func (c *call) filter(a chat.Action) (chat.Action, error) {
 	s := c.setting()
 	switch do := a.(type) {
 	case chat.Say:
+		if blank(do.Text) {
+			return do, chat.Refuse(chat.Invalid, "a message needs a text that can be seen")
+		}
 		return do, s.fits(do.Text)
 	case chat.Type:
 		if s.HideTyping {
@@ -103,3 +107,27 @@ func (e *Edge) anyOverCallback() bool {
 	}
 	return false
 }
+
+// originLogged is how often a refused origin is logged again.
+const originLogged = 10 * time.Minute
+
+// refuseOrigin is the refusal of a page's origin. It is logged, since whoever sets
+// up a page needs to know which origin to allow, but not with every call.
+func (e *Edge) refuseOrigin(origin string) error {
+	if len(origin) > maxOrigin {
+		origin = origin[:maxOrigin]
+	}
+	origin = strings.ToValidUTF8(origin, "")
+	e.stats.RefusedOrigins.Add(1)
+	if e.origins.Take(time.Now(), ratelimit.Charge{Key: origin, Limit: ratelimit.Per(1, originLogged)}, ratelimit.Charge{Limit: ratelimit.Per(20, originLogged)}) == 0 {
+		e.o.Logger.Warn("gms: the origin of a page is refused; a service that shall take it lists it in its origins", "origin", origin)
+	}
+	return errOrigin
+}
+
+const (
+	// maxOrigin bounds how much of an origin is logged, in bytes.
+	maxOrigin = 200
+	// maxLoggedOrigins bounds how many origins are remembered as logged.
+	maxLoggedOrigins = 1000
+)

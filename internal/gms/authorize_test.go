@@ -1,10 +1,12 @@
 package gms
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -424,4 +426,35 @@ func TestRESTAddress(t *testing.T) {
 			t.Errorf("%s: %s", remote, got)
 		}
 	}
+}
+
+// A refused origin is logged, once in a while, so that whoever sets up a page
+// learns what to allow.
+func TestRefusedOriginsAreLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t)
+		var log bytes.Buffer
+		h.edge.o.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		ask := func(origin string) {
+			r := formRequest(RESTPath+"support", "nickname=Vera")
+			r.Header.Set("Origin", origin)
+			w := httptest.NewRecorder()
+			h.edge.REST().ServeHTTP(w, r)
+			if w.Code != http.StatusForbidden {
+				t.Errorf("from %s: got %d, want 403", origin, w.Code)
+			}
+		}
+		for range 3 {
+			ask("http://localhost:3000")
+			ask("https://elsewhere.example")
+		}
+		for _, origin := range []string{"http://localhost:3000", "https://elsewhere.example"} {
+			if got := strings.Count(log.String(), origin); got != 1 {
+				t.Errorf("log lines about %s: got %d, want 1:\n%s", origin, got, &log)
+			}
+		}
+		if got := h.edge.Stats().RefusedOrigins.Load(); got != 6 {
+			t.Errorf("counted: got %d, want 6", got)
+		}
+	})
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"math"
-	"strings"
 	"time"
 
 	"github.com/halley-chat/halley/internal/chat"
@@ -25,6 +24,8 @@ type caller interface {
 	allowed(Service) bool
 	// carries says whether a service may be used over this transport.
 	carries(Service) bool
+	// origin is the Origin of the page behind the call; "" if it has none.
+	origin() string
 	// address is the network address that the call came from, without a port;
 	// "" if it is not known.
 	address() string
@@ -138,7 +139,7 @@ func (c *call) requestChat(ctx context.Context) error {
 	case !ok:
 		return errNoService
 	case !c.transport.allowed(service):
-		return errOrigin
+		return c.edge.refuseOrigin(c.transport.origin())
 	case !c.transport.carries(service):
 		return errTransport
 	}
@@ -246,7 +247,7 @@ func (c *call) stopTyping(ctx context.Context) error {
 }
 
 func (c *call) updateNickname(ctx context.Context) error {
-	return c.command(ctx, "", chat.Rename{Name: strings.TrimSpace(c.request.text("nickname"))}, false)
+	return c.command(ctx, "", chat.Rename{Name: cleanName(c.request.text("nickname"))}, false)
 }
 
 func (c *call) updateData(ctx context.Context) error {

@@ -41,6 +41,8 @@ func (f *cometd) carries(s Service) bool {
 	return s.CallbackPolling || f.session.Transport() != callbackPolling
 }
 
+func (f *cometd) origin() string { return f.session.Origin() }
+
 func (f *cometd) address() string { return f.session.Address() }
 
 func (f *cometd) defaultPosition() int64 { return 1 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/halley-chat/halley/internal/chat"
@@ -31,7 +32,8 @@ type fileCall struct {
 	op    string // under the names of NotifyPath; empty until it is known
 	file  string // the file's id, as it came
 	form  *media.Form
-	owned chat.ID // the chat, once the key has been looked at
+	types []string // those that the service of the chat takes, once it is known
+	owned chat.ID  // the chat, once the key has been looked at
 	// What is given back in the end: the slot of the file, nil if it has none,
 	// and the presence of a visitor who polls.
 	releaseSlot func()
@@ -78,7 +80,7 @@ func (f *rest) serveFile(path []string) {
 	case c.op == "" || service.Files == nil || f.edge.o.Files == nil:
 		c.refuse(errNoOperation)
 	case !f.allowed(service):
-		c.refuse(errOrigin)
+		c.refuse(f.edge.refuseOrigin(f.origin()))
 	default:
 		c.serve()
 	}
@@ -87,7 +89,7 @@ func (f *rest) serveFile(path []string) {
 // Notify is the handler for [NotifyPath].
 func (e *Edge) Notify() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		f := &rest{edge: e, w: w, r: r, origin: r.Header.Get("Origin"), any: true}
+		f := &rest{edge: e, w: w, r: r, any: true}
 		c := f.fileCall()
 		c.ntf = true
 		switch {
@@ -112,7 +114,11 @@ func (f *rest) fileCall() *fileCall {
 		if r.StatusCode == statusOK || v.noErrors {
 			return
 		}
-		r.StatusCode, r.Errors = statusPermanent, []failure{{v.Code, translate(v.Advice, c.language())}}
+		advice := translate(v.Advice, c.language())
+		if v.failure == verdicts[chat.WrongType].failure && len(c.types) > 0 {
+			advice += " (" + strings.Join(c.types, ", ") + ")"
+		}
+		r.StatusCode, r.Errors = statusPermanent, []failure{{v.Code, advice}}
 		if v.http == 0 {
 			v.http = http.StatusBadRequest
 		}
@@ -266,12 +272,13 @@ func (c *fileCall) policy(ctx context.Context) (chat.Summary, *media.Policy, err
 	service := c.edge.o.Services[sum.Service]
 	switch {
 	case !c.rest.allowed(service):
-		return sum, nil, errOrigin
+		return sum, nil, c.edge.refuseOrigin(c.rest.origin())
 	case service.Files == nil:
 		return sum, nil, errNoOperation
 	case !sum.Open() && time.Since(endedAt(sum)) > c.edge.o.ReadableFor:
 		return sum, nil, chat.Refuse(chat.NotFound, "the chat is over for too long")
 	}
+	c.types = service.Files.Types
 	return sum, service.Files, nil
 }
 

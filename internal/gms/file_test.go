@@ -424,8 +424,8 @@ func TestFilesSpeakTheVisitorsLanguage(t *testing.T) {
 		p := h.restClient("files")
 		p.do("", "nickname", "Vera", "userData[GCTI_LanguageCode]", "de")
 		f := &fileClient{h: h, service: "files", key: p.key, chat: p.chat}
-		if _, advice := refusalOf(f.rest("file", field{"file", "MZ", "a.exe"})); advice != translate("Files of this type are not accepted.", "de") {
-			t.Error(advice)
+		if _, advice := refusalOf(f.rest("file", field{"file", "MZ", "a.exe"})); advice != translate("Files of this type are not accepted.", "de")+" (png, txt)" {
+			t.Errorf("a type that is not taken: got %q, want the advice in German and the types that are", advice)
 		}
 		h.log.Fail(func(engine.Append) error { return errors.New("down") })
 		if _, advice := refusalOf(f.rest("file", note("x"))); advice != translate(verdicts[chat.Unavailable].Advice, "de") {

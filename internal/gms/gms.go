@@ -62,6 +62,7 @@ type Stats struct {
 	Refused        atomic.Int64 // operations answered with a statusCode other than 0
 	Limited        atomic.Int64 // those among them that were more than a service's rates allow
 	TooManyUploads atomic.Int64 // files that were refused because too many were on their way in
+	RefusedOrigins atomic.Int64 // calls of pages whose origin is not listed
 	NoDevice       atomic.Int64 // subscriptions that were not taken, because nobody here can tell such a device
 }
 
@@ -76,6 +77,7 @@ type Edge struct {
 	board   *engine.Watch
 	opens   *ratelimit.Limiter // of new chats, by service and network
 	calls   *ratelimit.Limiter // of operations, by chat
+	origins *ratelimit.Limiter // of log lines about origins, by origin
 	uploads *uploadSlots
 
 	draining atomic.Bool
@@ -102,7 +104,7 @@ func New(o Options) *Edge {
 		o.RESTPatience = 2500 * time.Millisecond
 	}
 	e := &Edge{
-		o: o, node: rand.Text()[:10] + ".", opens: ratelimit.New(maxBuckets), calls: ratelimit.New(maxBuckets), uploads: newUploadSlots(),
+		o: o, node: rand.Text()[:10] + ".", opens: ratelimit.New(maxBuckets), calls: ratelimit.New(maxBuckets), origins: ratelimit.New(maxLoggedOrigins), uploads: newUploadSlots(),
 		bindings: make(map[string]*binding), pollers: make(map[string]*poller), polled: make(map[chat.ID]*poller),
 	}
 	no := &bayeux.Error{Code: 403, Args: "denied_by_security_policy", Text: "denied"}
@@ -169,7 +171,11 @@ func (e *Edge) AllowsOrigin(origin string) bool {
 
 func (e *Edge) checkOrigin(r *http.Request) bool {
 	origin := r.Header.Get("Origin")
-	return origin == "" || e.AllowsOrigin(origin) || sameOrigin(origin, r)
+	if origin == "" || e.AllowsOrigin(origin) || sameOrigin(origin, r) {
+		return true
+	}
+	_ = e.refuseOrigin(origin) // whoever asks answers
+	return false
 }
 
 // sameOrigin says whether an origin is that of the address that was called.

@@ -136,15 +136,18 @@ func (r request) opening() (chat.Open, error) {
 	device, _ := takeDevice(data)
 	o := chat.Open{
 		Device: device,
-		Name:   strings.TrimSpace(r.text("nickname")),
+		Name:   cleanName(r.text("nickname")),
 		Text:   r.text("text"),
 		Opening: chat.Opening{
 			Subject: r.text("subject"), FirstName: r.text("firstName"), LastName: r.text("lastName"),
 			Email: r.text("emailAddress"), Data: data,
 		},
 	}
+	if blank(o.Text) {
+		o.Text = ""
+	}
 	if o.Name == "" {
-		o.Name = strings.TrimSpace(o.Opening.FirstName + " " + o.Opening.LastName)
+		o.Name = cleanName(o.Opening.FirstName + " " + o.Opening.LastName)
 	}
 	if o.Name == "" {
 		o.Name = anonymous

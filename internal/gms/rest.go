@@ -32,13 +32,12 @@ var paths = func() map[string]string {
 // rest is the transport of one HTTP request: the outcome is its answer.
 type rest struct {
 	// Static after construction.
-	edge   *Edge
-	w      http.ResponseWriter
-	r      *http.Request
-	name   string  // of the service
-	path   chat.ID // the chat in the path; 0 if there is none, or no readable one
-	origin string
-	any    bool // the key alone says which chat is meant
+	edge *Edge
+	w    http.ResponseWriter
+	r    *http.Request
+	name string  // of the service
+	path chat.ID // the chat in the path; 0 if there is none, or no readable one
+	any  bool    // the key alone says which chat is meant
 	// nextPosition is the one of the answer to a caller who is shown more
 	// than it has asked for; 0 if it is shown what it has asked for.
 	nextPosition int64
@@ -52,7 +51,7 @@ func (e *Edge) REST() http.Handler { return http.HandlerFunc(e.serveREST) }
 
 func (e *Edge) serveREST(w http.ResponseWriter, r *http.Request) {
 	parts := strings.Split(strings.TrimSuffix(strings.TrimPrefix(r.URL.Path, RESTPath), "/"), "/")
-	f := &rest{edge: e, w: w, r: r, name: parts[0], origin: r.Header.Get("Origin")}
+	f := &rest{edge: e, w: w, r: r, name: parts[0]}
 	c := &call{edge: e, transport: f}
 	if len(parts) >= 3 && parts[2] == "file" {
 		f.path, _ = chat.ParseID(parts[1])
@@ -81,7 +80,7 @@ func (e *Edge) serveREST(w http.ResponseWriter, r *http.Request) {
 		c.refuse(errNoOperation)
 		return
 	case !f.allowed(service):
-		c.refuse(errOrigin)
+		c.refuse(e.refuseOrigin(f.origin()))
 		return
 	}
 	// Where the deadline cannot be set, the server's own limits hold.
@@ -98,7 +97,7 @@ func (e *Edge) serveREST(w http.ResponseWriter, r *http.Request) {
 
 func (f *rest) service() string { return f.name }
 
-func (f *rest) allowed(s Service) bool { return s.allows(f.origin, sameOrigin(f.origin, f.r)) }
+func (f *rest) allowed(s Service) bool { return s.allows(f.origin(), sameOrigin(f.origin(), f.r)) }
 
 func (f *rest) rejoin(context.Context, *call, Service) (bool, error) { return false, nil }
 
@@ -111,6 +110,8 @@ func (f *rest) address() string {
 }
 
 func (f *rest) carries(Service) bool { return true }
+
+func (f *rest) origin() string { return f.r.Header.Get("Origin") }
 
 func (f *rest) defaultPosition() int64 { return 0 }
 

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -64,8 +63,8 @@ type form struct {
 func readBody(contentType string, body []byte) (*form, error) {
 	f := &form{fields: make(request), data: make(request)}
 	if text := bytes.TrimLeft(body, " \t\r\n"); len(text) > 0 && text[0] == '{' {
-		value := jsontext.Value(text)
-		if !value.IsValid(jsontext.AllowDuplicateNames(true)) {
+		value, ok := repairJSON(text)
+		if !ok {
 			return nil, errForm
 		}
 		fields, err := parseRequest(value)
@@ -117,11 +116,7 @@ func (f *form) parts(r *multipart.Reader) error {
 // add adds the fields that are not there yet.
 func (f *form) add(values url.Values) error {
 	for name, list := range values {
-		for _, s := range append([]string{name}, list...) {
-			if !utf8.ValidString(s) {
-				return errForm
-			}
-		}
+		name = strings.ToValidUTF8(name, "\uFFFD")
 		if _, there := f.fields[name]; name == keyField && (there || len(list) > 1) {
 			return errForm
 		}
@@ -132,7 +127,7 @@ func (f *form) add(values url.Values) error {
 		if _, there := into[name]; there || len(list) == 0 {
 			continue
 		}
-		v, err := jsontext.AppendQuote(nil, list[0])
+		v, err := jsontext.AppendQuote(nil, strings.ToValidUTF8(list[0], "\uFFFD"))
 		if err != nil {
 			return errForm
 		}
@@ -198,8 +193,8 @@ func (r request) unwrap(name string) error {
 		delete(r, name)
 		return nil
 	}
-	v := jsontext.Value(s)
-	if v.Kind() != '{' || !v.IsValid(jsontext.AllowDuplicateNames(true)) {
+	v, ok := repairJSON(jsontext.Value(s))
+	if !ok || v.Kind() != '{' {
 		return chat.Refuse(chat.Invalid, "a field is not an object")
 	}
 	r[name] = v
