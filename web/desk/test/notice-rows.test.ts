@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { unansweredSince, unread } from '../src/state/reading';
-import { rowsOf, type Fact } from '../src/state/rows';
+import type { Fact } from '../src/state/fact';
+import { rowsOf } from '../src/state/rows';
 import { grow } from '../src/state/transcript';
 import type { ChatEvent, From } from '../src/wire/shapes';
 import { info, joined, ME, me, NOON, said, visitor } from './fixture';

@@ -1,9 +1,6 @@
 import { sessionStore } from '@halley/shared/storage';
 import { reactive } from 'vue';
-import { forgetDrafts } from './drafts';
-
-/** For whom the agent writes: for everybody in the chat, or for staff alone. */
-export type Audience = 'all' | 'staff';
+import { forgetDrafts, type Audience } from './drafts';
 
 const chosen = reactive(new Map<string, Audience>());
 

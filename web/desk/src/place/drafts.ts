@@ -1,5 +1,7 @@
 import { sessionStore } from '@halley/shared/storage';
-import type { Audience } from './audience';
+
+/** For whom the agent writes: for everybody in the chat, or for staff alone. */
+export type Audience = 'all' | 'staff';
 
 /**
  * What the agent has begun to write in each chat, kept across a change of chat and a reload. Each

@@ -1,7 +1,8 @@
 import { onBeforeUnmount, onMounted } from 'vue';
 import { composes } from '@halley/shared/keyboard';
 import { closed } from '../state/reading';
-import { writeFor, type Audience } from './audience';
+import { writeFor } from './audience';
+import type { Audience } from './drafts';
 import type { DeskView } from './provide';
 
 /** One line of the shortcut sheet. */

@@ -1,7 +1,7 @@
 import { firstOf } from '@halley/shared/text';
 import type { ChatEvent, ProgramNotice } from '../wire/shapes';
-import type { Fact } from './rows';
-import type { Names } from './sentences';
+import type { Fact } from './fact';
+import type { Names } from './names';
 
 /** The longest text, in UTF-16 units, that stands in a line; of more the rest is folded away. */
 const LINE = 200;

@@ -2,19 +2,10 @@ import { midnight } from '@halley/shared/duration';
 import type { ChatEvent, Said, Shared } from '../wire/shapes';
 import type { Chat } from './state';
 import { shownAddress, tellNotice } from './notice-rows';
-import { isRouting, sentence, Names } from './sentences';
+import type { Fact } from './fact';
+import { Names } from './names';
+import { isRouting, sentence } from './sentences';
 import { isStaff } from './transcript';
-
-/** A system line: what happened, in words. */
-export interface Fact {
-    readonly index: number;
-    readonly at: number;
-    readonly text: string;
-    /** The address that the text ends with, if it is one to follow. */
-    readonly url?: string;
-    /** What belongs to it and is too much for a line. */
-    readonly more?: string;
-}
 
 /** What a conversation consists of on the page. The key stays the same for as long as the row is the same thing. */
 export type Row =
