@@ -119,6 +119,12 @@ export class Agent {
         await this.part('end-confirm').click();
     }
 
+    /** Leaves the open chat, and says yes to the question. */
+    async leave() {
+        await this.part('leave').click();
+        await this.part('leave-confirm').click();
+    }
+
     /** Every line of the open chat that has an index, from top to bottom: {index, from, text}. */
     lines() {
         return this.part('message').evaluateAll((rows) =>

@@ -87,6 +87,10 @@ async function deskByKeyboard(stage) {
     await anna.isOffered('Vera');
     await keys.press('Alt+A');
     await hasFocus(anna, 'composer');
+    await keys.press('Alt+S');
+    await anna.part('status-menu').waitFor();
+    await keys.press('Escape');
+    await hasFocus(anna, 'composer');
     await keys.type('Hello Vera');
     await keys.press('Shift+Enter');
     await keys.type('How can I help?');
@@ -95,16 +99,17 @@ async function deskByKeyboard(stage) {
     await vera.say('You did');
     await anna.sees('You did');
     await keys.press('Alt+E');
-    await hasFocus(anna, 'end-confirm');
+    await hasFocus(anna, 'end-cancel');
     await keys.press('Escape');
     await hasFocus(anna, 'composer');
     await keys.press('Alt+E');
+    await hasFocus(anna, 'end-cancel');
+    await keys.press('Tab');
     await hasFocus(anna, 'end-confirm');
     await keys.press('Enter');
     await anna.seesEnd();
     await vera.hasStatus('Chat ended');
-    await tabTo(anna, 'done');
-    await keys.press('Enter');
+    await keys.press('Alt+W');
     await until('the chat is put away', async () => (await anna.part('chat-row').count()) === 0);
 }
 

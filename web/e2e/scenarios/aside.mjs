@@ -79,7 +79,7 @@ async function forStaffAlone(stage) {
 
     // Whoever takes over reads it all.
     await ben.goReady();
-    await anna.part('leave').click();
+    await anna.leave();
     await ben.accept('Vera');
     for (const text of ['she may be right', 'twice on the 3rd', 'from a telephone']) {
         await ben.sees(`${MARK}, ${text}`);

@@ -55,7 +55,7 @@ async function leaving(stage) {
     await ben.goReady();
     await anna.part('not-ready').click();
     await anna.hasPresence('Not ready');
-    await anna.part('leave').click();
+    await anna.leave();
     await vera.sees('Anna left');
     await anna.seesEnd();
     await vera.say('Is anybody still there?');
@@ -74,8 +74,62 @@ async function leaving(stage) {
     assert.equal((await anna.said()).length, 2, 'what comes later is not for Anna');
 }
 
+/* What was typed when the customer ends the chat stays in sight, and the chat is put away with the others. */
+async function unsentText(stage) {
+    const scene = await twoInChat(stage);
+    stage.secret('Half a sent');
+    await scene.anna.part('composer').pressSequentially('Half a sent');
+    await scene.vera.end();
+    await scene.anna.seesEnd();
+    assert.match(await scene.anna.part('unsent').textContent(), /Not sent[^]*Half a sent/);
+    await scene.anna.part('done').click();
+    await until('the chat is put away', async () => (await scene.anna.row(scene.chat).count()) === 0);
+}
+
+/* A space or a letter typed on after the chord of End ends nothing, nor does a key that writes a character. */
+async function strayKeys(stage) {
+    const { anna, vera } = await twoInChat(stage);
+    const keys = anna.page.keyboard;
+    await keys.press('Alt+E');
+    await anna.part('end-confirm').waitFor();
+    await keys.press('Space');
+    await until('the question is gone', async () => (await anna.part('end-confirm').count()) === 0);
+    await anna.part('composer').evaluate((field) => {
+        for (const [key, code] of [
+            ['€', 'KeyE'],
+            ['@', 'KeyL'],
+            ['Dead', 'KeyE'],
+        ]) {
+            field.dispatchEvent(new KeyboardEvent('keydown', { key, code, altKey: true, bubbles: true }));
+        }
+    });
+    assert.equal(await anna.part('end-confirm').count(), 0);
+    await anna.say('still here');
+    await vera.sees('still here');
+}
+
+/* Signing out with a chat in hand asks first, and gives the chat back. */
+async function signingOut(stage) {
+    const { server, anna, vera } = await twoInChat(stage);
+    await anna.part('sign-out').click();
+    await anna.part('sign-out-question').waitFor();
+    await anna.page.keyboard.press('Escape');
+    await until('the question is gone', async () => (await anna.part('sign-out-question').count()) === 0);
+    await anna.say('not yet');
+    await vera.sees('not yet');
+    await anna.part('sign-out').click();
+    await anna.part('sign-out-confirm').click();
+    await anna.part('login').waitFor();
+    const ben = await stage.agent(server.base, 'ben');
+    await ben.goReady();
+    await ben.accept('Vera');
+}
+
 export const ending = [
     { name: 'ending: by the visitor', run: byTheVisitor },
     { name: 'ending: by the agent', run: byTheAgent },
+    { name: 'ending: what was typed stays in sight', run: unsentText },
+    { name: 'ending: stray keys end nothing', run: strayKeys },
+    { name: 'ending: signing out asks, and gives the chat back', run: signingOut },
     { name: 'ending: leaving puts the chat back into the queue', run: leaving },
 ];

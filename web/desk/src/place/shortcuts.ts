@@ -1,5 +1,6 @@
 import { onBeforeUnmount, onMounted } from 'vue';
 import { composes } from '@halley/shared/keyboard';
+import { chordName, chordOf } from './chord';
 import { closed } from '../state/reading';
 import { writeFor } from './audience';
 import type { Audience } from './drafts';
@@ -12,22 +13,24 @@ export interface Shortcut {
 }
 
 export const shortcuts: readonly Shortcut[] = [
-    { keys: 'Alt+A', does: 'Accept the offer' },
-    { keys: 'Alt+D', does: 'Decline the offer' },
-    { keys: 'Alt+J', does: 'Next chat' },
-    { keys: 'Alt+K', does: 'Previous chat' },
-    { keys: 'Alt+1 … 9', does: 'Chat by its place in the list' },
-    { keys: 'Alt+E', does: 'End the chat' },
-    { keys: 'Alt+P', does: 'Write for staff only' },
-    { keys: 'Alt+L', does: 'Write for everybody' },
-    { keys: 'Alt+S', does: 'Status' },
+    { keys: chordName('A'), does: 'Accept the offer' },
+    { keys: chordName('D'), does: 'Decline the offer' },
+    { keys: chordName('J'), does: 'Next chat' },
+    { keys: chordName('K'), does: 'Previous chat' },
+    { keys: chordName('1 … 9'), does: 'Chat by its place in the list' },
+    { keys: chordName('E'), does: 'End the chat' },
+    { keys: chordName('H'), does: 'Leave the chat' },
+    { keys: chordName('W'), does: 'Done with the ended chat' },
+    { keys: chordName('P'), does: 'Write for staff only' },
+    { keys: chordName('L'), does: 'Write for everybody' },
+    { keys: chordName('S'), does: 'Status' },
     { keys: 'Enter', does: 'Send' },
     { keys: 'Shift+Enter', does: 'New line' },
     { keys: 'Esc', does: 'Close what is open' },
     { keys: '?', does: 'This sheet' },
 ];
 
-/** Listens for the desk's shortcuts while the page is there. Keys are told by their place, so Alt may write other signs. */
+/** Listens for the desk's shortcuts while the page is there.  */
 export function useShortcuts(view: DeskView): void {
     const listen = (event: KeyboardEvent): void => {
         if (composes(event) || event.defaultPrevented) return;
@@ -38,20 +41,22 @@ export function useShortcuts(view: DeskView): void {
 }
 
 function pressed(view: DeskView, event: KeyboardEvent): boolean {
-    if (event.ctrlKey || event.metaKey) return false;
-    if (!event.altKey) return plain(view, event);
-    const digit = /^Digit([1-9])$/.exec(event.code)?.[1];
-    if (digit) return go(view, Number(digit) - 1);
-    const act = chords[event.code];
-    return act ? act(view) : false;
+    const chord = chordOf({ ...keyOf(event), altGraph: event.getModifierState('AltGraph') });
+    if (chord === null) return !event.altKey && !event.ctrlKey && !event.metaKey && plain(view, event);
+    if (/^[1-9]$/.test(chord)) return go(view, Number(chord) - 1);
+    return chords[chord]?.(view) ?? false;
+}
+
+function keyOf({ altKey, ctrlKey, metaKey, shiftKey, key, code }: KeyboardEvent) {
+    return { altKey, ctrlKey, metaKey, shiftKey, key, code };
 }
 
 function plain(view: DeskView, event: KeyboardEvent): boolean {
     const open = view.surfaces;
     if (event.key === 'Escape') {
-        if (open.ending !== null || open.drawer) open.write++;
+        if (open.asking !== null || open.drawer) open.write++;
         Object.assign(open, { status: false, settings: false, shortcuts: false, drawer: false, context: false });
-        open.ending = null;
+        open.asking = null;
         return false;
     }
     if (event.key !== '?' || inField(event.target)) return false;
@@ -60,22 +65,30 @@ function plain(view: DeskView, event: KeyboardEvent): boolean {
 }
 
 const chords: Readonly<Record<string, (view: DeskView) => boolean>> = {
-    KeyJ: (view) => go(view, place(view) + 1),
-    KeyK: (view) => go(view, place(view) - 1),
-    KeyA: (view) => answer(view, 'accept'),
-    KeyD: (view) => answer(view, 'decline'),
-    KeyE: (view) => {
+    j: (view) => go(view, place(view) + 1),
+    k: (view) => go(view, place(view) - 1),
+    a: (view) => answer(view, 'accept'),
+    d: (view) => answer(view, 'decline'),
+    e: (view) => ask(view, 'end'),
+    h: (view) => ask(view, 'leave'),
+    w: (view) => {
         const chat = view.chat.value;
-        if (chat && !closed(view.state.value, chat)) view.surfaces.ending = chat.info.id;
+        if (chat && closed(view.state.value, chat)) view.done([chat.info.id]);
         return true;
     },
-    KeyP: (view) => address(view, 'staff'),
-    KeyL: (view) => address(view, 'all'),
-    KeyS: (view) => {
+    p: (view) => address(view, 'staff'),
+    l: (view) => address(view, 'all'),
+    s: (view) => {
         view.surfaces.status = !view.surfaces.status;
         return true;
     },
 };
+
+function ask(view: DeskView, what: 'end' | 'leave'): boolean {
+    const chat = view.chat.value;
+    if (chat && !closed(view.state.value, chat)) view.surfaces.asking = { chat: chat.info.id, what };
+    return true;
+}
 
 function place(view: DeskView): number {
     return view.chats.value.findIndex((chat) => chat.info.id === view.state.value.selected);
