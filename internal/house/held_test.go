@@ -17,10 +17,7 @@ var (
 // What the table of compatibility says to be held by a test is held by one that
 // exists, and so for conversations.
 func TestTheTableNamesTests(t *testing.T) {
-	table, err := os.ReadFile(filepath.Join(root, "docs/genesys-compatibility.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	table := compatibility(t)
 	known := make(map[string]bool)
 	for _, path := range tracked(t) {
 		switch {
@@ -42,11 +39,11 @@ func TestTheTableNamesTests(t *testing.T) {
 			t.Errorf("docs/genesys-compatibility.md names %s, which there is not", name)
 		}
 	}
-	for _, m := range testName.FindAllSubmatch(table, -1) {
-		check(string(m[1]))
+	for _, m := range testName.FindAllStringSubmatch(table, -1) {
+		check(m[1])
 	}
-	for _, m := range conversation.FindAllSubmatch(table, -1) {
-		for _, name := range strings.Split(string(m[1]), ", ") {
+	for _, m := range conversation.FindAllStringSubmatch(table, -1) {
+		for _, name := range strings.Split(m[1], ", ") {
 			if name != "" {
 				check(strings.Trim(name, "`"))
 			}

@@ -8,41 +8,49 @@ import (
 	"testing"
 )
 
-// Every row of the table of compatibility has a verdict of the four there are,
-// a reason if something is not supported, and names what holds it.
-func TestTheTableIsComplete(t *testing.T) {
-	table, err := os.ReadFile(filepath.Join(root, "docs/genesys-compatibility.md"))
+// wrapped is where a line of a document goes on in the next one.
+var wrapped = regexp.MustCompile(`\n +`)
+
+// compatibility is the document about compatibility, with each entry in one line.
+func compatibility(t *testing.T) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(root, "docs/genesys-compatibility.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows, columns, verdicts := 0, 0, false
-	for i, line := range strings.Split(string(table), "\n") {
-		if !strings.HasPrefix(line, "|") {
-			verdicts = false
+	return wrapped.ReplaceAllString(string(b), " ")
+}
+
+// entry is an entry of that document: what, how, the verdict and what holds it.
+var entry = regexp.MustCompile(`^\* \*\*(.+?)\*\*: (.+) — \*(.+?)\*\. Held by (.+)\.$`)
+
+// Every entry about compatibility has a verdict of the four there are, a reason
+// if something is not supported, and names what holds it.
+func TestTheTableIsComplete(t *testing.T) {
+	entries := 0
+	for line := range strings.SplitSeq(compatibility(t), "\n") {
+		if !strings.HasPrefix(line, "* **") || !strings.Contains(line, "**: ") {
+			continue // the list of the verdicts is one, too
+		}
+		m := entry.FindStringSubmatch(line)
+		if m == nil {
+			if !strings.HasPrefix(line, "* **documented**:") && !strings.HasPrefix(line, "* **needed**:") &&
+				!strings.HasPrefix(line, "* **ours**:") && !strings.HasPrefix(line, "* **not supported**:") {
+				t.Errorf("an entry without a verdict or without what holds it: %s", line)
+			}
 			continue
 		}
-		cells := strings.Split(strings.Trim(line, "|"), "|")
-		switch {
-		case strings.HasSuffix(line, "| Verdict | Held by |"):
-			verdicts, columns = true, strings.Count(line, "|")
-			continue
-		case !verdicts || strings.HasPrefix(line, "|---"):
-			continue
-		case strings.Count(line, "|") != columns:
-			t.Errorf("line %d has not as many cells as its table", i+1)
-			continue
-		}
-		rows++
-		if fault := faultOfRow(strings.TrimSpace(cells[len(cells)-2]), strings.TrimSpace(cells[len(cells)-1])); fault != "" {
-			t.Errorf("line %d: %s: %s", i+1, fault, line)
+		entries++
+		if fault := faultOfRow(m[3], m[4]); fault != "" {
+			t.Errorf("%s: %s", fault, line)
 		}
 	}
-	if rows < 200 {
-		t.Errorf("only %d rows were found", rows)
+	if entries < 200 {
+		t.Errorf("only %d entries were found, want at least 200", entries)
 	}
 }
 
-// faultOfRow is what is wrong with a row's last cells.
+// faultOfRow is what is wrong with the end of an entry.
 func faultOfRow(verdict, held string) string {
 	known := false
 	for _, v := range []string{"documented", "needed", "ours", "not supported"} {
@@ -83,17 +91,14 @@ var scenario = regexp.MustCompile(`clients "([^"]+)"`)
 
 // The scenarios that the table names are played.
 func TestTheTableNamesScenarios(t *testing.T) {
-	table, err := os.ReadFile(filepath.Join(root, "docs/genesys-compatibility.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	table := compatibility(t)
 	played, err := os.ReadFile(filepath.Join(root, "test/cometd/scenarios.mjs"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	named := scenario.FindAllSubmatch(table, -1)
+	named := scenario.FindAllStringSubmatch(table, -1)
 	for _, m := range named {
-		if !strings.Contains(string(played), "test('"+string(m[1])+"'") {
+		if !strings.Contains(string(played), "test('"+m[1]+"'") {
 			t.Errorf("docs/genesys-compatibility.md names %q, which no client plays", m[1])
 		}
 	}
