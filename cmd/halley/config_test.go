@@ -1,7 +1,6 @@
 package main
 
 import (
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -48,7 +47,7 @@ func TestCheckConfig(t *testing.T) {
 	if err := checkConfig(path, nil, &told); err == nil || strings.Count(told.String(), "\n") != 3 {
 		t.Errorf("it says %v\n%s", err, &told)
 	}
-	err := serveCommand{Config: path}.Run(t.Context(), slog.New(slog.DiscardHandler))
+	err := serveCommand{Config: path}.Run(t.Context())
 	if err == nil || err.Error()+"\n" != told.String() {
 		t.Errorf("serve says\n%v\nand check-config\n%s", err, &told)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"os"
 	"time"
@@ -21,11 +22,11 @@ type serveCommand struct {
 	DemoPublic bool          `help:"Let the demo, whose passwords are public, listen on other than loopback addresses."`
 }
 
-func (c serveCommand) Run(ctx context.Context, log *slog.Logger) error {
+func (c serveCommand) Run(ctx context.Context) error {
 	settings := config.Default()
+	var err error
 	switch {
 	case c.Config != "":
-		var err error
 		if settings, err = config.Load(c.Config); err != nil {
 			return err
 		}
@@ -38,6 +39,10 @@ func (c serveCommand) Run(ctx context.Context, log *slog.Logger) error {
 	if c.Data != "" {
 		settings.Data = c.Data
 	}
+	log, err := logger(os.Stderr, settings.Log)
+	if err != nil {
+		return err
+	}
 	a, err := app.New(ctx, app.Options{
 		Config: settings, Demo: c.Demo, DemoPublic: c.DemoPublic, NewSecret: c.NewSecret, Version: version, Logger: log, Say: os.Stdout,
 	})
@@ -48,4 +53,17 @@ func (c serveCommand) Run(ctx context.Context, log *slog.Logger) error {
 		return err
 	}
 	return a.Run(ctx)
+}
+
+// logger logs as the settings say.
+func logger(to io.Writer, settings config.Log) (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(settings.Level)); err != nil {
+		return nil, err
+	}
+	o := &slog.HandlerOptions{Level: level}
+	if settings.Format == config.LogJSON {
+		return slog.New(slog.NewJSONHandler(to, o)), nil
+	}
+	return slog.New(slog.NewTextHandler(to, o)), nil
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/halley-chat/halley/bayeux"
+	"github.com/halley-chat/halley/internal/admin"
 	"github.com/halley-chat/halley/internal/audit"
 	"github.com/halley-chat/halley/internal/config"
 	"github.com/halley-chat/halley/internal/desk"
@@ -53,6 +54,7 @@ type App struct {
 	fileDir   *media.Dir               // nil if no service takes files or ever did
 	files     *media.Service           // the same
 	deskFiles *media.Service           // another over the same files, so that visitors cannot keep agents out
+	bus       engine.Bus
 	engine    *engine.Engine
 	directory *staff.Directory
 	router    *routing.Router
@@ -65,6 +67,11 @@ type App struct {
 	listener  net.Listener
 	web       *http.Server
 	health    health
+	outage    *outage
+	flow      *flow
+	cert      *certificate // nil for plain HTTP
+	admin     *http.Server // nil for none, as its listener
+	adminLine net.Listener
 }
 
 // New opens the store, reads what was there, and listens. It serves nobody
@@ -93,8 +100,15 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		return nil, err
 	}
 	a := &App{o: o, log: o.Logger, policies: policies(o.Config)}
+	metrics := admin.NewMetrics(o.Version)
+	a.outage = &outage{log: a.log, metrics: newStoreMetrics(metrics)}
+	if o.Config.TLS != nil {
+		if a.cert, err = openCertificate(*o.Config.TLS, a.log); err != nil {
+			return nil, err
+		}
+	}
 	offerFiles(offered, a.policies)
-	if a.store, err = sqlite.Open(ctx, o.Config.Data, sqlite.Options{Logger: a.log}); err != nil {
+	if a.store, err = sqlite.Open(ctx, o.Config.Data, sqlite.Options{Logger: a.log, Observer: a.outage}); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -128,11 +142,22 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 			err = errors.Join(err, a.listener.Close())
 		}
 	}()
+	if at := o.Config.Admin.Listen; at != "" {
+		if a.adminLine, err = (&net.ListenConfig{}).Listen(ctx, "tcp", at); err != nil {
+			return nil, err
+		}
+		defer func() {
+			if err != nil {
+				err = errors.Join(err, a.adminLine.Close())
+			}
+		}()
+	}
 	rules, err := rules(o.Config)
 	if err != nil {
 		return nil, err
 	}
-	a.engine = engine.New(engine.Options{Log: a.store, Bus: engine.NewLocalBus(), Rules: reachable(o.Config, rules), Logger: a.log})
+	a.bus = engine.NewLocalBus()
+	a.engine = engine.New(engine.Options{Log: a.store, Bus: a.bus, Rules: reachable(o.Config, rules), Logger: a.log})
 	if a.push, err = a.pushing(); err != nil {
 		return nil, err
 	}
@@ -149,11 +174,11 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		return nil, err
 	}
 	a.router = routing.New(routing.Options{Engine: a.engine, Queues: plans(o.Config), Logger: a.log})
-	a.gms = gms.New(gms.Options{Engine: a.engine, Keys: keys, Services: offered, SecureCookies: o.Config.SecureCookies, Carries: a.push.Carries, Files: a.files, Logger: a.log})
-	a.desk = desk.New(desk.Options{Audit: a.audit, Engine: a.engine, Staff: a.directory, SecureCookie: o.Config.SecureCookies, Files: a.deskFiles, Policies: a.policies, Logger: a.log})
+	a.gms = gms.New(gms.Options{Engine: a.engine, Keys: keys, Services: offered, SecureCookies: a.secure(), Carries: a.push.Carries, Files: a.files, Logger: a.log})
+	a.desk = desk.New(desk.Options{Audit: a.audit, Engine: a.engine, Staff: a.directory, SecureCookie: a.secure(), Files: a.deskFiles, Policies: a.policies, Logger: a.log})
 	a.deskLine = bayeux.New(bayeux.Options{
 		Timeout: 20 * time.Second, MaxInterval: 30 * time.Second,
-		CookieName: "HALLEY_DESK_LINE", CookiePath: "/desk/", CookieSecure: o.Config.SecureCookies,
+		CookieName: "HALLEY_DESK_LINE", CookiePath: "/desk/", CookieSecure: a.secure(),
 		TrustClientID: true, // the sign-in's cookie is what counts
 		// A desk in several tabs holds a connect in each.
 		HoldsPerBrowser: -1,
@@ -172,8 +197,22 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		MaxHeaderBytes:    32 << 10,
 		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
 	}
+	if a.cert != nil {
+		a.web.TLSConfig = a.cert.config()
+	}
+	a.measure(metrics)
+	if a.adminLine != nil {
+		a.admin = &http.Server{
+			Handler:           admin.Handler(admin.Options{Metrics: metrics, Alive: a.alive, Ready: a.ready, Profiles: o.Config.Admin.Profiles}),
+			ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
+			ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
+		}
+	}
 	return a, nil
 }
+
+// secure says whether cookies are for encrypted connections only.
+func (a *App) secure() bool { return a.o.Config.SecureCookies || a.cert != nil }
 
 // noBroadcasts is the policy of a Bayeux server that has only services.
 func noBroadcasts() bayeux.Policy {
@@ -219,7 +258,12 @@ func members(accounts []staff.Account) []routing.Member {
 }
 
 // address is the URL at which this machine reaches the server.
-func (a *App) address() string { return "http://" + a.listener.Addr().String() }
+func (a *App) address() string {
+	if a.cert != nil {
+		return "https://" + a.listener.Addr().String()
+	}
+	return "http://" + a.listener.Addr().String()
+}
 
 func (a *App) say(format string, args ...any) {
 	// Nobody may be reading, which is no reason to stop serving.
@@ -232,6 +276,9 @@ func (a *App) greet() {
 	a.say("  desk         %s/desk/", a.address())
 	a.say("  sample page  %s/sample/", a.address())
 	a.say("  chat API     %s/genesys/cometd", a.address())
+	if a.adminLine != nil {
+		a.say("  metrics      http://%s/metrics", a.adminLine.Addr())
+	}
 	if a.o.Demo {
 		a.say("  sign in as   anna, ben (agents) or sam (supervisor), password %s", demoPassword)
 	}

@@ -1,26 +1,50 @@
 package app
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"sync/atomic"
 
+	"github.com/klauspost/compress/gzhttp"
+
+	"github.com/halley-chat/halley/internal/admin"
 	"github.com/halley-chat/halley/internal/gms"
 	"github.com/halley-chat/halley/internal/httpx"
 	"github.com/halley-chat/halley/web"
 )
 
-// health is what /healthz says.
+// health is whether the server is on its way out.
 type health struct{ down atomic.Bool }
 
-func (h *health) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
-	status, text := http.StatusOK, "ok\n"
-	if h.down.Load() {
-		status, text = http.StatusServiceUnavailable, "going away\n"
+var errDraining = errors.New("going away")
+
+// alive says why the process should be replaced; nil if it need not be.
+func (a *App) alive() error {
+	if a.health.down.Load() {
+		return errDraining
 	}
-	w.WriteHeader(status)
-	_, _ = w.Write([]byte(text)) // whoever asked may have gone
+	return nil
+}
+
+// ready says why no requests should be sent here now: the server goes away, or
+// the store takes no writes, which is tried.
+func (a *App) ready(ctx context.Context) error {
+	if err := a.alive(); err != nil {
+		return err
+	}
+	return a.outage.check(ctx, a.store.Probe)
+}
+
+// packed compresses answers in JSON of more than a packet for clients that take
+// that. Random padding keeps their length from telling what is in them: an answer
+// holds a key beside words that somebody else may have chosen.
+func packed(h http.Handler) http.Handler {
+	wrap, err := gzhttp.NewWrapper(gzhttp.MinSize(1400), gzhttp.ContentTypes([]string{"application/json"}), gzhttp.RandomJitter(64, 0, false))
+	if err != nil {
+		panic("app: " + err.Error()) // the options are constants
+	}
+	return wrap(h)
 }
 
 // routes is the table of what is served where.
@@ -29,7 +53,7 @@ func (a *App) routes() http.Handler {
 	visitors := httpx.CORS{Allow: a.gms.AllowsOrigin, Methods: "GET, POST, OPTIONS"}.Wrap(a.gms)
 	mux.Handle("/genesys/cometd", visitors)
 	mux.Handle("/genesys/cometd/", visitors)
-	mux.Handle(gms.RESTPath, httpx.CORS{Allow: a.gms.AllowsOrigin, Methods: "POST, OPTIONS"}.Wrap(a.gms.REST()))
+	mux.Handle(gms.RESTPath, httpx.CORS{Allow: a.gms.AllowsOrigin, Methods: "POST, OPTIONS"}.Wrap(packed(a.gms.REST())))
 	files := httpx.CORS{Allow: a.gms.AllowsOrigin, Methods: "POST, OPTIONS"}.Wrap(a.gms.Notify())
 	mux.Handle(gms.NotifyPath, files)
 	mux.Handle(gms.NotifyPath+"/", files)
@@ -38,7 +62,8 @@ func (a *App) routes() http.Handler {
 	a.desk.Register(mux)
 	mux.Handle("/desk/", http.StripPrefix("/desk/", web.Desk()))
 	mux.Handle("/sample/", http.StripPrefix("/sample/", web.Sample()))
-	mux.Handle("GET /healthz", &a.health)
+	mux.Handle("GET /healthz", admin.Check(func(context.Context) error { return a.alive() }))
+	mux.Handle("GET /readyz", admin.Check(a.ready))
 	mux.Handle("GET /{$}", http.RedirectHandler("/desk/", http.StatusFound))
 	return mux
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"sync"
 	"time"
@@ -45,11 +46,25 @@ func (a *App) Run(ctx context.Context) error {
 	start("disk space", a.space.run)
 	start("requests to end chats", a.runEnds)
 	start("serve", func(context.Context) error {
-		if err := a.web.Serve(a.listener); !errors.Is(err, http.ErrServerClosed) {
+		serve := a.web.Serve
+		if a.cert != nil {
+			serve = func(l net.Listener) error { return a.web.ServeTLS(l, "", "") }
+		}
+		if err := serve(a.listener); !errors.Is(err, http.ErrServerClosed) {
 			return err
 		}
 		return nil
 	})
+	if a.admin != nil {
+		start("serve operators", func(context.Context) error {
+			if err := a.admin.Serve(a.adminLine); !errors.Is(err, http.ErrServerClosed) {
+				return err
+			}
+			return nil
+		})
+	}
+	defer a.engine.Board().Watch(a.flow.changed).Close()
+	defer a.bus.Subscribe(a.flow.notice)()
 	if a.files != nil {
 		start("files", func(ctx context.Context) error { return a.files.Run(ctx, a.gms.KnowsFile) })
 	}
@@ -69,6 +84,9 @@ func (a *App) Run(ctx context.Context) error {
 	err = errors.Join(err, a.drain(stop))
 	forget()
 	stopInner()
+	if a.admin != nil { // last, so that the drain can be watched
+		err = errors.Join(err, a.admin.Close())
+	}
 	return errors.Join(err, wait(stop, &work), a.close(stop))
 }
 

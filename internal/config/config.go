@@ -25,6 +25,12 @@ type Config struct {
 	// TrustedProxies are the networks of proxies that say in X-Forwarded-For
 	// whom they speak for.
 	TrustedProxies []string `toml:"trusted_proxies"`
+	// TLS has the server speak TLS itself; it does not if TLS is nil.
+	TLS *TLS `toml:"tls"`
+	// Admin is the listener for operators.
+	Admin Admin `toml:"admin"`
+	// Log is how the server logs.
+	Log Log `toml:"log"`
 	// Services are what a client can ask a chat for, by name.
 	Services map[string]Service `toml:"services"`
 	// Queues are where chats wait, by name.
@@ -32,6 +38,38 @@ type Config struct {
 	// Push is how visitors' devices are told of what happens.
 	Push Push `toml:"push"`
 }
+
+// TLS names the files of a certificate, in PEM. They are read anew when they
+// change.
+type TLS struct {
+	// Cert is the certificate, with those between it and the root behind it.
+	Cert string `toml:"cert"`
+	// Key is its private key.
+	Key string `toml:"key"`
+}
+
+// Admin is the listener for operators: metrics, health and readiness.
+type Admin struct {
+	// Listen is its address; empty for none. Whoever reaches it may read what
+	// is there, so by default it is none.
+	Listen string `toml:"listen"`
+	// Profiles switches /debug/pprof on; false by default.
+	Profiles bool `toml:"profiles"`
+}
+
+// Log is how the server logs.
+type Log struct {
+	// Format is LogText, the default, or LogJSON.
+	Format string `toml:"format"`
+	// Level is "debug", "info", the default, "warn" or "error".
+	Level string `toml:"level"`
+}
+
+// What [Log.Format] may say.
+const (
+	LogText = "text"
+	LogJSON = "json"
+)
 
 // Service is one sort of chat.
 type Service struct {
@@ -134,6 +172,7 @@ func (c Config) withDefaults() Config {
 	if c.Data == "" {
 		c.Data = DefaultData
 	}
+	c.Log.Format, c.Log.Level = orElse(c.Log.Format, LogText), orElse(c.Log.Level, "info")
 	if c.MinFreeSpace == 0 {
 		c.MinFreeSpace = DefaultMinFreeSpace
 	}

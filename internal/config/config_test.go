@@ -33,6 +33,7 @@ reserve_after = "1m30s"
 	}
 	want := config.Config{
 		Listen: "0.0.0.0:9000", Data: "/srv/halley", MinFreeSpace: config.DefaultMinFreeSpace,
+		Log: config.Log{Format: config.LogText, Level: "info"},
 		Services: map[string]config.Service{
 			"sales":  service("people", "https://shop.example", "http://localhost:3000", "null"),
 			"people": service("people"),

@@ -10,6 +10,16 @@ var descriptions = map[string]string{
 	"secure_cookies":  "Mark cookies as Secure, for a server behind a proxy that ends TLS.",
 	"trusted_proxies": `Addresses and networks of proxies, such as "10.0.0.0/8", whose X-Forwarded-For header says where a request comes from.`,
 
+	"tls":            "A certificate with which the server speaks TLS itself, so that no proxy is needed. The files are read anew when they change.",
+	"tls.cert":       "The file with the certificate, in PEM, and behind it those between it and the root.",
+	"tls.key":        "The file with its private key, in PEM.",
+	"admin":          "The listener for operators: /metrics, /healthz, /readyz.",
+	"admin.listen":   `Its address, such as "127.0.0.1:9090"; none if it is empty. It asks nobody who they are, so strangers must not reach it.`,
+	"admin.profiles": "Serve /debug/pprof there, too.",
+	"log":            "What the server logs, to its standard error.",
+	"log.format":     `"text" or "json".`,
+	"log.level":      `The least that is logged: "debug", "info", "warn" or "error".`,
+
 	"services.*":                       "A service: one sort of chat, under the name by which clients ask for it. At least one is needed.",
 	"services.*.queue":                 "The queue in which its chats wait; the one of the service's name if this is left out.",
 	"services.*.origins":               `The pages that may use it besides Halley's own, such as "https://www.example.org"; "null" is pages without an origin, "*" all others.`,

@@ -77,7 +77,7 @@ func TestEverySettingIsExplained(t *testing.T) {
 		if name == "*" {
 			return
 		}
-		if !strings.Contains(document, "\n"+name+" = ") && !strings.Contains(document, "\n#"+name+" = ") && !strings.Contains(document, "."+name+"]") && !strings.Contains(document, "\n["+key+"]") {
+		if !strings.Contains(document, "\n"+name+" = ") && !strings.Contains(document, "\n#"+name+" = ") && !strings.Contains(document, "."+name+"]") && !strings.Contains(document, "\n["+key+"]") && !strings.Contains(document, "\n#["+key+"]") {
 			t.Errorf("the document does not have %s", key)
 		}
 		if !strings.Contains(page, "`"+name+"`") && !strings.Contains(page, "."+name+"]`") && !strings.Contains(page, "`["+key+"]`") {

@@ -34,11 +34,7 @@ func (c Config) Validate() error {
 
 func (c Config) faults() []Fault {
 	var v validation
-	if _, port, err := net.SplitHostPort(c.Listen); err != nil {
-		v.fault("listen", "%q is not host:port", c.Listen)
-	} else if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-		v.fault("listen", "%q is not a port", port)
-	}
+	v.hostPort("listen", c.Listen)
 	if strings.TrimSpace(c.Data) == "" {
 		v.fault("data", "a directory is needed")
 	}
@@ -49,6 +45,18 @@ func (c Config) faults() []Fault {
 		if _, err := ParseNetwork(s); err != nil {
 			v.fault("trusted_proxies", "%v", err)
 		}
+	}
+	if c.Admin.Listen != "" {
+		v.hostPort("admin.listen", c.Admin.Listen)
+	}
+	if c.TLS != nil && (c.TLS.Cert == "" || c.TLS.Key == "") {
+		v.fault("tls", "both a cert and a key are needed")
+	}
+	if f := c.Log.Format; f != "" && f != LogText && f != LogJSON {
+		v.fault("log.format", "%q is neither %q nor %q", f, LogText, LogJSON)
+	}
+	if !slices.Contains([]string{"", "debug", "info", "warn", "error"}, c.Log.Level) {
+		v.fault("log.level", "%q is none of debug, info, warn and error", c.Log.Level)
 	}
 	if len(c.Services) == 0 {
 		v.fault("services", "at least one service is needed")
@@ -80,6 +88,15 @@ func ParseNetwork(s string) (netip.Prefix, error) {
 }
 
 type validation struct{ faults []Fault }
+
+// hostPort checks what is to be listened at.
+func (v *validation) hostPort(key, address string) {
+	if _, port, err := net.SplitHostPort(address); err != nil {
+		v.fault(key, "%q is not host:port", address)
+	} else if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		v.fault(key, "%q is not a port", port)
+	}
+}
 
 func (v *validation) fault(key, format string, args ...any) {
 	v.faults = append(v.faults, Fault{Key: key, Reason: fmt.Sprintf(format, args...)})

@@ -135,6 +135,9 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) { e.bayeux.Serv
 // Stats are the edge's counters.
 func (e *Edge) Stats() *Stats { return &e.stats }
 
+// BayeuxStats are the counters of the edge's Bayeux server.
+func (e *Edge) BayeuxStats() *bayeux.Stats { return e.bayeux.Stats() }
+
 // Drain refuses new chats from now on and sends held connects home, to come
 // back within spread.
 func (e *Edge) Drain(spread time.Duration) {

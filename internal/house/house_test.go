@@ -90,6 +90,7 @@ func allowed() map[string][]string {
 		"internal/config":            {},
 		"internal/httpx":             {},
 		"internal/ratelimit":         {},
+		"internal/admin":             {},
 		"internal/house":             {},
 		"internal/echo":              {"bayeux/client"},
 		"internal/tape":              {},

@@ -165,3 +165,20 @@ func TestDiskFull(t *testing.T) {
 	settled(t, s)
 	whole(t, s, log, last+50)
 }
+
+// A probe fails as an append would, and changes nothing.
+func TestProbe(t *testing.T) {
+	var broken atomic.Bool
+	s := opened(t, t.TempDir(), Options{fault: func(step string) error {
+		if broken.Load() && step == "commit" {
+			return errFault
+		}
+		return nil
+	}})
+	for i, want := range []error{nil, errFault, nil} {
+		broken.Store(want != nil)
+		if err := s.Probe(t.Context()); !errors.Is(err, want) || (err == nil) != (want == nil) {
+			t.Errorf("probe %d: got %v, want %v", i+1, err, want)
+		}
+	}
+}
