@@ -256,13 +256,14 @@ func (p *poll) answer() {
 	if b.fresh && !b.peer.cookieKnown {
 		http.SetCookie(p.w, p.srv.cookie(b.peer, p.r))
 	}
-	if b.session != nil {
-		p.srv.wrote(b.session, len(h.entries))
+	if b.session == nil {
+		_ = p.send(nil) // there is nothing to requeue
+		return
 	}
-	err := p.send(h.entries)
-	if b.session != nil {
-		p.settle(h, err)
-	}
+	p.srv.wrote(b.session, len(h.entries))
+	err := http.ErrAbortHandler // unless send returns: a response writer may panic
+	defer func() { p.settle(h, err) }()
+	err = p.send(h.entries)
 }
 
 // ordered says whether this answer must keep the order of clause 13.

@@ -131,6 +131,36 @@ func TestAFailedAnswerWakesAHeldConnect(t *testing.T) {
 	})
 }
 
+// aborting is a response writer that panics, as middleware may.
+type aborting struct{ http.ResponseWriter }
+
+func (aborting) Write([]byte) (int, error) { panic(http.ErrAbortHandler) }
+
+// What an answer was to carry whose writer panicked leaves with the next one.
+func TestAnAbortedAnswerIsRequeued(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, bayeux.Options{})
+		p := w.poller()
+		w.deliver(p.id, 1, 1)
+		req := httptest.NewRequest("POST", "/", strings.NewReader(`{"channel":"/service/none","clientId":"`+p.id+`","data":1}`))
+		req.AddCookie(&http.Cookie{Name: "BAYEUX_BROWSER", Value: p.cookie})
+		func() {
+			defer func() {
+				if v := recover(); v != http.ErrAbortHandler {
+					t.Errorf("recovered %v, want ErrAbortHandler", v)
+				}
+			}()
+			w.srv.ServeHTTP(aborting{httptest.NewRecorder()}, req)
+		}()
+		if got := numbers(<-p.connect("c")); len(got) != 1 || got[0] != 1 {
+			t.Errorf("the next connect: got %v, want message 1", got)
+		}
+		if err := w.srv.Session(p.id).CheckOutbox(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // during calls back before it fails to write.
 type during struct {
 	broken
