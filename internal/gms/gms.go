@@ -19,9 +19,6 @@ import (
 	"github.com/halley-chat/halley/internal/ratelimit"
 )
 
-// Station 4 of the road of a message: an operation becomes a command. Station
-// 10 is in render.go and binding.go.
-
 // channelPrefix is what the channels of all services begin with.
 const channelPrefix = "/service/chatV2/"
 

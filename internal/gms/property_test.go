@@ -66,7 +66,7 @@ func rare(t *rapid.T, whats []string) string {
 }
 
 func drawPlan(t *rapid.T) plan {
-	p := plan{Chats: rapid.IntRange(1, 2).Draw(t, "chats"), Lively: rapid.Bool().Draw(t, "one-async"), Async: rapid.Bool().Draw(t, "async")}
+	p := plan{Chats: rapid.IntRange(1, 2).Draw(t, "chats"), Lively: rapid.Bool().Draw(t, "all features"), Async: rapid.Bool().Draw(t, "async")}
 	p.Alone = rapid.Bool().Draw(t, "alone")
 	rounds := rapid.IntRange(1, 4).Draw(t, "rounds")
 	for range rounds {
