@@ -60,7 +60,9 @@ var chatDraws = map[string]func(*rapid.T) Fact{
 			Only: rapid.SliceOfN(someNo, 0, 3).Draw(t, "only"),
 		}
 	},
-	"typed":   func(t *rapid.T) Fact { return Typed{No: someNo.Draw(t, "no"), On: rapid.Bool().Draw(t, "on"), Expired: rapid.Bool().Draw(t, "expired")} },
+	"typed": func(t *rapid.T) Fact {
+		return Typed{No: someNo.Draw(t, "no"), On: rapid.Bool().Draw(t, "on"), Expired: rapid.Bool().Draw(t, "expired")}
+	},
 	"renamed": func(t *rapid.T) Fact { return Renamed{someNo.Draw(t, "no"), someText.Draw(t, "name")} },
 	"pushed":  func(t *rapid.T) Fact { return Pushed{someNo.Draw(t, "no"), someText.Draw(t, "url")} },
 	"noticed": func(t *rapid.T) Fact {

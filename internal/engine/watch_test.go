@@ -161,7 +161,7 @@ func TestStaleTypingIsNotReplayed(t *testing.T) {
 		e := start(t, engine.Options{})
 		id := open(t, e)
 		typing := chat.Command{By: chat.TheVisitor(), Do: chat.Type{On: true, Preview: "secret"}}
-		do(t, e, id, typing) // 3
+		do(t, e, id, typing)         // 3
 		time.Sleep(20 * time.Second) // 4: it has expired
 		do(t, e, id, typing)         // 5
 		p, w := watch(t, e, id, 1)
