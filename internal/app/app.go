@@ -274,7 +274,9 @@ func (a *App) say(format string, args ...any) {
 func (a *App) greet() {
 	a.say("Halley %s serves at %s", a.o.Version, a.address())
 	a.say("  desk         %s/desk/", a.address())
-	a.say("  sample page  %s/sample/", a.address())
+	if a.samplePage() {
+		a.say("  sample page  %s/sample/", a.address())
+	}
 	a.say("  chat API     %s/genesys/cometd", a.address())
 	if a.adminLine != nil {
 		a.say("  metrics      http://%s/metrics", a.adminLine.Addr())

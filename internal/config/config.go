@@ -25,6 +25,12 @@ type Config struct {
 	// TrustedProxies are the networks of proxies that say in X-Forwarded-For
 	// whom they speak for.
 	TrustedProxies []string `toml:"trusted_proxies"`
+	// Hosts are the names, besides addresses, "localhost" and the host of
+	// Listen, under which the desk answers.
+	Hosts []string `toml:"hosts"`
+	// SamplePage serves the sample page, as the demo always does; false by
+	// default.
+	SamplePage bool `toml:"sample_page"`
 	// TLS has the server speak TLS itself; it does not if TLS is nil.
 	TLS *TLS `toml:"tls"`
 	// Admin is the listener for operators.

@@ -9,6 +9,8 @@ var descriptions = map[string]string{
 	"min_free_space":  "How many bytes must be free on the disk of the data directory for files to be taken, so that the log never finds it full; -1 is no watch.",
 	"secure_cookies":  "Mark cookies as Secure, for a server behind a proxy that ends TLS.",
 	"trusted_proxies": `Addresses and networks of proxies, such as "10.0.0.0/8", whose X-Forwarded-For header says where a request comes from.`,
+	"hosts":           `The names under which people reach the desk, such as "chat.example.org". It answers under these, addresses, "localhost" and the host of listen only; another name may be a page's own, pointed at this server.`,
+	"sample_page":     "Serve the sample page at /sample/, as the demo does.",
 
 	"tls":            "A certificate with which the server speaks TLS itself, so that no proxy is needed. The files are read anew when they change.",
 	"tls.cert":       "The file with the certificate, in PEM, and behind it those between it and the root.",

@@ -17,6 +17,9 @@ import (
 // of a channel's and of a URL.
 var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
 
+// hostForm is what a host may be called.
+var hostForm = regexp.MustCompile(`^[a-z0-9]([a-z0-9_.-]{0,251}[a-z0-9])?$`)
+
 // The bounds of an offer's time.
 const (
 	minOfferTime = 100 * time.Millisecond
@@ -44,6 +47,11 @@ func (c Config) faults() []Fault {
 	for _, s := range c.TrustedProxies {
 		if _, err := ParseNetwork(s); err != nil {
 			v.fault("trusted_proxies", "%v", err)
+		}
+	}
+	for _, h := range c.Hosts {
+		if !hostForm.MatchString(h) {
+			v.fault("hosts", "%q is not the name of a host in lower case, without a port", h)
 		}
 	}
 	if c.Admin.Listen != "" {
