@@ -137,6 +137,13 @@ func (s *Server) Healthy() bool {
 // Output is what it has printed so far.
 func (s *Server) Output() string { return s.out.String() }
 
+// Pause stops the process where it is, as a hypervisor does with a machine. It
+// goes on with [Server.Resume].
+func (s *Server) Pause() error { return s.cmd.Process.Signal(syscall.SIGSTOP) }
+
+// Resume lets a paused process go on.
+func (s *Server) Resume() error { return s.cmd.Process.Signal(syscall.SIGCONT) }
+
 // Kill ends it with SIGKILL and waits for that.
 func (s *Server) Kill() {
 	_ = s.cmd.Process.Kill() // it may have ended already
