@@ -224,7 +224,7 @@ func TestRefused(t *testing.T) {
 		h.rest(time.Second)
 		same(t, "taken", []int64{next}, h.device.indexes(id))
 		if d := h.dead(); len(d) != 1 || d[0].Attempts != 1 || d[0].Reason != "400 INVALID_ARGUMENT" {
-			t.Errorf("%v", d)
+			t.Errorf("got the dead letters %v, want one: 400 INVALID_ARGUMENT after 1 attempt", d)
 		}
 	})
 }
@@ -244,7 +244,7 @@ func TestUnknownDevice(t *testing.T) {
 			t.Errorf("subscribed %v after %d attempts", s.Subscribed, len(h.device.seen().tries))
 		}
 		if d := h.dead(); len(d) != 1 || d[0].Reason != "404 UNREGISTERED" {
-			t.Errorf("%v", d)
+			t.Errorf("got the dead letters %v, want one: 404 UNREGISTERED", d)
 		}
 		cursors, _ := h.store.Cursors(t.Context())
 		same(t, "the cursors", map[chat.ID]int64(nil), cursors)
@@ -271,7 +271,7 @@ func TestUnknownDevice(t *testing.T) {
 		h.rest(time.Second)
 		same(t, "taken", []int64{index}, h.device.indexes(id))
 		if len(h.dead()) != 0 {
-			t.Errorf("%v", h.dead())
+			t.Errorf("got the dead letters %v, want none", h.dead())
 		}
 	})
 }
@@ -315,7 +315,7 @@ func TestAtOnce(t *testing.T) {
 		h.device.mu.Unlock()
 		h.rest(time.Minute)
 		if h.device.seen().most != 3 || len(h.device.seen().got) != len(ids) {
-			t.Errorf("%d taken, %d at a time", len(h.device.seen().got), h.device.seen().most)
+			t.Errorf("got %d taken, %d at a time, want all, within the limit", len(h.device.seen().got), h.device.seen().most)
 		}
 	})
 }
@@ -409,7 +409,7 @@ func TestNotConfiguredAnyMore(t *testing.T) {
 		h.say(id, "x")
 		h.rest(time.Second)
 		if d := h.dead(); len(d) != 1 || d[0].Reason != "not configured" || d[0].Attempts != 0 {
-			t.Errorf("%v", d)
+			t.Errorf("got the dead letters %v, want one: not configured, after 0 attempts", d)
 		}
 	})
 }

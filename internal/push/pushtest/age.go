@@ -20,7 +20,7 @@ func testAskedIsKept(t *testing.T, s push.Store) {
 	must(t, s.Advance(ctx, 1, 3, late))
 	got := dead(t, s, 10)
 	if len(got) != 2 || got[0].Index != 3 || got[1].Index != 1 {
-		t.Fatalf("%v", got)
+		t.Fatalf("got the dead letters %v, want those of events 3 and 1", got)
 	}
 	must(t, s.ResolveRetry(ctx, got[1].ID, letter(1, 1)))
 	late.Index = 4

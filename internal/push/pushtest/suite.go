@@ -86,7 +86,7 @@ func testDead(t *testing.T, s push.Store) {
 	must(t, s.Forget(ctx, 1))
 	got := dead(t, s, 10)
 	if len(got) != 2 || got[0].ID <= got[1].ID {
-		t.Fatalf("%v", got)
+		t.Fatalf("got the dead letters %v, want two, the latest first", got)
 	}
 	want := []push.DeadLetter{*letter(2, 8), *letter(1, 7)}
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(push.DeadLetter{}, "ID")); diff != "" {
