@@ -175,9 +175,14 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	}
 	a.router = routing.New(routing.Options{Engine: a.engine, Queues: plans(o.Config), Logger: a.log})
 	a.gms = gms.New(gms.Options{Engine: a.engine, Keys: keys, Services: offered, SecureCookies: a.secure(), Carries: a.push.Carries, Files: a.files, Logger: a.log})
-	a.desk = desk.New(desk.Options{Audit: a.audit, Engine: a.engine, Staff: a.directory, SecureCookie: a.secure(), Files: a.deskFiles, Policies: a.policies, Logger: a.log})
+	silent := deskSilence(o.Config.Desk)
+	a.desk = desk.New(desk.Options{
+		Engine: a.engine, Staff: a.directory, SecureCookie: a.secure(), Files: a.deskFiles, Policies: a.policies, Audit: a.audit,
+		AwayAfter: time.Duration(o.Config.Desk.AwayAfter), ReleaseAfter: time.Duration(o.Config.Desk.ReleaseAfter), SilentFor: silent,
+		Logger: a.log,
+	})
 	a.deskLine = bayeux.New(bayeux.Options{
-		Timeout: 20 * time.Second, MaxInterval: 30 * time.Second,
+		Timeout: 20 * time.Second, MaxInterval: silent,
 		CookieName: "HALLEY_DESK_LINE", CookiePath: "/desk/", CookieSecure: a.secure(),
 		TrustClientID: true, // the sign-in's cookie is what counts
 		// A desk in several tabs holds a connect in each.
@@ -213,6 +218,12 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 
 // secure says whether cookies are for encrypted connections only.
 func (a *App) secure() bool { return a.o.Config.SecureCookies || a.cert != nil }
+
+// deskSilence is for how long the session of a desk may be silent: until its agent
+// counts as away, but never so short or long that the transport would be at fault.
+func deskSilence(c config.Desk) time.Duration {
+	return min(max(time.Duration(c.AwayAfter), 10*time.Second), 30*time.Second)
+}
 
 // noBroadcasts is the policy of a Bayeux server that has only services.
 func noBroadcasts() bayeux.Policy {

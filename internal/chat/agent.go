@@ -72,6 +72,15 @@ type (
 	Freed struct {
 		Chat ID `json:"chat"`
 	}
+	// AgentUnbound says that no desk of the agent is connected any more. If
+	// none comes back, a ready agent is not responding from Warn on, and its
+	// chats are taken from it at Release.
+	AgentUnbound struct {
+		Warn    time.Time `json:"warn"`
+		Release time.Time `json:"release"`
+	}
+	// AgentBound says that a desk of the agent is connected again.
+	AgentBound struct{}
 )
 
 func (PresenceChanged) fact() string { return "presence" }
@@ -79,14 +88,18 @@ func (OfferMade) fact() string       { return "offer-made" }
 func (OfferClosed) fact() string     { return "offer-closed" }
 func (Assigned) fact() string        { return "assigned" }
 func (Freed) fact() string           { return "freed" }
+func (AgentUnbound) fact() string    { return "unbound" }
+func (AgentBound) fact() string      { return "bound" }
 
 func (PresenceChanged) agentFact() {}
 func (OfferMade) agentFact()       {}
 func (OfferClosed) agentFact()     {}
 func (Assigned) agentFact()        {}
 func (Freed) agentFact()           {}
+func (AgentUnbound) agentFact()    {}
+func (AgentBound) agentFact()      {}
 
-var agentFacts = register(PresenceChanged{}, OfferMade{}, OfferClosed{}, Assigned{}, Freed{})
+var agentFacts = register(PresenceChanged{}, OfferMade{}, OfferClosed{}, Assigned{}, Freed{}, AgentUnbound{}, AgentBound{})
 
 // Encode is the event's body as it is stored.
 func (e AgentEvent) Encode() ([]byte, error) { return encodeFact(e.Fact, e.Command) }
@@ -116,6 +129,10 @@ type AgentState struct {
 	Command   string      `json:"cmd,omitempty"`  // the latest command's id
 	CommandAt int64       `json:"cmdx,omitempty"` // and the index of its event
 
+	// Unbound is there while no desk of the agent is connected and it has
+	// something to lose by that. It is shared and never changed.
+	Unbound *AgentUnbound `json:"unbound,omitempty"`
+
 	// Newer says that the log holds a fact that this version does not know and
 	// has skipped. The state is then no checkpoint of the log: a newer version
 	// would miss the fact.
@@ -143,6 +160,10 @@ func (s *AgentState) Apply(e AgentEvent) {
 			s.Chats = append(slices.Clone(s.Chats), f.Chat)
 		}
 		s.Idle = e.At
+	case AgentUnbound:
+		s.Unbound = &f
+	case AgentBound:
+		s.Unbound = nil
 	case UnknownFact:
 		s.Newer = true
 	case Freed:
@@ -161,28 +182,131 @@ func (s *AgentState) become(p Presence, reason string, at time.Time) {
 	s.Presence, s.Reason, s.Since = p, reason, at
 }
 
-// AgentCommand asks for a change of an agent's presence.
+// AgentCommand asks for a change of an agent's presence, or tells of its desks.
 type AgentCommand struct {
-	ID     string // as in [Command]; only the latest command is remembered
-	At     time.Time
+	ID string // as in [Command]; only the latest command is remembered
+	At time.Time
+	Do AgentAction
+	// Of SetPresence.
 	To     Presence
 	Reason string
+	// Of UnbindAgent: how long after the command the agent is not responding,
+	// and how long after that its chats are taken from it.
+	WarnAfter, ReleaseAfter time.Duration
 }
+
+// AgentAction is what an [AgentCommand] asks for.
+type AgentAction int
+
+// The actions of an agent's log.
+const (
+	// SetPresence changes the presence to To, for Reason.
+	SetPresence AgentAction = iota
+	// BindAgent tells that a desk of the agent is connected.
+	BindAgent
+	// UnbindAgent tells that none is, and lets the time count from now even if
+	// it was told before.
+	UnbindAgent
+	// TickAgent lets what has fallen due happen.
+	TickAgent
+)
+
+// ReasonDisconnected is the reason of a presence that an agent has because no
+// desk of it was connected.
+const ReasonDisconnected = "disconnected"
 
 // DecideAgent says what the command comes to, without changing the state. A
 // command that changes nothing causes no event.
 func DecideAgent(s *AgentState, c AgentCommand) ([]AgentEvent, error) {
-	switch c.To {
+	d := agentDecider{s: s, c: c, at: c.At.UTC().Truncate(time.Millisecond)}
+	switch c.Do {
+	case BindAgent:
+		d.bind()
+	case UnbindAgent:
+		d.unbind()
+	case TickAgent:
+		d.tick()
+	default:
+		if err := d.setPresence(); err != nil {
+			return nil, err
+		}
+	}
+	return d.events, nil
+}
+
+// agentDecider collects the events of one decision.
+type agentDecider struct {
+	s      *AgentState
+	c      AgentCommand
+	at     time.Time // in UTC to the millisecond
+	events []AgentEvent
+}
+
+func (d *agentDecider) emit(f AgentFact) {
+	index := d.s.Last + int64(len(d.events)) + 1
+	d.events = append(d.events, AgentEvent{Index: index, At: d.at, Command: d.c.ID, Fact: f})
+}
+
+func (d *agentDecider) setPresence() error {
+	switch d.c.To {
 	case Offline, NotReady, Ready:
 	default:
-		return nil, Refuse(Invalid, "an agent cannot take that state")
+		return Refuse(Invalid, "an agent cannot take that state")
 	}
-	if err := checkText(c.Reason, MaxName, "the reason"); err != nil {
-		return nil, err
+	if err := checkText(d.c.Reason, MaxName, "the reason"); err != nil {
+		return err
 	}
-	if c.ID != "" && c.ID == s.Command || s.Presence == c.To && s.Reason == c.Reason {
-		return nil, nil
+	if d.c.ID != "" && d.c.ID == d.s.Command || d.s.Presence == d.c.To && d.s.Reason == d.c.Reason {
+		return nil
 	}
-	at := c.At.UTC().Truncate(time.Millisecond)
-	return []AgentEvent{{Index: s.Last + 1, At: at, Command: c.ID, Fact: PresenceChanged{To: c.To, Reason: c.Reason}}}, nil
+	d.emit(PresenceChanged{To: d.c.To, Reason: d.c.Reason})
+	return nil
+}
+
+// bind lets an agent go on who is back in time: it is ready again if its absence
+// alone has changed that.
+func (d *agentDecider) bind() {
+	if d.s.Unbound == nil {
+		return
+	}
+	d.emit(AgentBound{})
+	if d.s.Presence == NotResponding && d.s.Reason == ReasonDisconnected && d.at.Before(d.s.Unbound.Release) {
+		d.emit(PresenceChanged{To: Ready})
+	}
+}
+
+// unbind begins the time after which an agent who has something to lose loses it.
+func (d *agentDecider) unbind() {
+	if d.s.Presence == Offline && len(d.s.Chats) == 0 && len(d.s.Offers) == 0 {
+		return
+	}
+	warn := d.at.Add(d.c.WarnAfter)
+	d.emit(AgentUnbound{Warn: warn, Release: warn.Add(d.c.ReleaseAfter)})
+}
+
+func (d *agentDecider) tick() {
+	if d.s.warns() && !d.at.Before(d.s.Unbound.Warn) {
+		d.emit(PresenceChanged{To: NotResponding, Reason: ReasonDisconnected})
+	}
+}
+
+// warns says whether the agent is going to be not responding.
+func (s *AgentState) warns() bool { return s.Unbound != nil && s.Presence == Ready }
+
+// Deadline is when a [TickAgent] causes something or [AgentState.Lost] becomes
+// true; zero if neither is going to happen.
+func (s *AgentState) Deadline() time.Time {
+	switch {
+	case s.warns():
+		return s.Unbound.Warn
+	case s.Unbound != nil && len(s.Chats) > 0:
+		return s.Unbound.Release
+	}
+	return time.Time{}
+}
+
+// Lost says whether the agent has been without a desk for so long that its
+// chats are to be taken from it.
+func (s *AgentState) Lost(now time.Time) bool {
+	return s.Unbound != nil && len(s.Chats) > 0 && !now.Before(s.Unbound.Release)
 }

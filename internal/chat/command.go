@@ -121,8 +121,14 @@ type (
 		From       int64
 	}
 	// Leave takes the actor out of the chat. A visitor who leaves ends it; a
-	// chat whose last agent leaves goes back to its queue.
-	Leave struct{}
+	// chat whose last agent leaves goes back to its old place in its queue. The
+	// Reason of an agent is LeftByChoice, LeftSignedOut or LeftLost.
+	Leave struct{ Reason LeaveReason }
+	// Rejoin takes the actor, who has left of its own accord a short while ago,
+	// back into the chat that waits since then.
+	Rejoin struct {
+		Capacity int // as in [Offer]
+	}
 	// End ends the chat for everybody. The house may do that for its operator.
 	End struct{}
 	// Offer puts a waiting chat on offer to an agent.
@@ -162,6 +168,7 @@ func (MarkRead) action() {}
 func (Bind) action()     {}
 func (Unbind) action()   {}
 func (Leave) action()    {}
+func (Rejoin) action()   {}
 func (End) action()      {}
 func (Offer) action()    {}
 func (Accept) action()   {}

@@ -86,7 +86,9 @@ func (d *decider) do(a Action) error {
 	case Share, Unshare, Fetch:
 		return d.file(a)
 	case Leave:
-		return d.leave()
+		return d.leave(a)
+	case Rejoin:
+		return d.rejoin()
 	case End:
 		return d.end()
 	case Hold:
@@ -269,27 +271,6 @@ func (d *decider) typed(a Type) error {
 	return nil
 }
 
-func (d *decider) leave() error {
-	p, err := d.speaker()
-	if err != nil {
-		return err
-	}
-	if d.by.Visitor {
-		d.gone(LeftByChoice, EndedByVisitor)
-		return nil
-	}
-	d.stopTyping(p.No)
-	d.emit(Left{No: p.No, Until: d.exclusion()})
-	switch {
-	case len(d.s.Agents()) > 1:
-	case !d.s.Visitor().Present:
-		d.finish(p.No, EndedByAgent)
-	default:
-		d.emit(Queued{Queue: d.s.Queue})
-	}
-	return nil
-}
-
 // end lets a participant end the chat, or the house for its operator.
 func (d *decider) end() error {
 	if d.by == (Actor{}) {
@@ -363,10 +344,8 @@ func (d *decider) offer(a Offer) error {
 	case a.Agent == 0 || !a.Until.After(d.at):
 		return Refuse(Invalid, "an offer needs an agent and a time")
 	}
-	for _, x := range d.s.Excluded {
-		if x.Agent == a.Agent && x.Until.After(d.at) {
-			return Refuse(Conflict, "the agent had this chat a short while ago")
-		}
+	if d.s.spares(a.Agent, d.at) {
+		return Refuse(Conflict, "the agent had this chat a short while ago")
 	}
 	d.emit(Offered{Agent: a.Agent, Name: a.Name, Role: a.Role, Until: a.Until.UTC().Truncate(time.Millisecond), Reason: a.Reason})
 	return nil

@@ -79,10 +79,11 @@ type LeaveReason string
 
 // The reasons for leaving.
 const (
-	LeftByChoice LeaveReason = ""     // left of its own accord
-	LeftEnding   LeaveReason = "end"  // left and asked for the chat to end
-	LeftLost     LeaveReason = "lost" // its connection stayed away for too long
-	LeftHolding  LeaveReason = "hold" // left a chat that sleeps until its visitor writes
+	LeftByChoice  LeaveReason = ""           // left of its own accord
+	LeftEnding    LeaveReason = "end"        // left and asked for the chat to end
+	LeftLost      LeaveReason = "lost"       // its connection stayed away for too long
+	LeftHolding   LeaveReason = "hold"       // left a chat that sleeps until its visitor writes
+	LeftSignedOut LeaveReason = "signed-out" // an agent who signed out
 )
 
 // Left says that a participant went away.
@@ -164,8 +165,12 @@ type Seen struct {
 // Queued says that the chat waits in a queue for an agent.
 type Queued struct {
 	Queue string `json:"queue"`
-	// Prefer is the agent who had the chat before it slept; 0 for none.
+	// Prefer is the agent who had the chat before it slept, or before the
+	// connection to its desk was lost; 0 for none.
 	Prefer StaffID `json:"prefer,omitempty"`
+	// Since is when the chat began to wait, if it keeps the place in its queue
+	// that it had before an agent took it; zero means now.
+	Since time.Time `json:"since,omitzero"`
 }
 
 // Offered says that the chat is on offer to an agent until a moment.

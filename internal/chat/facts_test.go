@@ -50,7 +50,7 @@ var chatDraws = map[string]func(*rapid.T) Fact{
 	},
 	"left": func(t *rapid.T) Fact {
 		return Left{
-			someNo.Draw(t, "no"), rapid.SampledFrom([]LeaveReason{LeftByChoice, LeftEnding, LeftLost, LeftHolding}).Draw(t, "reason"), someTime.Draw(t, "until"),
+			someNo.Draw(t, "no"), rapid.SampledFrom([]LeaveReason{LeftByChoice, LeftEnding, LeftLost, LeftHolding, LeftSignedOut}).Draw(t, "reason"), someTime.Draw(t, "until"),
 		}
 	},
 	"said": func(t *rapid.T) Fact {
@@ -71,8 +71,10 @@ var chatDraws = map[string]func(*rapid.T) Fact{
 	"data": func(t *rapid.T) Fact {
 		return DataSet{someNo.Draw(t, "no"), rapid.MapOfN(someText, someText, 0, 3).Draw(t, "data")}
 	},
-	"seen":   func(t *rapid.T) Fact { return Seen{someNo.Draw(t, "no"), rapid.Int64Range(1, 1<<40).Draw(t, "upto")} },
-	"queued": func(t *rapid.T) Fact { return Queued{someText.Draw(t, "queue"), someStaff.Draw(t, "prefer")} },
+	"seen": func(t *rapid.T) Fact { return Seen{someNo.Draw(t, "no"), rapid.Int64Range(1, 1<<40).Draw(t, "upto")} },
+	"queued": func(t *rapid.T) Fact {
+		return Queued{someText.Draw(t, "queue"), someStaff.Draw(t, "prefer"), someTime.Draw(t, "since")}
+	},
 	"offered": func(t *rapid.T) Fact {
 		return Offered{
 			someStaff.Draw(t, "agent"), someText.Draw(t, "name"), someRole.Draw(t, "role"), someTime.Draw(t, "until"), someText.Draw(t, "reason"),
@@ -143,6 +145,8 @@ var agentDraws = map[string]func(*rapid.T) AgentFact{
 	},
 	"assigned": func(t *rapid.T) AgentFact { return Assigned{someID.Draw(t, "chat")} },
 	"freed":    func(t *rapid.T) AgentFact { return Freed{someID.Draw(t, "chat")} },
+	"unbound":  func(t *rapid.T) AgentFact { return AgentUnbound{someTime.Draw(t, "warn"), someTime.Draw(t, "release")} },
+	"bound":    func(*rapid.T) AgentFact { return AgentBound{} },
 }
 
 func keys[V any](m map[string]V) []string {
@@ -340,6 +344,10 @@ func TestRecordFormat(t *testing.T) {
 		Event{Command: "s7:y", Fact: Shared{No: 2, File: "00D35C5AEFF602DC", Name: "a.txt", Size: 1, Type: "text/plain; charset=utf-8"}},
 		Event{Fact: Unshared{No: 1, File: "00D35C5AEFF602DB"}},
 		Event{Fact: Fetched{No: 1, File: "00D35C5AEFF602DC"}},
+		AgentEvent{Fact: AgentUnbound{Warn: until, Release: until.Add(time.Minute)}},
+		AgentEvent{Fact: AgentBound{}},
+		Event{Fact: Left{No: 2, Reason: LeftSignedOut}},
+		Event{Fact: Queued{Queue: "people", Prefer: 7, Since: until}},
 	}
 	lines := goldenLines(t)
 	if len(lines) != len(samples) {

@@ -68,7 +68,7 @@ func TestTheQueueIsTheLatest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if last := d.Events[len(d.Events)-1].Fact; last != (Queued{Queue: "experts"}) {
+	if last := d.Events[len(d.Events)-1].Fact; last != (Queued{Queue: "experts", Since: at}) {
 		t.Errorf("after the agent has left: got %+v, want queued for experts", last)
 	}
 }

@@ -305,7 +305,7 @@ func TestTheLogSaysForHowLongAnAgentIsSpared(t *testing.T) {
 	}
 	s := talk(t)
 	s.Rules.ExcludeFor = 5 * time.Minute
-	wantFacts(t, mustDecide(t, s, Command{At: noon, By: Staff(7), Do: Leave{}}), Left{No: 2, Until: noon.Add(5 * time.Minute)}, Queued{Queue: "q"})
+	wantFacts(t, mustDecide(t, s, Command{At: noon, By: Staff(7), Do: Leave{}}), Left{No: 2, Until: noon.Add(5 * time.Minute)}, Queued{Queue: "q", Since: noon})
 }
 
 func TestAStoredDeadlineMayBeEarlier(t *testing.T) {

@@ -101,7 +101,11 @@ var drawAttributes = rapid.SampledFrom([]string{
 // drawAction draws any action, with arguments that are often the right ones.
 func drawAction(t *rapid.T, s *State, now time.Time) Action {
 	channel := rapid.SampledFrom([]string{"", "c1", "c2", s.Channel, s.Channel}).Draw(t, "channel")
-	switch rapid.IntRange(0, 35).Draw(t, "action") {
+	switch rapid.IntRange(0, 38).Draw(t, "action") {
+	case 36, 37:
+		return Rejoin{Capacity: 3}
+	case 38:
+		return Leave{rapid.SampledFrom([]LeaveReason{LeftLost, LeftSignedOut, LeftHolding}).Draw(t, "reason")}
 	case 30:
 		return Hold{}
 	case 31:
@@ -196,9 +200,13 @@ func (m *model) give(t *rapid.T, c *modelChat, cmd Command) {
 		}
 	}
 	capacity := 0
-	if o, ok := cmd.Do.(Offer); ok {
-		capacity = o.Capacity
+	switch a := cmd.Do.(type) {
+	case Offer:
+		capacity = a.Capacity
+	case Rejoin:
+		capacity = a.Capacity
 	}
+	since := s.WaitingSince
 	claims, notes := Effects(s, d.Events, capacity)
 	for i, e := range d.Events {
 		c.checkEvent(t, cmd, e)
@@ -218,6 +226,12 @@ func (m *model) give(t *rapid.T, c *modelChat, cmd Command) {
 	}
 	if before == PhaseHeld && s.Phase == PhaseWaiting && !cmd.By.Visitor {
 		t.Fatalf("%T by %+v wakes a chat", cmd.Do, cmd.By)
+	}
+	switch cmd.Do.(type) {
+	case Leave, Rejoin:
+		if !s.WaitingSince.Equal(since) {
+			t.Fatalf("after %T by %+v the chat waits since %v, want %v", cmd.Do, cmd.By, s.WaitingSince, since)
+		}
 	}
 	switch cmd.Do.(type) {
 	case Say, Push, Share:

@@ -72,7 +72,7 @@ type State struct {
 	Offer        *Offered
 	Excluded     []Exclusion
 	Queue        string    // where it waits, or waited last
-	WaitingSince time.Time // meaningful while waiting
+	WaitingSince time.Time // since when it waits, or waited last
 	EndedAt      time.Time
 	HeldBy       StaffID // who put it on hold last; 0 for nobody
 	Prefer       StaffID // who should have it next if possible; 0 for nobody in particular
@@ -198,6 +198,9 @@ func (s *State) Apply(e Event) {
 		s.seen[f.No] = f.Upto
 	case Queued:
 		s.Phase, s.WaitingSince, s.Prefer = PhaseWaiting, e.At, f.Prefer
+		if !f.Since.IsZero() {
+			s.WaitingSince = f.Since
+		}
 		if f.Queue != "" {
 			s.Queue = f.Queue
 		}
@@ -205,6 +208,7 @@ func (s *State) Apply(e Event) {
 		s.Offer = &f
 	case Accepted:
 		s.Offer, s.Phase, s.Prefer = nil, PhaseActive, 0
+		s.Excluded = slices.DeleteFunc(slices.Clone(s.Excluded), func(x Exclusion) bool { return x.Agent == f.Agent })
 	case Held:
 		s.Phase, s.HeldBy = PhaseHeld, f.Agent
 	case Declined:

@@ -41,6 +41,8 @@ type Config struct {
 	Services map[string]Service `toml:"services"`
 	// Queues are where chats wait, by name.
 	Queues map[string]Queue `toml:"queues"`
+	// Desk is how agents work.
+	Desk Desk `toml:"desk"`
 	// Push is how visitors' devices are told of what happens.
 	Push Push `toml:"push"`
 }
@@ -182,7 +184,7 @@ func (c Config) withDefaults() Config {
 	if c.MinFreeSpace == 0 {
 		c.MinFreeSpace = DefaultMinFreeSpace
 	}
-	c.Push = c.Push.withDefaults()
+	c.Desk, c.Push = c.Desk.withDefaults(), c.Push.withDefaults()
 	for name, s := range c.Services {
 		if s.Queue == "" {
 			s.Queue = name

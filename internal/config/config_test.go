@@ -42,6 +42,7 @@ reserve_after = "1m30s"
 			Members: []string{"*"}, Reserve: []string{"echo"},
 			ReserveAfter: config.Duration(90 * time.Second), OfferTime: config.Duration(20 * time.Second),
 		}},
+		Desk: config.Desk{AwayAfter: config.DefaultAwayAfter, ReleaseAfter: config.DefaultReleaseAfter},
 		Push: config.Push{Timeout: config.DefaultPushTimeout, Expiry: config.DefaultPushExpiry},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -85,6 +85,10 @@ var descriptions = map[string]string{
 	"queues.*.reserve_after": `How long that while is, up to "1h".`,
 	"queues.*.offer_time":    `How long an agent has for an answer, from "100ms" to "10m".`,
 
+	"desk":               "How agents work.",
+	"desk.away_after":    `How long no desk of an agent is connected when it becomes not responding, from "1s" to "1h".`,
+	"desk.release_after": `How long after that its chats go back to their queues, from "1s" to "1h".`,
+
 	"push":                                           "How visitors' devices are told of what happens while nobody listens. Without any of fcm, apns and customhttp nobody is told.",
 	"push.timeout":                                   `How long a visitor who can be told may stay away before it has left, up to "480h".`,
 	"push.to_active_client":                          "Tell visitors who listen, too.",

@@ -75,6 +75,7 @@ func (c Config) faults() []Fault {
 	for _, name := range sorted(c.Queues) {
 		c.validateQueue(&v, name)
 	}
+	c.Desk.validate(&v)
 	c.Push.validate(&v)
 	return v.faults
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/halley-chat/halley/internal/chat"
+	"github.com/halley-chat/halley/internal/engine"
 )
 
 const (
@@ -28,8 +29,8 @@ func (c *client) handle(ctx context.Context, data jsontext.Value) {
 		err = c.act(ctx, cmd)
 	}
 	switch {
-	case err == nil && (cmd.Op == "resume" || cmd.Op == "open"):
-		return // they were answered in their own way
+	case err == nil && operations[cmd.Op].answers:
+		return
 	case err == nil:
 		c.deliver(replyShape{Type: "reply", ID: cmd.ID, OK: true})
 		return
@@ -46,22 +47,10 @@ func (c *client) handle(ctx context.Context, data jsontext.Value) {
 func (c *client) act(ctx context.Context, cmd command) error {
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
-	if cmd.Op == "resume" {
-		return c.ask(ctx, &ask{resume: &cmd})
-	}
-	if !c.hasResumed() {
+	if cmd.Op != "resume" && !c.hasResumed() {
 		return errNotResumed
 	}
-	switch cmd.Op {
-	case "ready":
-		return c.become(ctx, cmd, chat.Ready)
-	case "not-ready":
-		return c.become(ctx, cmd, chat.NotReady)
-	case "open":
-		return c.open(ctx, cmd)
-	default:
-		return c.tell(ctx, cmd)
-	}
+	return operations[cmd.Op].run(c, ctx, cmd)
 }
 
 func (c *client) become(ctx context.Context, cmd command, to chat.Presence) error {
@@ -73,10 +62,9 @@ func (c *client) become(ctx context.Context, cmd command, to chat.Presence) erro
 	return nil
 }
 
-// tell gives a command to a chat. Whether the agent may is for the chat to
-// say.
-func (c *client) tell(ctx context.Context, cmd command) error {
-	do := chat.Command{ID: cmd.ID, By: chat.Staff(c.who.Staff), Do: cmd.action()}
+// tell gives a command to a chat.
+func (c *client) tell(ctx context.Context, cmd command, action chat.Action) error {
+	do := chat.Command{ID: cmd.ID, By: chat.Staff(c.who.Staff), Do: action}
 	if cmd.Op == "typing" {
 		do.ID = "" // a repeat does no harm, and a chat remembers only so many ids
 	}
@@ -88,14 +76,24 @@ func (c *client) tell(ctx context.Context, cmd command) error {
 	if n := len(res.Events); n > 0 {
 		a.at = res.Events[n-1].Index
 	}
-	if slices.Contains([]string{"accept", "decline", "leave", "end", "hold"}, cmd.Op) {
-		// The agent's log has grown by the command as well.
+	if growsOwn(res) {
 		if state, err := c.d.engine.Agent(ctx, c.who.Staff); err == nil {
 			a.own = state.Last
 		}
 	}
 	c.shownUpTo(ctx, a)
 	return nil
+}
+
+// growsOwn says whether a command has made the agent's own log grow as well.
+func growsOwn(res engine.Result) bool {
+	return slices.ContainsFunc(res.Events, func(e chat.Event) bool {
+		switch e.Fact.(type) {
+		case chat.Accepted, chat.Declined, chat.Left, chat.Finished:
+			return true
+		}
+		return false
+	})
 }
 
 // shownUpTo waits until the desk has been shown what its command caused. The

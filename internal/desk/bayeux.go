@@ -19,7 +19,12 @@ func (d *Desk) Mount(srv *bayeux.Server) {
 			return &bayeux.Error{Code: 503, Text: "the server is going away"}
 		}
 		if fresh {
-			s.OnClose(func(bayeux.Reason) { c.close() })
+			s.OnClose(func(r bayeux.Reason) {
+				if r == bayeux.Expired {
+					d.expired(c)
+				}
+				c.close()
+			})
 			// The sign-in may have ended between the handshake and now.
 			if err := d.confirm(ctx, c); err != nil {
 				d.complain("confirm a sign-in", err)
@@ -28,4 +33,11 @@ func (d *Desk) Mount(srv *bayeux.Server) {
 		c.handle(ctx, m.Data)
 		return nil
 	})
+}
+
+// expired notes that a desk's session ends because nothing was heard of it.
+func (d *Desk) expired(c *client) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	c.silent = d.silentFor
 }

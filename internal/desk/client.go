@@ -50,6 +50,10 @@ type client struct {
 	asks    []*ask
 	resumed bool
 
+	// Guarded by the mutex of d.
+	counted bool          // among the agent's connections
+	silent  time.Duration // how long it was when its session ended
+
 	// Owned by run.
 	turn    int // counts the resumes, so that batches of an earlier one are known
 	account staff.Account

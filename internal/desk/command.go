@@ -41,16 +41,6 @@ type cursor struct {
 	Chats map[chat.ID]int64 `json:"chats"`
 }
 
-// operation says what a command needs.
-type operation struct{ chat bool }
-
-var operations = map[string]operation{
-	"resume": {}, "ready": {}, "not-ready": {},
-	"accept": {chat: true}, "decline": {chat: true}, "say": {chat: true}, "typing": {chat: true},
-	"leave": {chat: true}, "end": {chat: true}, "open": {chat: true},
-	"hold": {chat: true}, "notify": {chat: true},
-}
-
 var errMalformed = chat.Refuse(chat.Invalid, "the command is not the JSON object it should be")
 
 // decode reads a command strictly: keys match by case and stand there once. If
@@ -71,7 +61,7 @@ func decode(data jsontext.Value) (command, error) {
 	if !ok {
 		return c, chat.Refuse(chat.Unknown, "there is no such operation")
 	}
-	if op.chat {
+	if op.needsChat {
 		if c.chat, err = chat.ParseID(c.Chat); err != nil {
 			return c, chat.Refuse(chat.Invalid, "the chat is not an id of a chat")
 		}
@@ -80,27 +70,4 @@ func decode(data jsontext.Value) (command, error) {
 		return c, chat.Refuse(chat.Invalid, `typing needs "on"`)
 	}
 	return c, nil
-}
-
-// action is what a command asks of a chat; nil if it asks for something else.
-func (c command) action() chat.Action {
-	switch c.Op {
-	case "accept":
-		return chat.Accept{}
-	case "decline":
-		return chat.Decline{Reason: c.Reason}
-	case "say":
-		return chat.Say{Text: c.Text, Attributes: []byte(c.Attributes), Audience: c.audience(), Only: c.To}
-	case "notify":
-		return chat.Notify{Text: c.Text, Attributes: []byte(c.Attributes)}
-	case "typing":
-		return chat.Type{On: *c.On, Preview: c.Text}
-	case "leave":
-		return chat.Leave{}
-	case "end":
-		return chat.End{}
-	case "hold":
-		return chat.Hold{}
-	}
-	return nil
 }

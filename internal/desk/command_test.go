@@ -78,7 +78,7 @@ func FuzzDecode(f *testing.F) {
 		if err != nil && chat.KindOf(err) == 0 {
 			t.Errorf("the error is no refusal: %v", err)
 		}
-		if op := operations[c.Op]; err == nil && (c.ID == "" || op.chat && c.chat == 0) {
+		if op := operations[c.Op]; err == nil && (c.ID == "" || op.needsChat && c.chat == 0) {
 			t.Errorf("%q was taken as %+v", data, c)
 		}
 	})

@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -28,8 +29,13 @@ type Options struct {
 	Policies map[string]*media.Policy
 	// Audit is told who is shown which chat and who downloads which file; nil
 	// means [audit.Discard].
-	Audit  audit.Recorder
-	Logger *slog.Logger // nil means [slog.Default]
+	Audit audit.Recorder
+	// AwayAfter is how long an agent has no desk connected when it becomes not
+	// responding, and ReleaseAfter how long after that its chats go back to their
+	// queues; 0 means [DefaultAwayAfter] and [DefaultReleaseAfter]. A session that
+	// expires had been silent for SilentFor, which counts.
+	AwayAfter, ReleaseAfter, SilentFor time.Duration
+	Logger                             *slog.Logger // nil means [slog.Default]
 }
 
 // Desk serves the desks of all agents. All methods may be called from any
@@ -44,15 +50,19 @@ type Desk struct {
 	audit    audit.Recorder
 	log      *slog.Logger
 	waiting  waitingList
-	ctx      context.Context // ends with Close
-	stop     context.CancelFunc
-	work     sync.WaitGroup // the desks' goroutines
+
+	awayAfter, releaseAfter, silentFor time.Duration
+
+	ctx  context.Context // ends with Close
+	stop context.CancelFunc
+	work sync.WaitGroup // the desks' goroutines
 
 	mu sync.Mutex
 	// Guarded by mu.
-	clients    map[*client]struct{}
-	closed     bool
-	complained time.Time
+	clients     map[*client]struct{}
+	connections connections
+	closed      bool
+	complained  time.Time
 }
 
 // New makes a Desk. [Desk.Run] must run while it serves.
@@ -60,7 +70,8 @@ func New(o Options) *Desk {
 	d := &Desk{
 		engine: o.Engine, staff: o.Staff, secure: o.SecureCookie, log: o.Logger,
 		files: o.Files, policies: o.Policies, audit: o.Audit,
-		clients: make(map[*client]struct{}), waiting: waitingList{list: []byte("[]")},
+		clients: make(map[*client]struct{}), connections: newConnections(), waiting: waitingList{list: []byte("[]")},
+		awayAfter: cmp.Or(o.AwayAfter, DefaultAwayAfter), releaseAfter: cmp.Or(o.ReleaseAfter, DefaultReleaseAfter), silentFor: o.SilentFor,
 	}
 	d.ctx, d.stop = context.WithCancel(context.Background())
 	if d.audit == nil {
@@ -73,12 +84,14 @@ func New(o Options) *Desk {
 }
 
 // Run pushes the waiting list, throws out desks whose sign-in has ended, and
-// takes disabled agents out of their chats, until ctx ends. It returns nil.
+// takes agents out of their chats who are disabled or have been without a desk
+// for too long, until ctx ends. It returns nil.
 // The engine must have been started.
 func (d *Desk) Run(ctx context.Context) error {
 	var work sync.WaitGroup
 	work.Go(func() { d.runWaiting(ctx) })
 	work.Go(func() { d.runStaff(ctx) })
+	work.Go(func() { d.runPresence(ctx) })
 	work.Wait()
 	return nil
 }
@@ -121,6 +134,9 @@ func (d *Desk) attach(s valued, who Principal) (c *client, fresh bool) {
 func (d *Desk) forget(c *client) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if _, open := d.clients[c]; open && c.counted {
+		d.connections.count(c.who.Staff, -1, c.silent)
+	}
 	delete(d.clients, c)
 }
 
@@ -216,11 +232,8 @@ func (d *Desk) retire(ctx context.Context) error {
 				return err
 			}
 		}
-		for _, id := range s.Chats {
-			_, err := d.engine.Do(ctx, id, chat.Command{By: chat.Staff(a.ID), Do: chat.Leave{}})
-			if kind := chat.KindOf(err); err != nil && kind != chat.Ended && kind != chat.Forbidden && kind != chat.NotFound {
-				return err
-			}
+		if err := d.handBack(ctx, s, chat.LeftSignedOut); err != nil {
+			return err
 		}
 	}
 	return nil

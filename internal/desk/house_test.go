@@ -328,3 +328,21 @@ func forgiving(string) chat.Rules {
 	r.Files = filePolicies["shop"].FileRules
 	return r
 }
+
+func (h *house) summary(id chat.ID) chat.Summary {
+	h.t.Helper()
+	s, ok, err := h.engine.Summary(h.t.Context(), id)
+	if err != nil || !ok {
+		h.t.Fatalf("the summary of chat %v: got %v, %v", id, ok, err)
+	}
+	return s
+}
+
+func (h *house) agent(id chat.StaffID) chat.AgentState {
+	h.t.Helper()
+	s, err := h.engine.Agent(h.t.Context(), id)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return s
+}

@@ -17,7 +17,7 @@ import (
 func lively(service string) chat.Rules {
 	r := forgiving(service)
 	if service == "care" {
-		r.Abandon = chat.AbandonStays
+		r.Abandon, r.ExcludeFor = chat.AbandonStays, time.Minute
 		r.Idle = chat.Idle{Alert: time.Minute, Close: 30 * time.Second, AlertText: "still there?", CloseText: "good bye"}
 		r.Welcome, r.Survey.URL = "Welcome!", "https://example.org/s"
 	}

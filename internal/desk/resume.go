@@ -28,6 +28,7 @@ func (c *client) resume(cmd command) error {
 	}
 	c.deliver(shape)
 	c.restart(true)
+	c.d.resumed(c)
 	return nil
 }
 

@@ -53,11 +53,11 @@ func TestResumeByCursor(t *testing.T) {
 		if diff := cmp.Diff(left, got["left"]); diff != "" {
 			t.Errorf("left (-want +got)\n%s", diff)
 		}
-		if diff := cmp.Diff([]string{"9 assigned", "10 freed", "11 freed", "12 offer-made"}, ownOf(got)); diff != "" {
+		if diff := cmp.Diff([]string{"9 assigned", "10 freed", "12 freed", "13 offer-made"}, ownOf(got)); diff != "" {
 			t.Errorf("own (-want +got)\n%s", diff)
 		}
 		agent := got["agent"].(object)
-		if agent["last"] != 12.0 || len(agent["offers"].([]any)) != 1 || len(agent["chats"].([]any)) != 1 {
+		if agent["last"] != 13.0 || len(agent["offers"].([]any)) != 1 || len(agent["chats"].([]any)) != 1 {
 			t.Errorf("the agent is %v", agent)
 		}
 		h.say(stays, "Still there?")

@@ -215,8 +215,9 @@ func (d *Desk) signOut(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// leave forgets a session, disconnects its desks, and takes the agent offline
-// if no other browser of his is signed in.
+// leave forgets a session, disconnects its desks, and takes the agent offline and
+// out of its chats if no other browser of it is signed in. What fails of the latter
+// is done when the agent has been without a desk for too long.
 func (d *Desk) leave(ctx context.Context, who staff.SignedIn) error {
 	last, err := d.staff.SignOut(ctx, who)
 	if err != nil {
@@ -231,6 +232,9 @@ func (d *Desk) leave(ctx context.Context, who staff.SignedIn) error {
 	if !last {
 		return nil
 	}
-	_, err = d.engine.DoAgent(ctx, who.Account.ID, chat.AgentCommand{To: chat.Offline})
-	return err
+	res, err := d.engine.DoAgent(ctx, who.Account.ID, chat.AgentCommand{To: chat.Offline})
+	if err != nil {
+		return err
+	}
+	return d.handBack(ctx, res.State, chat.LeftSignedOut)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -216,20 +217,25 @@ func TestSignOutDisconnects(t *testing.T) {
 		if !one.ended() || two.ended() {
 			t.Errorf("ended: %v and %v, want the first only", one.ended(), two.ended())
 		}
-		presence := func(want chat.Presence) {
+		presence := func(want chat.Presence, chats ...chat.ID) {
 			t.Helper()
 			s, err := h.engine.Agent(h.t.Context(), anna)
-			if err != nil || s.Presence != want || len(s.Chats) != 1 || s.Chats[0] != id {
-				t.Errorf("the agent is %+v (%v), want %s", s, err, want)
+			if err != nil || s.Presence != want || !slices.Equal(s.Chats, chats) {
+				t.Errorf("the agent: got %+v (%v), want %s with the chats %v", s, err, want, chats)
 			}
 		}
-		presence(chat.Ready)
+		presence(chat.Ready, id)
+		before := h.summary(id)
 		h.request("DELETE", "", keep(second))
 		synctest.Wait()
 		if !two.ended() {
 			t.Error("the second is still there")
 		}
 		presence(chat.Offline)
+		after := h.summary(id)
+		if after.Phase != chat.PhaseWaiting || !after.Waiting.Equal(before.Opened) || after.Prefer != 0 {
+			t.Errorf("its chat: got %+v, want waiting since %v", after, before.Opened)
+		}
 	})
 }
 

@@ -209,6 +209,49 @@ func TestLeave(t *testing.T) {
 	})
 }
 
+// Whoever left by accident takes the chat back, as long as nobody else has it.
+func TestRejoin(t *testing.T) {
+	inHouse(t, func(h *house) {
+		b, other := h.signIn("anna"), h.signIn("ben")
+		b.resume(nil)
+		other.resume(nil)
+		id := h.openCare(false)
+		h.offer(id, anna)
+		b.must(object{"op": "accept", "chat": id.String()})
+		rejoin := object{"op": "rejoin", "chat": id.String()}
+		if code := b.code(rejoin); code != "not-offered" {
+			t.Errorf("from within the chat: got %q, want not-offered", code)
+		}
+		opened := h.summary(id).Opened
+		delete(rejoin, "id")
+		time.Sleep(time.Minute)
+		b.must(object{"op": "leave", "chat": id.String()})
+		if s := h.summary(id); !s.Waiting.Equal(opened) {
+			t.Errorf("after leaving: got waiting since %v, want %v", s.Waiting, opened)
+		}
+		if code := other.code(object{"op": "rejoin", "chat": id.String()}); code != "not-offered" {
+			t.Errorf("by somebody else: got %q, want not-offered", code)
+		}
+		got := b.must(rejoin)
+		if list := events(got, id); len(list) == 0 || !strings.HasSuffix(list[len(list)-1], " joined") {
+			t.Errorf("back: got %v, want joined at the end", list)
+		}
+		if s := h.summary(id); len(s.Excluded) != 0 {
+			t.Errorf("back: got the exclusions %v, want none", s.Excluded)
+		}
+		if s := h.agent(anna); len(s.Chats) != 1 || len(s.Offers) != 0 {
+			t.Errorf("back: got %d chats and %d offers, want one and none", len(s.Chats), len(s.Offers))
+		}
+		b.must(object{"op": "say", "chat": id.String(), "text": "Sorry, wrong button"})
+		b.must(object{"op": "leave", "chat": id.String()})
+		time.Sleep(time.Minute)
+		delete(rejoin, "id")
+		if code := b.code(rejoin); code != "not-offered" {
+			t.Errorf("a minute later: got %q, want not-offered", code)
+		}
+	})
+}
+
 func TestOpen(t *testing.T) {
 	inHouse(t, func(h *house) {
 		b, other := h.signIn("anna"), h.signIn("ben")

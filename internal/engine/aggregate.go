@@ -96,8 +96,11 @@ func (l *chatAggregate) decide(c chat.Command) (decision[chat.Event], error) {
 		return v, nil
 	}
 	capacity := 0
-	if offer, ok := c.Do.(chat.Offer); ok {
-		capacity = offer.Capacity
+	switch a := c.Do.(type) {
+	case chat.Offer:
+		capacity = a.Capacity
+	case chat.Rejoin:
+		capacity = a.Capacity
 	}
 	v.claims, v.notes = chat.Effects(l.s, d.Events, capacity)
 	if _, typing := c.Do.(chat.Type); typing {

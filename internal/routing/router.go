@@ -276,8 +276,8 @@ func (r *Router) agents(members []Member) []Agent {
 			a.Held++
 			a.OnOffer = true
 		}
-		if _, held := r.heldAgents[m.ID]; held {
-			a.Capacity = 0
+		if _, held := r.heldAgents[m.ID]; held || s.Unbound != nil {
+			a.Capacity = 0 // refused a moment ago, or no desk of it would ring
 		}
 		agents = append(agents, a)
 	}

@@ -20,7 +20,7 @@ type seat struct {
 	login string
 	jar   http.CookieJar
 	line  *bayeux.Client
-	n     int // commands so far
+	n     int // commands so far, with those of desks that are gone: an id is used once
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -28,8 +28,8 @@ type seat struct {
 	changed chan struct{} // closed and replaced when something is shown
 }
 
-// sit signs an agent in and resumes its desk.
-func sit(ctx context.Context, base, login string) (*seat, error) {
+// sit signs an agent in and resumes its desk, after n commands of earlier ones.
+func sit(ctx context.Context, base, login string, n int) (*seat, error) {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		return nil, err
@@ -47,7 +47,7 @@ func sit(ctx context.Context, base, login string) (*seat, error) {
 	if resp.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("%s cannot sign in: status %d", login, resp.StatusCode)
 	}
-	s := &seat{login: login, jar: jar, changed: make(chan struct{})}
+	s := &seat{login: login, jar: jar, n: n, changed: make(chan struct{})}
 	s.line, err = bayeux.New(bayeux.Options{URL: base + "/desk/cometd", Transports: []string{bayeux.WebSocket}, Jar: jar})
 	if err != nil {
 		return nil, err

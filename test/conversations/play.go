@@ -24,6 +24,7 @@ type player struct {
 	vars    map[string]string
 	clients map[string]*client
 	seats   map[string]*seat
+	used    int // commands of desks that are gone
 	web     http.Client
 	answer  *answer
 	hook    *hook // nil if the server has none to call
@@ -312,7 +313,7 @@ func (p *player) seat(login string) (*seat, error) {
 	s := p.seats[login]
 	if s == nil {
 		var err error
-		if s, err = sit(p.ctx, p.url(), login); err != nil {
+		if s, err = sit(p.ctx, p.url(), login, p.used); err != nil {
 			return nil, err
 		}
 		p.seats[login] = s
@@ -328,6 +329,12 @@ func (p *player) desk(c *client, verb string, args []string, body string) error 
 	s, err := p.seat(args[0])
 	if err != nil {
 		return err
+	}
+	if verb == "goes" {
+		s.leave()
+		p.used = max(p.used, s.n)
+		delete(p.seats, args[0])
+		return nil
 	}
 	if verb == "take" {
 		chat, ok := p.value(c)("chat")

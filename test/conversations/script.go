@@ -44,7 +44,7 @@ var verbs = map[string]struct{ body, optional bool }{
 	"send": {body: true}, "want": {body: true}, "told": {body: true, optional: true}, "quiet": {}, "client": {body: true, optional: true},
 	"close": {}, "post": {body: true, optional: true}, "form": {body: true, optional: true}, "multipart": {body: true, optional: true},
 	"get": {body: true, optional: true}, "answer": {body: true, optional: true}, "answered": {body: true, optional: true}, "header": {body: true},
-	"agent": {body: true}, "take": {}, "sees": {body: true}, "unseen": {body: true}, "restart": {}, "let": {}, "do": {},
+	"agent": {body: true}, "take": {}, "goes": {}, "sees": {body: true}, "unseen": {body: true}, "restart": {}, "let": {}, "do": {},
 	"delete": {body: true, optional: true}, "hook": {}, "pushed": {body: true},
 }
 
