@@ -9,6 +9,7 @@ import { chromium } from 'playwright-core';
 import { missingBinary } from './harness/halley.mjs';
 import { Stage } from './harness/stage.mjs';
 import { access } from './scenarios/access.mjs';
+import { alerts } from './scenarios/alerts.mjs';
 import { aside } from './scenarios/aside.mjs';
 import { conversation } from './scenarios/conversation.mjs';
 import { ending } from './scenarios/ending.mjs';
@@ -29,7 +30,7 @@ const SCENARIO_TIME = 600_000;
 
 // Scenarios that last are idle most of the time, so many run at once beside a few that are busy.
 const lasting = [outage, kill].flat();
-const busy = [restore, offer, reload, ending, fromFile, conversation, files, access, aside, leaks, limits].flat();
+const busy = [restore, offer, reload, ending, fromFile, conversation, files, access, aside, leaks, limits, alerts].flat();
 
 for (const missing of [missingBinary(), existsSync(CHROMIUM) ? '' : noChromium()]) {
     if (!missing) continue;

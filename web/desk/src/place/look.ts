@@ -10,7 +10,10 @@ const densities: readonly Density[] = ['comfortable', 'compact'];
 
 export const theme = ref<Theme>(stored('theme', themes));
 export const density = ref<Density>(stored('density', densities));
+/** No sound at all, and none of one kind. */
 export const muted = ref(localStore.read('halley.desk.muted') === 'yes');
+export const mutedOffers = ref(localStore.read('halley.desk.muted.offers') === 'yes');
+export const mutedLines = ref(localStore.read('halley.desk.muted.lines') === 'yes');
 
 function stored<T extends string>(name: string, among: readonly T[]): T {
     const value = localStore.read(`halley.desk.${name}`);
@@ -23,4 +26,6 @@ watchEffect(() => {
     localStore.write('halley.desk.theme', theme.value);
     localStore.write('halley.desk.density', density.value);
     localStore.write('halley.desk.muted', muted.value ? 'yes' : null);
+    localStore.write('halley.desk.muted.offers', mutedOffers.value ? 'yes' : null);
+    localStore.write('halley.desk.muted.lines', mutedLines.value ? 'yes' : null);
 });

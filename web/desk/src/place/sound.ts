@@ -1,3 +1,4 @@
+import { ref } from 'vue';
 import { muted } from './look';
 
 /** A tone: its pitch in hertz, when it begins and how long it lasts, in seconds. */
@@ -15,11 +16,18 @@ const tunes = {
 
 let audio: AudioContext | undefined;
 
-/** Plays a tune softly unless the desk is muted. Browsers keep quiet until the page has been clicked once. */
+/** The browser keeps the page silent until it has been clicked, and a sound was wanted since it was loaded. */
+export const blocked = ref(false);
+
+/** Plays a tune softly unless the desk is muted. Browsers keep quiet until the page has been clicked once; see blocked. */
 export function play(tune: keyof typeof tunes): void {
     if (muted.value || typeof AudioContext === 'undefined') return;
     audio ??= new AudioContext();
-    if (audio.state === 'suspended') void audio.resume();
+    if (audio.state === 'suspended') {
+        blocked.value = true;
+        void audio.resume().then(() => (blocked.value = false));
+        return;
+    }
     for (const [pitch, from, span] of tunes[tune]) tone(audio, pitch, audio.currentTime + from, span);
 }
 
@@ -33,4 +41,11 @@ function tone(context: AudioContext, pitch: number, from: number, span: number):
     source.connect(volume).connect(context.destination);
     source.start(from);
     source.stop(from + span);
+}
+
+/** Lets the page be heard, as an answer to a click. */
+export async function enableSound(): Promise<void> {
+    audio ??= new AudioContext();
+    await audio.resume();
+    blocked.value = false;
 }
