@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -241,85 +243,112 @@ func TestFilesFromTheAgent(t *testing.T) {
 	})
 }
 
+// refusedFile is a call about a file that is refused.
+type refusedFile struct {
+	r      *http.Request
+	status int
+	code   float64
+	advice string // "" is any
+}
+
+// refusedFiles are the calls, by name, of a client f that has chats beside others.
+// full is a client with a file; logs tells whether anything has changed.
+func refusedFiles(h *fixture) (f, full *fileClient, logs func() string, cases map[string]refusedFile) {
+	other, _ := h.fileClient("files")
+	theirs := fileID(h.t, other.rest("file", note("theirs")))
+	plain, _ := h.fileClient("support")
+	full, _ = h.fileClient("files")
+	mine := fileID(h.t, full.rest("file", note(strings.Repeat("x", 900))))
+	f, _ = h.fileClient("files")
+	logs = func() string {
+		return fmt.Sprint(len(h.events(f.chat)), len(h.events(other.chat)), len(h.events(plain.chat)), len(h.events(full.chat)), len(h.files.Files()))
+	}
+	long := note(strings.Repeat("x", 1001))
+	origin := func(r *http.Request, o string) *http.Request {
+		r.Header.Set("Origin", o)
+		return r
+	}
+	get := httptest.NewRequest("GET", NotifyPath+"?operation=fileDownload&secureKey="+f.key, nil)
+	return f, full, logs, map[string]refusedFile{
+		"too large":                   {uploadForm(f.path("file"), f.ids(long)...), 400, 202, "1000"},
+		"too large, the key later":    {uploadForm(NotifyPath, note(strings.Repeat("x", 1500)), field{name: "secureKey", value: f.key}), 400, 202, "1000"},
+		"too large for any, no key":   {uploadForm(NotifyPath, note(strings.Repeat("x", 2001))), 400, 202, "2000"},
+		"too large together":          {uploadForm(f.path("file"), full.ids(note(strings.Repeat("x", 601)))...), 400, 249, ""},
+		"too large together, its own": {uploadForm(full.path("file"), full.ids(note(strings.Repeat("x", 601)))...), 400, 202, "1500"},
+		"of another type":             {uploadForm(f.path("file"), f.ids(field{"file", "%PDF-1.4", "a.pdf"})...), 400, 203, ""},
+		"named otherwise":             {uploadForm(f.path("file"), f.ids(field{"file", "<html>", "a.png"})...), 400, 203, ""},
+		"harmful":                     {uploadForm(f.path("file"), f.ids(note("HARMFUL"))...), 400, 203, errHarmful.Advice},
+		"the scanner hangs":           {uploadForm(f.path("file"), f.ids(note("HANG"))...), 400, 249, errNotScanned.Advice},
+		"an empty file":               {uploadForm(f.path("file"), f.ids(note(""))...), 400, 249, ""},
+		"no file":                     {uploadForm(f.path("file"), f.ids()...), 400, 249, ""},
+		"no file, a form":             {formRequest(f.path("file"), "secureKey="+f.key), 400, 249, ""},
+		"two files":                   {uploadForm(f.path("file"), f.ids(note("a"), note("b"))...), 400, 249, ""},
+		"no end":                      {cutShort(uploadForm(f.path("file"), f.ids(note("a"))...)), 400, 249, ""},
+		"a long description":          {uploadForm(f.path("file"), f.ids(note("a"), field{name: "userData[file-description]", value: strings.Repeat("x", 2000)})...), 400, 204, ""},
+		"long fields":                 {uploadForm(f.path("file"), f.ids(note("a"), field{name: "x", value: strings.Repeat("x", 300<<10)})...), 400, 204, ""},
+		"no key":                      {uploadForm(f.path("file"), note("a")), 400, 249, ""},
+		"a wrong key":                 {uploadForm(f.path("file"), note("a"), field{name: "secureKey", value: "AAAA"}), 400, 249, ""},
+		"a key twice":                 {uploadForm(f.path("file"), append(f.ids(note("a")), f.ids()...)...), 400, 249, ""},
+		"another's key":               {uploadForm(f.path("file"), other.ids(note("a"))...), 400, 249, ""},
+		"another's file, over REST":   {uploadForm(f.path("file/"+theirs+"/download"), f.ids()...), 404, 249, errNoFile.Advice},
+		"another's file, by a field":  {formRequest(NotifyPath, "operation=fileDownload&secureKey="+f.key+"&fileId="+theirs), 404, 249, ""},
+		"another's file deleted":      {uploadForm(f.path("file/"+mine+"/delete"), f.ids()...), 404, 249, ""},
+		"another's chat":              {uploadForm(other.path("file/"+theirs+"/download"), f.ids()...), 400, 249, ""},
+		"no id of a file":             {uploadForm(f.path("file/..%2f..%2fsecret/download"), f.ids()...), 404, 249, ""},
+		"an id in small letters":      {uploadForm(f.path("file/"+strings.ToLower(mine)+"x/download"), f.ids()...), 404, 249, ""},
+		"no id":                       {formRequest(NotifyPath, "operation=fileDelete&secureKey="+f.key), 404, 249, ""},
+		"no such path":                {uploadForm(f.path("file/x"), f.ids()...), 404, 249, ""},
+		"no such operation":           {uploadForm(NotifyPath, f.ids(field{name: "operation", value: "fileRead"})...), 404, 249, ""},
+		"no operation, no file":       {uploadForm(NotifyPath, f.ids()...), 404, 249, ""},
+		"a file for another thing":    {uploadForm(NotifyPath, f.ids(field{name: "operation", value: "fileDelete"}, note("a"))...), 400, 249, ""},
+		"a service without files":     {uploadForm(plain.path("file"), plain.ids(note("a"))...), 404, 249, ""},
+		"the same, at chat-ntf":       {uploadForm(NotifyPath, plain.ids(note("a"))...), 404, 249, ""},
+		"a page of another origin":    {origin(uploadForm(f.path("file"), f.ids(note("a"))...), "https://evil.example"), 403, 401, ""},
+		"the same, at chat-ntf ":      {origin(uploadForm(NotifyPath, f.ids(note("a"))...), "null"), 403, 401, ""},
+		"read":                        {get, 405, 249, ""},
+	}
+}
+
 // Every refusal is a 4xx with a code that says why, and leaves nothing behind.
 func TestFileRefusals(t *testing.T) {
+	var names []string
+	synctest.Test(t, func(t *testing.T) {
+		_, _, _, cases := refusedFiles(open(t))
+		names = slices.Sorted(maps.Keys(cases))
+	})
+	for _, name := range names {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := open(t)
+				f, _, logs, cases := refusedFiles(h)
+				c, before := cases[name], logs()
+				n := f.send(c.r)
+				code, advice := refusalOf(n)
+				if f.status != c.status || code != c.code || advice == "" || c.advice != "" && advice != c.advice {
+					t.Errorf("got %d %v, want %d with %v %q", f.status, n, c.status, c.code, c.advice)
+				}
+				if got := logs(); got != before || h.files.Staged() != 0 {
+					t.Errorf("left: got %s and %d files on their way, want %s and none", got, h.files.Staged(), before)
+				}
+			})
+		})
+	}
+}
+
+// What is refused is counted by its reason.
+func TestFileRefusalsAreCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t)
-		other, _ := h.fileClient("files")
-		theirs := fileID(t, other.rest("file", note("theirs")))
-		plain, _ := h.fileClient("support")
-		full, _ := h.fileClient("files")
-		mine := fileID(t, full.rest("file", note(strings.Repeat("x", 900))))
-		f, _ := h.fileClient("files")
-		logs := func() string {
-			return fmt.Sprint(len(h.events(f.chat)), len(h.events(other.chat)), len(h.events(plain.chat)), len(h.events(full.chat)), len(h.files.Files()))
+		f, full, _, cases := refusedFiles(h)
+		for _, name := range []string{"harmful", "the scanner hangs", "a wrong key"} {
+			f.send(cases[name].r)
 		}
-		before := logs()
-		long := note(strings.Repeat("x", 1001))
-		origin := func(r *http.Request, o string) *http.Request {
-			r.Header.Set("Origin", o)
-			return r
-		}
-		get := httptest.NewRequest("GET", NotifyPath+"?operation=fileDownload&secureKey="+f.key, nil)
-		for name, c := range map[string]struct {
-			r      *http.Request
-			status int
-			code   float64
-			advice string // "" is any
-		}{
-			"too large":                   {uploadForm(f.path("file"), f.ids(long)...), 400, 202, "1000"},
-			"too large, the key later":    {uploadForm(NotifyPath, note(strings.Repeat("x", 1500)), field{name: "secureKey", value: f.key}), 400, 202, "1000"},
-			"too large for any, no key":   {uploadForm(NotifyPath, note(strings.Repeat("x", 2001))), 400, 202, "2000"},
-			"too large together":          {uploadForm(f.path("file"), full.ids(note(strings.Repeat("x", 601)))...), 400, 249, ""},
-			"too large together, its own": {uploadForm(full.path("file"), full.ids(note(strings.Repeat("x", 601)))...), 400, 202, "1500"},
-			"of another type":             {uploadForm(f.path("file"), f.ids(field{"file", "%PDF-1.4", "a.pdf"})...), 400, 203, ""},
-			"named otherwise":             {uploadForm(f.path("file"), f.ids(field{"file", "<html>", "a.png"})...), 400, 203, ""},
-			"harmful":                     {uploadForm(f.path("file"), f.ids(note("HARMFUL"))...), 400, 203, errHarmful.Advice},
-			"the scanner hangs":           {uploadForm(f.path("file"), f.ids(note("HANG"))...), 400, 249, errNotScanned.Advice},
-			"an empty file":               {uploadForm(f.path("file"), f.ids(note(""))...), 400, 249, ""},
-			"no file":                     {uploadForm(f.path("file"), f.ids()...), 400, 249, ""},
-			"no file, a form":             {formRequest(f.path("file"), "secureKey="+f.key), 400, 249, ""},
-			"two files":                   {uploadForm(f.path("file"), f.ids(note("a"), note("b"))...), 400, 249, ""},
-			"no end":                      {cutShort(uploadForm(f.path("file"), f.ids(note("a"))...)), 400, 249, ""},
-			"a long description":          {uploadForm(f.path("file"), f.ids(note("a"), field{name: "userData[file-description]", value: strings.Repeat("x", 2000)})...), 400, 204, ""},
-			"long fields":                 {uploadForm(f.path("file"), f.ids(note("a"), field{name: "x", value: strings.Repeat("x", 300<<10)})...), 400, 204, ""},
-			"no key":                      {uploadForm(f.path("file"), note("a")), 400, 249, ""},
-			"a wrong key":                 {uploadForm(f.path("file"), note("a"), field{name: "secureKey", value: "AAAA"}), 400, 249, ""},
-			"a key twice":                 {uploadForm(f.path("file"), append(f.ids(note("a")), f.ids()...)...), 400, 249, ""},
-			"another's key":               {uploadForm(f.path("file"), other.ids(note("a"))...), 400, 249, ""},
-			"another's file, over REST":   {uploadForm(f.path("file/"+theirs+"/download"), f.ids()...), 404, 249, errNoFile.Advice},
-			"another's file, by a field":  {formRequest(NotifyPath, "operation=fileDownload&secureKey="+f.key+"&fileId="+theirs), 404, 249, ""},
-			"another's file deleted":      {uploadForm(f.path("file/"+mine+"/delete"), f.ids()...), 404, 249, ""},
-			"another's chat":              {uploadForm(other.path("file/"+theirs+"/download"), f.ids()...), 400, 249, ""},
-			"no id of a file":             {uploadForm(f.path("file/..%2f..%2fsecret/download"), f.ids()...), 404, 249, ""},
-			"an id in small letters":      {uploadForm(f.path("file/"+strings.ToLower(mine)+"x/download"), f.ids()...), 404, 249, ""},
-			"no id":                       {formRequest(NotifyPath, "operation=fileDelete&secureKey="+f.key), 404, 249, ""},
-			"no such path":                {uploadForm(f.path("file/x"), f.ids()...), 404, 249, ""},
-			"no such operation":           {uploadForm(NotifyPath, f.ids(field{name: "operation", value: "fileRead"})...), 404, 249, ""},
-			"no operation, no file":       {uploadForm(NotifyPath, f.ids()...), 404, 249, ""},
-			"a file for another thing":    {uploadForm(NotifyPath, f.ids(field{name: "operation", value: "fileDelete"}, note("a"))...), 400, 249, ""},
-			"a service without files":     {uploadForm(plain.path("file"), plain.ids(note("a"))...), 404, 249, ""},
-			"the same, at chat-ntf":       {uploadForm(NotifyPath, plain.ids(note("a"))...), 404, 249, ""},
-			"a page of another origin":    {origin(uploadForm(f.path("file"), f.ids(note("a"))...), "https://evil.example"), 403, 401, ""},
-			"the same, at chat-ntf ":      {origin(uploadForm(NotifyPath, f.ids(note("a"))...), "null"), 403, 401, ""},
-			"read":                        {get, 405, 249, ""},
-		} {
-			n := f.send(c.r)
-			code, advice := refusalOf(n)
-			if f.status != c.status || code != c.code || advice == "" || c.advice != "" && advice != c.advice {
-				t.Errorf("%s: %d %v", name, f.status, n)
-			}
-			if got := logs(); got != before || h.files.Staged() != 0 {
-				t.Errorf("%s left traces: %s, before %s; %d files on their way", name, got, before, h.files.Staged())
-				before = got
-			}
+		if st := h.uploads.Stats(); st.ScanFailed.Load() != 1 || st.Infected.Load() != 1 || h.edge.Stats().WrongKeys.Load() != 1 {
+			t.Errorf("counted: got %d failures, %d harmful files, %d wrong keys; want 1 of each", st.ScanFailed.Load(), st.Infected.Load(), h.edge.Stats().WrongKeys.Load())
 		}
 		fileID(t, full.rest("file", note("x")))
 		if code, advice := refusalOf(full.rest("file", note("x"))); code != 201 || advice != "2" {
-			t.Errorf("too many files: %v %q", code, advice)
-		}
-		if st := h.uploads.Stats(); st.ScanFailed.Load() != 1 || st.Infected.Load() != 1 || h.edge.Stats().WrongKeys.Load() == 0 {
-			t.Errorf("counted were %d failures, %d harmful files", st.ScanFailed.Load(), st.Infected.Load())
+			t.Errorf("too many files: got %v %q, want 201 \"2\"", code, advice)
 		}
 	})
 }
