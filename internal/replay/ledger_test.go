@@ -95,3 +95,31 @@ func TestPlan(t *testing.T) {
 		t.Errorf("%s %s", acts[5].session.name, acts[3].session.name)
 	}
 }
+
+// What the server still said when the client had closed is waited for before the
+// connection is closed.
+func TestAClosingIsPlayedBehindWhatWasOnItsWay(t *testing.T) {
+	frame := func(from, conn, channel string) tape.Line {
+		return tape.Line{Kind: tape.KindFrame, From: from, Via: tape.WebSocket, Conn: conn, Messages: []map[string]any{{"channel": channel, "clientId": "client-1", "id": "1"}}}
+	}
+	end := func(from, conn string) tape.Line {
+		return tape.Line{Kind: tape.KindClose, From: from, Via: tape.WebSocket, Conn: conn}
+	}
+	conversations, _ := plan([]tape.Line{
+		frame(tape.Client, "w1", "/meta/disconnect"),
+		end(tape.Client, "w1"),
+		frame(tape.Client, "w2", "/meta/connect"),
+		frame(tape.Server, "w1", "/meta/disconnect"),
+		end(tape.Client, "w2"),
+	})
+	if len(conversations) != 1 {
+		t.Fatalf("got %d conversations, want 1", len(conversations))
+	}
+	var got []int
+	for _, a := range conversations[0].acts {
+		got = append(got, a.n)
+	}
+	if want := []int{2, 4, 5, 3, 6}; !slices.Equal(got, want) {
+		t.Errorf("got the lines in the order %v, want %v", got, want)
+	}
+}

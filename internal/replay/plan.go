@@ -58,7 +58,36 @@ func plan(lines []tape.Line) ([]*conversation, []*act) {
 	for _, a := range acts {
 		p.join(a)
 	}
-	return p.conversations(acts), acts
+	list := p.conversations(acts)
+	for _, c := range list {
+		c.acts = closedLast(c.acts)
+	}
+	return list, acts
+}
+
+// closedLast puts a client's closing of a WebSocket behind what the server still
+// said there. That was on its way when the client went; whoever plays the client
+// would close before it comes, and miss it.
+func closedLast(acts []*act) []*act {
+	last := make(map[string]*act) // by connection, the server's last line
+	for _, a := range acts {
+		if a.From == tape.Server {
+			last[a.Conn] = a
+		}
+	}
+	ordered := make([]*act, 0, len(acts))
+	waiting := make(map[*act]*act) // the closing that belongs behind a line
+	for _, a := range acts {
+		if l := last[a.Conn]; a.Kind == tape.KindClose && a.From == tape.Client && l != nil && l.n > a.n {
+			waiting[l] = a
+			continue
+		}
+		ordered = append(ordered, a)
+		if c := waiting[a]; c != nil {
+			ordered = append(ordered, c)
+		}
+	}
+	return ordered
 }
 
 type planner struct {
