@@ -30,6 +30,8 @@ type Options struct {
 	// Lifetime is how long a browser stays signed in; 0 means
 	// [DefaultLifetime].
 	Lifetime time.Duration
+	// Public are passwords that everybody knows, with which nobody signs in.
+	Public []string
 	// Key is the secret behind [Directory.Browser]; without one no browser is
 	// known again after a restart.
 	Key []byte
@@ -53,6 +55,7 @@ type Directory struct {
 	log      *slog.Logger
 	limit    *ratelimit.Limiter // of failed sign-ins
 	key      []byte
+	public   []string
 	// refreshing holds a token while the snapshot is being replaced and the
 	// listeners are told, so that they hear of changes one at a time and in
 	// order.
@@ -73,7 +76,7 @@ type Directory struct {
 // [Directory.Refresh] or [Directory.Run] has read the accounts.
 func NewDirectory(store Store, o Options) *Directory {
 	d := &Directory{
-		store: store, hash: newHasher(o.Params), lifetime: o.Lifetime, log: o.Logger, limit: ratelimit.New(maxBuckets), key: o.Key,
+		store: store, hash: newHasher(o.Params), lifetime: o.Lifetime, log: o.Logger, limit: ratelimit.New(maxBuckets), key: o.Key, public: o.Public,
 		refreshing: make(chan struct{}, 1),
 		listeners:  make(map[int]func([]Account)),
 	}

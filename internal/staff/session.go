@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/halley-chat/halley/internal/audit"
@@ -112,7 +113,7 @@ func (d *Directory) signIn(ctx context.Context, at Attempt) (token string, who S
 // check finds the account to which login and password belong.
 func (d *Directory) check(ctx context.Context, at Attempt, trusted bool) (Account, error) {
 	login, password := at.Login, at.Password
-	if len(password) > MaxPassword {
+	if len(password) > MaxPassword || slices.Contains(d.public, password) {
 		password = "" // no password is that long, nor empty
 	}
 	a, err := d.store.AccountByLogin(ctx, login)
