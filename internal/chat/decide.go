@@ -76,6 +76,9 @@ func (d *decider) do(a Action) error {
 	if d.s.newer {
 		return d.newer(a)
 	}
+	if err := d.room(a); err != nil {
+		return err
+	}
 	switch a := a.(type) {
 	case Say:
 		return d.say(a)

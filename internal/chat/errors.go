@@ -27,6 +27,7 @@ const (
 	WrongType                   // a file is of a type that is not taken
 	TooOften                    // a file has been loaded as often as it may be
 	Newer                       // a newer version has written to the chat: this one can only read it
+	Full                        // the chat holds as much as it may
 )
 
 var kindNames = [...]string{
@@ -34,7 +35,7 @@ var kindNames = [...]string{
 	Conflict: "conflict", Capacity: "capacity", TooLong: "too long", Unavailable: "unavailable",
 	Closed: "closed", NotOffered: "not offered", Unknown: "unknown operation",
 	TooMany: "too many files", TooLarge: "file too large", WrongType: "wrong type of file", TooOften: "loaded too often",
-	Newer: "written by a newer version",
+	Newer: "written by a newer version", Full: "chat full",
 }
 
 // String is the kind's name in English, for logs.

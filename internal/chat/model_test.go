@@ -385,6 +385,15 @@ func (c *modelChat) check(t *rapid.T) {
 			t.Fatalf("participant %d, who is not there, types", no)
 		}
 	}
+	kept, ok := s.Checkpoint()
+	restored, err := RestoreState(kept)
+	if !ok || err != nil {
+		t.Fatalf("the checkpoint %s, %v: %v", kept, ok, err)
+	}
+	restored.Rules = s.Rules
+	if diff := cmp.Diff(restored, s, sameState); diff != "" {
+		t.Fatalf("the checkpoint says otherwise (-checkpoint +state):\n%s", diff)
+	}
 	sum := s.Summary()
 	text, err := json.Marshal(sum)
 	if err != nil {

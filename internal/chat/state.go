@@ -42,15 +42,6 @@ const (
 	PhaseEnded   Phase = "ended"
 )
 
-// Participant is somebody who is or was in a chat.
-type Participant struct {
-	No      int
-	Role    Role
-	Name    string
-	Staff   StaffID
-	Present bool
-}
-
 // Exclusion spares an agent a chat for a while.
 type Exclusion struct {
 	Agent StaffID   `json:"agent"`
@@ -88,6 +79,8 @@ type State struct {
 	Device         *Device   // through which the visitor can be told; nil if there is none
 	UnsubscribedAt time.Time // when the latest subscription ended; zero if none did
 	LastAt         time.Time // of the last event
+	LastVisible    int64     // index of the last event but typing that the visitor sees; 0 if there is none
+	Size           int64     // what its events take, in bytes, as far as [MaxSize] counts them
 
 	silence  silence
 	newer    bool             // the log holds a fact that this version does not know
@@ -167,9 +160,13 @@ func (s *State) Deadline() time.Time {
 // Apply folds one event in. Events must come in the order of their indexes.
 func (s *State) Apply(e Event) {
 	s.Last, s.LastAt = e.Index, e.At
+	s.Size += sizeOf(e.Fact)
+	if _, typed := e.Fact.(Typed); !typed && e.VisibleToVisitor() && s.left.IsZero() {
+		s.LastVisible = e.Index
+	}
 	switch f := e.Fact.(type) {
 	case Joined:
-		s.join(f, e.At)
+		s.join(f, e)
 	case Left:
 		s.leave(f, e.At)
 	case Said:
@@ -184,7 +181,7 @@ func (s *State) Apply(e Event) {
 		s.typing[f.No] = Typing{On: f.On, At: e.At}
 	case Renamed:
 		if f.No >= 1 && f.No <= len(s.Participants) {
-			s.Participants[f.No-1].Name = f.Name
+			s.Participants[f.No-1].rename(f.Name, e.Index)
 		}
 	case DataSet:
 		data := make(map[string]string, len(s.Opening.Data)+len(f.Data))
@@ -247,7 +244,8 @@ func (s *State) Apply(e Event) {
 	s.remember(e)
 }
 
-func (s *State) join(f Joined, at time.Time) {
+func (s *State) join(f Joined, e Event) {
+	at := e.At
 	if f.Opening != nil {
 		s.Opening, s.Opened, s.Queue = *f.Opening, at, f.Opening.Queue
 		s.Channel, s.Browser = f.Opening.Channel, f.Opening.Browser
@@ -255,7 +253,7 @@ func (s *State) join(f Joined, at time.Time) {
 			s.UnboundSince = at
 		}
 	}
-	s.Participants = append(s.Participants, Participant{No: f.No, Role: f.Role, Name: f.Name, Staff: f.Staff, Present: true})
+	s.Participants = append(s.Participants, Participant{No: f.No, Role: f.Role, Name: f.Name, Staff: f.Staff, Present: true, Joined: e.Index})
 }
 
 // leave takes a participant out. An agent who goes while the chat goes on is

@@ -39,6 +39,9 @@ type Summary struct {
 	// Last is the index of the chat's last event. It is there in what a room
 	// says and not stored, since a summary is not written with every event.
 	Last int64 `json:"-"`
+	// LastVisible and Participants are there in what a room says, too, and shared.
+	LastVisible  int64         `json:"-"` // as in [State]
+	Participants []Participant `json:"-"`
 }
 
 // Live says whether the chat has begun and not ended.
@@ -56,6 +59,7 @@ func (s *State) Summary() Summary {
 		KeyEpoch: s.Opening.KeyEpoch, Last: s.Last, Language: s.Opening.Language, Subscribed: s.Device != nil,
 		Prefer: s.Prefer, Closing: s.closing(), Files: slices.Clone(s.Files),
 	}
+	sum.LastVisible, sum.Participants = s.LastVisible, slices.Clone(s.Participants)
 	if s.Phase != PhaseEnded {
 		sum.Abandoned = s.left
 	}

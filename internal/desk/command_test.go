@@ -126,7 +126,7 @@ func TestLimitsOfText(t *testing.T) {
 }
 
 func TestEveryKindHasItsCode(t *testing.T) {
-	known := strings.Fields("invalid forbidden not-found ended conflict capacity too-long unavailable not-offered unknown too-many too-large wrong-type read-only")
+	known := strings.Fields("invalid forbidden not-found ended conflict capacity too-long unavailable not-offered unknown too-many too-large wrong-type read-only chat-full")
 	for kind := chat.Invalid; !strings.HasPrefix(kind.String(), "kind "); kind++ {
 		r, _ := explain(chat.Refuse(kind, "why"))
 		if !slices.Contains(known, r.Code) || r.Message != "why" {

@@ -34,6 +34,7 @@ var codes = map[chat.Kind]string{
 	chat.WrongType:   "wrong-type",
 	chat.TooOften:    "too-many",
 	chat.Newer:       "read-only",
+	chat.Full:        "chat-full",
 }
 
 // explain turns an error into a refusal. told is false if the error says more

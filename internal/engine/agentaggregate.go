@@ -43,6 +43,8 @@ func (l *agentAggregate) event(rec Record) (chat.AgentEvent, error) {
 	return e, err
 }
 
+func (l *agentAggregate) lastVisible() int64 { return l.s.Last }
+
 func (l *agentAggregate) due() time.Time { return time.Time{} }
 
 func (l *agentAggregate) tick() chat.AgentCommand { return chat.AgentCommand{} }
@@ -69,6 +71,8 @@ func (l *agentAggregate) checkpoint() ([]byte, bool) {
 	body, err := json.Marshal(agentCheckpoint{checkpointVersion, l.s})
 	return body, err == nil
 }
+
+func (l *agentAggregate) checkpointEvery() int64 { return 64 }
 
 func (l *agentAggregate) restore(c Checkpoint) bool {
 	s := chat.NewAgentState(l.s.ID)

@@ -32,6 +32,9 @@ type aggregate[C, E, V any] interface {
 	due() time.Time
 	tick() C
 
+	// lastVisible is the index of the last event that everybody may see.
+	lastVisible() int64
+
 	// command is the id of the command behind an event.
 	command(e E) string
 	// supersedes says which waiting command an event makes pointless: the one
@@ -39,8 +42,9 @@ type aggregate[C, E, V any] interface {
 	supersedes(e E) (key int, all bool)
 
 	// checkpoint is the state for [Log.SaveCheckpoint], and restore takes it
-	// up again. An aggregate without checkpoints answers ok false.
+	// up again. A state that must not be kept answers ok false.
 	checkpoint() (body []byte, ok bool)
+	checkpointEvery() int64 // records between two of them
 	restore(c Checkpoint) (ok bool)
 }
 
@@ -149,6 +153,8 @@ func decodeChat(rec Record) (chat.Event, error) {
 	return e, err
 }
 
+func (l *chatAggregate) lastVisible() int64 { return l.s.LastVisible }
+
 func (l *chatAggregate) due() time.Time { return l.s.TypingExpires() }
 
 func (l *chatAggregate) tick() chat.Command { return chat.Command{Do: chat.Tick{}} }
@@ -171,6 +177,16 @@ func (l *chatAggregate) supersedes(e chat.Event) (key int, all bool) {
 	return 0, false
 }
 
-func (l *chatAggregate) checkpoint() ([]byte, bool) { return nil, false }
+func (l *chatAggregate) checkpoint() ([]byte, bool) { return l.s.Checkpoint() }
 
-func (l *chatAggregate) restore(Checkpoint) bool { return false }
+func (l *chatAggregate) checkpointEvery() int64 { return 256 }
+
+func (l *chatAggregate) restore(c Checkpoint) bool {
+	s, err := chat.RestoreState(c.Body)
+	if err != nil || s.ID != l.s.ID || s.Last != c.Index {
+		return false
+	}
+	s.Rules = l.rules(s.Opening.Service)
+	l.s = s
+	return true
+}

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"math"
 	"time"
 
 	"github.com/halley-chat/halley/internal/chat"
@@ -85,7 +86,20 @@ func (e *Engine) DoAgent(ctx context.Context, id chat.StaffID, c chat.AgentComma
 // Errors are [chat.NotFound] and [chat.Unavailable]; deliver may have been
 // called before the latter, but is not called afterwards.
 func (e *Engine) Watch(ctx context.Context, id chat.ID, from int64, deliver func(Batch)) (*Watch, error) {
-	return e.chats.watch(ctx, ChatLog(id), from, func(events []chat.Event, now chat.Summary, replay bool) {
+	return e.chats.watch(ctx, ChatLog(id), max(from, 1), func(events []chat.Event, now chat.Summary, replay bool) {
+		deliver(Batch{Chat: id, Events: events, Summary: now, Replay: replay})
+	})
+}
+
+// LastVisible as the position of [Engine.WatchVisible] stands for the last event but
+// typing that the visitor sees.
+const LastVisible = math.MaxInt64
+
+// WatchVisible is [Engine.Watch] for a visitor: the past begins at the latest at the last
+// event that the visitor sees, so that it is there whatever the position. Who was in
+// the chat before that, and under which name, is in the batch's summary.
+func (e *Engine) WatchVisible(ctx context.Context, id chat.ID, from int64, deliver func(Batch)) (*Watch, error) {
+	return e.chats.watch(ctx, ChatLog(id), -max(from, 1), func(events []chat.Event, now chat.Summary, replay bool) {
 		deliver(Batch{Chat: id, Events: events, Summary: now, Replay: replay})
 	})
 }
@@ -93,7 +107,7 @@ func (e *Engine) Watch(ctx context.Context, id chat.ID, from int64, deliver func
 // WatchAgent shows an agent's log as [Engine.Watch] shows a chat. An agent to
 // whom nothing has happened yet can be watched too.
 func (e *Engine) WatchAgent(ctx context.Context, id chat.StaffID, from int64, deliver func(AgentBatch)) (*Watch, error) {
-	return e.agents.watch(ctx, AgentLog(id), from, func(events []chat.AgentEvent, now chat.AgentState, replay bool) {
+	return e.agents.watch(ctx, AgentLog(id), max(from, 1), func(events []chat.AgentEvent, now chat.AgentState, replay bool) {
 		deliver(AgentBatch{Agent: id, Events: events, State: now, Replay: replay})
 	})
 }

@@ -180,7 +180,7 @@ func (b *Board) unchanged(mark uint64) []chat.ID {
 // set is called with mu held. The index in the summary is left out, as it is
 // in the store: the board does not hear of every event.
 func (b *Board) set(s chat.Summary, at int64) {
-	s.Last = 0
+	s.Last, s.LastVisible, s.Participants = 0, 0, nil
 	p := b.entries[s.Chat]
 	if !s.Live() {
 		b.tombstone(s.Chat, at)

@@ -5,10 +5,8 @@ import (
 	"time"
 )
 
-const (
-	pageSize        = 256 // records per read
-	checkpointEvery = 64  // records between two checkpoints
-)
+// pageSize is how many records are read at once.
+const pageSize = 256
 
 // load makes sure that the aggregate is loaded. Watchers are notified of what it
 // finds beyond the last event that they were notified of.
@@ -48,18 +46,16 @@ func (r *room[C, E, V]) read() (aggregate[C, E, V], []entry[E], error) {
 	agg := r.rs.fresh(r.id)
 	ctx, cancel := r.rs.e.storeContext()
 	defer cancel()
-	if _, has := agg.checkpoint(); has {
-		cp, err := r.rs.e.o.Log.Checkpoint(ctx, r.id)
-		if err != nil {
-			return nil, nil, err
-		}
-		// A checkpoint beyond what watchers know would hide the events between.
-		if cp.Index > 0 && (!r.opened || cp.Index <= r.notified.Load()) && agg.restore(cp) {
-			r.checkpointed = cp.Index
-		}
+	cp, err := r.rs.e.o.Log.Checkpoint(ctx, r.id)
+	if err != nil {
+		return nil, nil, err
+	}
+	// A checkpoint beyond what watchers know would hide the events between.
+	if cp.Index > 0 && (!r.opened || cp.Index <= r.notified.Load()) && agg.restore(cp) {
+		r.checkpointed = cp.Index
 	}
 	var found []entry[E]
-	err := r.scan(agg, agg.last()+1, func(en entry[E]) error {
+	err = r.scan(agg, agg.last()+1, func(en entry[E]) error {
 		if want := agg.last() + 1; en.rec.Index != want {
 			return fmt.Errorf("%w: it has record %d where %d should be", ErrDamaged, en.rec.Index, want)
 		}
@@ -187,7 +183,7 @@ func (r *room[C, E, V]) applied(found []entry[E], read bool) {
 // saveCheckpoint saves a checkpoint when enough has happened since the last one. A
 // checkpoint may be lost without harm, so a failure is only logged.
 func (r *room[C, E, V]) saveCheckpoint() {
-	if r.agg == nil || r.agg.last() < r.checkpointed+checkpointEvery {
+	if r.agg == nil || r.agg.last() < r.checkpointed+r.agg.checkpointEvery() {
 		return
 	}
 	body, has := r.agg.checkpoint()

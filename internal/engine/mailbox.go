@@ -22,7 +22,7 @@ type job[C, E, V any] struct {
 	cmd   C
 	peek  bool
 	watch *watcher[E, V]
-	from  int64
+	from  int64 // negative: from there, or from the last visible event if that is earlier
 	// answer is called once, in the room's goroutine. It must not block.
 	answer func(outcome[E, V])
 }

@@ -48,7 +48,10 @@ func (r *room[C, E, V]) attach(j *job[C, E, V]) error {
 		return err
 	}
 	var past []entry[E]
-	from := max(j.from, 1)
+	from := j.from
+	if from <= 0 {
+		from = max(min(-from, r.agg.lastVisible()), 1)
+	}
 	err := r.catchUp(min(from, r.agg.last()+1), func(en entry[E]) {
 		if en.rec.Index >= from {
 			past = append(past, en)

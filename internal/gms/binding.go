@@ -143,8 +143,7 @@ func (b *binding) follow(ctx context.Context, id chat.ID, from int64) error {
 	b.mu.Lock()
 	b.chat, b.from, b.first = id, from, true
 	b.mu.Unlock()
-	// From the start, so that the names of all participants are known.
-	watch, err := b.edge.o.Engine.Watch(ctx, id, 1, b.deliver)
+	watch, err := b.edge.o.Engine.WatchVisible(ctx, id, watchFrom(from), b.deliver)
 	if err != nil {
 		// The visitor has been shown nothing.
 		b.endBy(true, chat.Unbind{Heard: unheard()})
@@ -179,6 +178,7 @@ func (b *binding) deliver(batch engine.Batch) {
 	from := int64(1)
 	if b.first {
 		from, b.first = b.from, false
+		b.people.begin(batch)
 	}
 	r := b.edge.notification(sum, b.people, batch.Events, from)
 	if batch.Replay {

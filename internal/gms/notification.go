@@ -51,13 +51,24 @@ func (e *Edge) notification(sum chat.Summary, c participants, events []chat.Even
 	return r
 }
 
+// watchFrom is where a watch begins for somebody who is shown the events from a position
+// on, which is as in [Edge.notification].
+func watchFrom(position int64) int64 {
+	if position <= 0 {
+		return engine.LastVisible
+	}
+	return position
+}
+
 // replay is the response object for what a chat's log holds from a position
-// on. It reads the whole log, so that the names of all participants are known.
+// on.
 func (e *Edge) replay(ctx context.Context, id chat.ID, from int64) (response, error) {
 	var r response
-	watch, err := e.o.Engine.Watch(ctx, id, 1, func(batch engine.Batch) {
+	watch, err := e.o.Engine.WatchVisible(ctx, id, watchFrom(from), func(batch engine.Batch) {
 		if batch.Replay {
-			r = e.notification(batch.Summary, make(participants), batch.Events, from)
+			people := make(participants)
+			people.begin(batch)
+			r = e.notification(batch.Summary, people, batch.Events, from)
 			r.countdown(batch.Summary)
 		}
 	})

@@ -164,8 +164,7 @@ func (p *poller) load(ctx context.Context) error {
 	if done {
 		return nil
 	}
-	// From the start, so that the names of all participants are known.
-	watch, err := p.edge.o.Engine.Watch(ctx, id, 1, p.deliver)
+	watch, err := p.edge.o.Engine.WatchVisible(ctx, id, engine.LastVisible, p.deliver)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/halley-chat/halley/internal/chat"
+	"github.com/halley-chat/halley/internal/engine"
 )
 
 // response is the object that answers every operation and carries every
@@ -65,6 +66,20 @@ func userID(id chat.ID, no int) string {
 // of name.
 type participants map[int]party
 
+// begin takes up whoever was in the chat before a batch that begins a watch.
+func (c participants) begin(batch engine.Batch) {
+	start := batch.Summary.Last + 1
+	if len(batch.Events) > 0 {
+		start = batch.Events[0].Index
+	}
+	for _, p := range batch.Summary.Participants {
+		if p.Joined < start {
+			c[p.No] = party{Nickname: p.NameAt(start), ParticipantID: p.No, Type: partyTypes[p.Role]}
+		}
+	}
+}
+
+// observe takes up what an event says about who is in the chat.
 func (c participants) observe(e chat.Event) {
 	switch f := e.Fact.(type) {
 	case chat.Joined:

@@ -58,6 +58,7 @@ var verdicts = map[chat.Kind]verdict{
 	chat.Unavailable: {status: statusTemporary, failure: failure{codeRefused, "The chat server is not available at the moment. Please try again."}},
 	// Another node, or this one after its upgrade, may know what was written.
 	chat.Newer:     {status: statusTemporary, failure: failure{codeRefused, "The chat server is not available at the moment. Please try again."}},
+	chat.Full:      {status: statusPermanent, failure: failure{codeTooLong, "This chat is full. Please start a new one."}, http: http.StatusBadRequest},
 	chat.Ended:     {status: statusPermanent, failure: failure{codeRefused, "This chat has ended."}, ended: true},
 	chat.NotFound:  {status: statusPermanent, failure: failure{codeRefused, "There is no such chat, or it is over."}, ended: true},
 	chat.Forbidden: {status: statusPermanent, failure: failure{codeRefused, "There is no such chat, or it is over."}, ended: true},

@@ -29,6 +29,13 @@ func newTail() tail { return tail{people: make(participants), floor: 1} }
 // add appends what happened in the chat.
 func (t *tail) add(batch engine.Batch) {
 	t.sum = batch.Summary
+	if batch.Replay {
+		t.people.begin(batch)
+		t.floor = batch.Summary.Last + 1
+		if len(batch.Events) > 0 {
+			t.floor = batch.Events[0].Index
+		}
+	}
 	for _, event := range batch.Events {
 		t.people.observe(event)
 		if m, ok := t.people.render(event); ok {

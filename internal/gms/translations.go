@@ -48,6 +48,15 @@ var translations = map[string]map[string]string{
 		"pt": "A mensagem é demasiado longa.",
 		"pl": "Wiadomość jest za długa.",
 	},
+	"This chat is full. Please start a new one.": {
+		"de": "Dieser Chat ist voll. Bitte beginnen Sie einen neuen.",
+		"fr": "Ce chat est plein. Veuillez en commencer un nouveau.",
+		"es": "Este chat está lleno. Inicie uno nuevo, por favor.",
+		"it": "Questa chat è piena. Ne inizi una nuova, per favore.",
+		"nl": "Deze chat is vol. Begin alstublieft een nieuwe.",
+		"pt": "Este chat está cheio. Inicie um novo, por favor.",
+		"pl": "Ten czat jest pełny. Prosimy rozpocząć nowy.",
+	},
 	"The request is not complete or not valid.": {
 		"de": "Die Anfrage ist unvollständig oder ungültig.",
 		"fr": "La demande est incomplète ou non valide.",

@@ -11,6 +11,7 @@ const words: Readonly<Record<string, string>> = {
     'wrong-type': 'Files of this type are not taken.',
     unknown: 'That is not possible in this chat.',
     'not-offered': 'The offer is no longer open.',
+    'chat-full': 'This chat is full. Nothing more can be written in it.',
     'read-only': 'A newer version of the server has written to this chat. Here it can only be read.',
 };
 
