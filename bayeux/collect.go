@@ -34,14 +34,14 @@ func (s *Session) collect(replies []*Reply, connectsOnly bool) transmission {
 }
 
 // collectForSocket is collect for a WebSocket. It takes nothing if the session
-// has another carrier by now, and what it takes is recorded before that can
+// has another transport by now, and what it takes is recorded before that can
 // change, and before the client can answer. Lazy messages alone are no reason
 // to write.
 // spec:7.3.3 spec:7.5
 func (s *Session) collectForSocket(c *socket, replies []*Reply) transmission {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.carrier != carrier(c) || len(replies) == 0 && !s.outbox.waiting() {
+	if s.transport != transport(c) || len(replies) == 0 && !s.outbox.waiting() {
 		return transmission{}
 	}
 	h := s.collect(replies, false)

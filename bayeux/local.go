@@ -27,7 +27,7 @@ type Local struct {
 func (srv *Server) NewLocal(deliver func(message jsontext.Value)) (*Local, error) {
 	l := &Local{deliver: deliver}
 	l.session = srv.newSession(peer{transport: transportLocal}, false)
-	l.session.carrier = l
+	l.session.transport = l
 	if err := srv.register(l.session); err != nil {
 		return nil, err
 	}
@@ -79,7 +79,7 @@ func (l *Local) Publish(channel string, data jsontext.Value) error {
 // Close ends the session. What waits for it is dropped.
 func (l *Local) Close() { l.session.end(Disconnected) }
 
-// notify implements carrier: a goroutine delivers what is queued, unless one is
+// notify implements transport: a goroutine delivers what is queued, unless one is
 // running.
 func (l *Local) notify(*Session) {
 	l.mu.Lock()
@@ -92,7 +92,7 @@ func (l *Local) notify(*Session) {
 	go l.run()
 }
 
-// sessionEnded implements carrier; run checks the session itself.
+// sessionEnded implements transport; run checks the session itself.
 func (l *Local) sessionEnded(*Session, Reason) {}
 
 func (l *Local) deliverAll() {

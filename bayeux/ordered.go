@@ -47,7 +47,7 @@ func (o *pollOrder) connectSignal() <-chan struct{} {
 func (o *pollOrder) blocked() bool { return time.Now().Before(o.blockedUntil) }
 
 // delayBehindAnswer says whether a held connect must still wait behind an
-// answer, and makes sure that the carrier is notified after that. Caller holds mu.
+// answer, and makes sure that the transport is notified after that. Caller holds mu.
 func (s *Session) delayBehindAnswer() bool {
 	wait := time.Until(s.polling.order.blockedUntil)
 	if wait <= 0 {

@@ -57,7 +57,7 @@ type outbox struct {
 	inFlight     int // bytes handed out and not settled yet
 	urgent       int
 	closed       bool
-	notified     bool // the carrier has been notified and has not taken since
+	notified     bool // the transport has been notified and has not taken since
 
 	base    int64 // how many have been removed from the front
 	replied int64 // behind the last entry that was ahead of the last connect's reply
@@ -83,7 +83,7 @@ type transmission struct {
 	epoch   int
 }
 
-// push queues a message. notify says that the carrier must be notified. The errors
+// push queues a message. notify says that the transport must be notified. The errors
 // are [ErrGone] and [ErrOverflow]; after an overflow nothing more is queued.
 // spec:13.2 spec:14.12
 func (o *outbox) push(e entry) (notify bool, err error) {

@@ -95,7 +95,7 @@ func (m *outboxModel) check(t *rapid.T) {
 }
 
 // Without confirmations nothing is lost, doubled or reordered below the bound,
-// unless writes that are under way together fail, and a carrier that takes
+// unless writes that are under way together fail, and a transport that takes
 // whenever it is notified leaves nothing behind.
 //
 // spec:13.2 spec:9.4

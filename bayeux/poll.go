@@ -15,18 +15,18 @@ import (
 	"time"
 )
 
-// pollCarrier is the carrier of a client that polls: messages leave with the
+// pollTransport is the transport of a client that polls: messages leave with the
 // answers to its requests.
-type pollCarrier struct {
+type pollTransport struct {
 	order pollOrder // guarded by the session's lock
 }
 
-// notify implements carrier: it answers the held connect, if there is one. Otherwise
+// notify implements transport: it answers the held connect, if there is one. Otherwise
 // the next request takes what is queued.
-func (c *pollCarrier) notify(s *Session) { s.answerHeld() }
+func (c *pollTransport) notify(s *Session) { s.answerHeld() }
 
-// sessionEnded implements carrier; the end of a session releases its held connect.
-func (c *pollCarrier) sessionEnded(*Session, Reason) {}
+// sessionEnded implements transport; the end of a session releases its held connect.
+func (c *pollTransport) sessionEnded(*Session, Reason) {}
 
 // serveLongPolling answers one POST (clause 10).
 // spec:10.1 spec:10.10

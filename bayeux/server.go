@@ -132,7 +132,7 @@ func (srv *Server) Publish(channel string, data []byte) error {
 // mostly means to write to its client.
 const notifyPerGoroutine = 64
 
-// notifyAll notifies the carriers of sessions with new messages.
+// notifyAll notifies the transports of sessions with new messages.
 func notifyAll(list []*Session) {
 	some := func(list []*Session) {
 		for _, s := range list {

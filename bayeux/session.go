@@ -26,7 +26,7 @@ const (
 // connections that carry it. All methods may be called from any goroutine.
 //
 // It owns the client's identity, its expiry (expiry.go) and its outbox. The state
-// of the transport belongs to the carrier (carrier.go).
+// of the connection belongs to the transport (transport.go).
 type Session struct {
 	// Static after construction.
 	srv    *Server
@@ -37,13 +37,13 @@ type Session struct {
 	mu sync.Mutex
 	// Guarded by mu.
 	ended          Reason // empty while it lives
-	carrier        carrier
-	polling        pollCarrier // the carrier unless another is attached
-	connectionLost bool        // the last connection was lost, and the client has not been heard since
+	transport      transport
+	polling        pollTransport // the transport unless another is attached
+	connectionLost bool          // the last connection was lost, and the client has not been heard since
 	expiry         expiry
 	connects       connects
 	busy           int  // bodies being processed whose answers will carry messages
-	notifyLater    bool // notify the carrier when busy becomes 0
+	notifyLater    bool // notify the transport when busy becomes 0
 	lazy           lazyTimer
 	subs           set[string]
 	onClose        []func(Reason)
@@ -66,7 +66,7 @@ func (srv *Server) newSession(by peer, acks bool) *Session {
 		redeliver: srv.opts.Redeliver && !acks, acks: acks,
 	}}
 	s.connects.active = time.Now()
-	s.carrier = &s.polling
+	s.transport = &s.polling
 	return s
 }
 
@@ -147,7 +147,7 @@ func (s *Session) Send(d *Delivery) error {
 	return s.deliver(entry{body: d.append(nil)})
 }
 
-// deliver queues an encoded message and notifies the carrier.
+// deliver queues an encoded message and notifies the transport.
 func (s *Session) deliver(e entry) error {
 	notify, err := s.enqueue(e, 0)
 	if notify {
@@ -288,7 +288,7 @@ func (s *Session) end(reason Reason) {
 	if s.lazy.timer != nil {
 		s.lazy.timer.Stop()
 	}
-	h, carrier, calls, subs := s.stopExpiry(), s.carrier, s.onClose, s.subs.list
+	h, transport, calls, subs := s.stopExpiry(), s.transport, s.onClose, s.subs.list
 	s.onClose, s.subs = nil, set[string]{}
 	s.mu.Unlock()
 
@@ -297,7 +297,7 @@ func (s *Session) end(reason Reason) {
 	if h != nil {
 		h.release(holdOver)
 	}
-	carrier.sessionEnded(s, reason)
+	transport.sessionEnded(s, reason)
 	for _, f := range calls {
 		f(reason)
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// socket is one WebSocket, and the carrier of the session last heard on it. It
+// socket is one WebSocket, and the transport of the session last heard on it. It
 // reads in a goroutine of its own, outside of the HTTP handler, whose stack and
 // buffers are released. socketwrite.go describes the write side. An idle socket
 // costs one goroutine and a small buffer.
@@ -222,7 +222,7 @@ func (c *socket) process(messages []*Message) bool {
 	return true
 }
 
-// carry makes this socket the session's carrier. A session that it carried before
+// carry makes this socket the session's transport. A session that it carried before
 // is detached.
 func (c *socket) carry(s *Session) {
 	c.mu.Lock()
@@ -260,7 +260,7 @@ func (c *socket) hold(b *batch) {
 	}
 }
 
-// notify implements carrier: messages are written at once, or with the held
+// notify implements transport: messages are written at once, or with the held
 // connect's reply where they leave with connects alone.
 func (c *socket) notify(s *Session) {
 	if s.connectOnly() {
@@ -270,7 +270,7 @@ func (c *socket) notify(s *Session) {
 	}
 }
 
-// sessionEnded implements carrier.
+// sessionEnded implements transport.
 // spec:6.6.1 spec:9.5 spec:14.16
 func (c *socket) sessionEnded(s *Session, reason Reason) {
 	switch reason {

@@ -180,7 +180,7 @@ func (c *socket) finish(w *socketWrite, rest []byte) bool {
 	if s := w.session; s != nil {
 		s.outbox.failed(w.messages, w.whole)
 		if s.outbox.waiting() {
-			s.notify() // the session may have another carrier by now
+			s.notify() // the session may have another transport by now
 		}
 	}
 	return false

@@ -1,12 +1,12 @@
-// Station 11 of docs/road.md: the carrier is notified.
+// Station 11 of docs/road.md: the transport is notified.
 
 package bayeux
 
-// carrier delivers a session's messages to its client: over a WebSocket
-// ([socket]), with answers to polls ([pollCarrier]) or inside the process
+// transport delivers a session's messages to its client: over a WebSocket
+// ([socket]), with answers to polls ([pollTransport]) or inside the process
 // ([Local]). A session has one at a time; transport state belongs to it. The
 // methods are called without locks, from any goroutine, and must not block.
-type carrier interface {
+type transport interface {
 	// notify is called when the outbox has messages that must not wait.
 	notify(s *Session)
 	// sessionEnded is called once, when the session has ended. What is queued may
@@ -14,7 +14,7 @@ type carrier interface {
 	sessionEnded(s *Session, reason Reason)
 }
 
-// notify notifies the carrier. While a body of the session is being processed that
+// notify notifies the transport. While a body of the session is being processed that
 // is deferred to the body's end, since its answer takes the messages (clause 5.2).
 // spec:5.2
 func (s *Session) notify() {
@@ -24,22 +24,22 @@ func (s *Session) notify() {
 		s.mu.Unlock()
 		return
 	}
-	c := s.carrier
+	c := s.transport
 	s.mu.Unlock()
 	c.notify(s)
 }
 
-// polls says whether the poll carrier is attached. Caller holds mu.
-func (s *Session) polls() bool { return s.carrier == carrier(&s.polling) }
+// polls says whether the poll transport is attached. Caller holds mu.
+func (s *Session) polls() bool { return s.transport == transport(&s.polling) }
 
-// attach makes c the session's carrier. lost says that the connection before was
+// attach makes c the session's transport. lost says that the connection before was
 // lost. On a change of connection the outbox is restored: what may have been lost
 // is queued again.
 // spec:7.3.3 spec:9.4 spec:10.8 spec:11.4 spec:14.6
-func (s *Session) attach(c carrier, lost bool) {
+func (s *Session) attach(c transport, lost bool) {
 	s.mu.Lock()
-	moved := s.carrier != c || s.connectionLost || lost
-	s.carrier, s.connectionLost = c, false
+	moved := s.transport != c || s.connectionLost || lost
+	s.transport, s.connectionLost = c, false
 	if s.polls() {
 		s.connects.count++ // an older connect takes nothing along from now on
 	}
@@ -56,10 +56,10 @@ func (s *Session) detach(c *socket) {
 	defer s.redeliverToHeldPoll()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.carrier != carrier(c) {
+	if s.transport != transport(c) {
 		return
 	}
-	s.carrier, s.connectionLost = &s.polling, true
+	s.transport, s.connectionLost = &s.polling, true
 	if h := s.expiry.held; h != nil && !h.delivers {
 		s.expiry.held = nil
 	}
