@@ -1,3 +1,5 @@
+// Station 6 of docs/road.md: the domain decides.
+
 package chat
 
 // Claim is a slot of an agent that an append takes or frees.

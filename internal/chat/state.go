@@ -1,3 +1,5 @@
+// Station 6 of docs/road.md: the domain decides.
+
 package chat
 
 import (

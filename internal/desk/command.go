@@ -1,3 +1,5 @@
+// Station 4 of docs/road.md: an operation becomes a command.
+
 package desk
 
 import (

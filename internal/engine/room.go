@@ -1,3 +1,5 @@
+// Station 5 of docs/road.md: the chat's room is found.
+
 package engine
 
 import (

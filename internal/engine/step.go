@@ -1,3 +1,6 @@
+// Station 6 of docs/road.md: the domain decides.
+// Station 8 of docs/road.md: it is shown, then answered.
+
 package engine
 
 import (

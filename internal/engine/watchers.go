@@ -1,3 +1,5 @@
+// Station 8 of docs/road.md: it is shown, then answered.
+
 package engine
 
 import (

@@ -1,3 +1,5 @@
+// Station 10 of docs/road.md: it is rendered, for each viewer.
+
 package gms
 
 import (

@@ -356,24 +356,3 @@ func TestTheTreeIsClean(t *testing.T) {
 		}
 	}
 }
-
-// Every file that docs/road.md names is there.
-func TestTheRoadLeadsSomewhere(t *testing.T) {
-	b, err := os.ReadFile(filepath.Join(root, "docs/road.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	found := 0
-	for _, word := range strings.FieldsFunc(string(b), func(r rune) bool { return strings.ContainsRune(" \n\t`|,()", r) }) {
-		if !strings.HasSuffix(word, ".go") {
-			continue
-		}
-		found++
-		if _, err := os.Stat(filepath.Join(root, word)); err != nil {
-			t.Errorf("docs/road.md names %s: %v", word, err)
-		}
-	}
-	if found < 12 {
-		t.Errorf("docs/road.md names %d files", found)
-	}
-}

@@ -1,3 +1,5 @@
+// Station 9 of docs/road.md: the others hear of it.
+
 package routing
 
 import (

@@ -1,3 +1,5 @@
+// Station 7 of docs/road.md: it becomes durable.
+
 package sqlite
 
 import (
