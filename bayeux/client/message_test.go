@@ -1,6 +1,7 @@
 package client
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -26,9 +27,11 @@ func TestMatches(t *testing.T) {
 		{"/a*", "/a*", true},
 		{"/a**", "/abc", false},
 	} {
-		if got := matches(test.pattern, test.channel); got != test.want {
-			t.Errorf("matches(%q, %q) = %v", test.pattern, test.channel, got)
-		}
+		t.Run(test.pattern+" "+test.channel, func(t *testing.T) {
+			if got := matches(test.pattern, test.channel); got != test.want {
+				t.Errorf("matches(%q, %q) = %v", test.pattern, test.channel, got)
+			}
+		})
 	}
 }
 
@@ -41,10 +44,12 @@ func TestParseError(t *testing.T) {
 		"":                    {},
 		"404:/a:":             {Code: 404, Args: []string{"/a"}},
 	} {
-		want.Raw = raw
-		if diff := cmp.Diff(&want, parseError(raw)); diff != "" {
-			t.Errorf("parseError(%q) (-want +got):\n%s", raw, diff)
-		}
+		t.Run(raw, func(t *testing.T) {
+			want.Raw = raw
+			if diff := cmp.Diff(&want, parseError(raw)); diff != "" {
+				t.Errorf("parseError(%q) (-want +got):\n%s", raw, diff)
+			}
+		})
 	}
 }
 
@@ -73,9 +78,11 @@ func TestNew(t *testing.T) {
 	for _, opts := range []Options{
 		{}, {URL: "ftp://a.example"}, {URL: "http:///x"}, {URL: "http://a.example", Transports: []string{"carrier-pigeon"}}, {URL: "http://a b"},
 	} {
-		if _, err := New(opts); err == nil {
-			t.Errorf("New(%+v) is content", opts)
-		}
+		t.Run(fmt.Sprintf("%q over %q", opts.URL, opts.Transports), func(t *testing.T) {
+			if _, err := New(opts); err == nil {
+				t.Errorf("New(%+v) is content", opts)
+			}
+		})
 	}
 	c, err := New(Options{URL: "wss://a.example"})
 	if err != nil {
@@ -98,12 +105,14 @@ func TestAddresses(t *testing.T) {
 		{"http://a.example/cometd?key=1", "/meta/connect", "http://a.example/cometd?key=1"},
 		{"http://a.example/cometd.php", "/meta/connect", "http://a.example/cometd.php"},
 	} {
-		c, err := New(Options{URL: test.base})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := newPolling(c).address([]*wireMessage{{Channel: test.channel}}); got != test.want {
-			t.Errorf("%s at %s is sent to %s, want %s", test.channel, test.base, got, test.want)
-		}
+		t.Run(test.base+" "+test.channel, func(t *testing.T) {
+			c, err := New(Options{URL: test.base})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := newPolling(c).address([]*wireMessage{{Channel: test.channel}}); got != test.want {
+				t.Errorf("%s at %s is sent to %s, want %s", test.channel, test.base, got, test.want)
+			}
+		})
 	}
 }
