@@ -2,6 +2,7 @@ package chat
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -85,9 +86,11 @@ func TestStale(t *testing.T) {
 		{Typed{No: 1, On: true}, TypingAge + time.Millisecond, true},
 		{Said{No: 1, Text: "x"}, time.Hour, false},
 	} {
-		if got := (Event{At: noon, Fact: c.fact}).Stale(noon.Add(c.age)); got != c.want {
-			t.Errorf("%T of %v ago is stale: %v", c.fact, c.age, got)
-		}
+		t.Run(fmt.Sprintf("%T %v ago", c.fact, c.age), func(t *testing.T) {
+			if got := (Event{At: noon, Fact: c.fact}).Stale(noon.Add(c.age)); got != c.want {
+				t.Errorf("%T of %v ago is stale: %v", c.fact, c.age, got)
+			}
+		})
 	}
 }
 
@@ -196,9 +199,11 @@ func TestIDs(t *testing.T) {
 		}
 	})
 	for _, s := range []string{"", "0000000000000000", "1", "00000000000000001", "FFFFFFFFFFFFFFFF", "000000000000000g", "+00000000000001F"} {
-		if id, err := ParseID(s); err == nil {
-			t.Errorf("%q was read as %v", s, id)
-		}
+		t.Run(s, func(t *testing.T) {
+			if id, err := ParseID(s); err == nil {
+				t.Errorf("%q was read as %v", s, id)
+			}
+		})
 	}
 }
 
@@ -208,9 +213,11 @@ func TestKinds(t *testing.T) {
 		"invalid", "forbidden", "not found", "ended", "conflict", "capacity", "too long", "unavailable", "closed", "not offered", "unknown operation",
 	}
 	for i, name := range names {
-		if got := Kind(i + 1).String(); got != name {
-			t.Errorf("kind %d is %q, want %q", i+1, got, name)
-		}
+		t.Run(name, func(t *testing.T) {
+			if got := Kind(i + 1).String(); got != name {
+				t.Errorf("kind %d is %q, want %q", i+1, got, name)
+			}
+		})
 	}
 	if KindOf(nil) != 0 {
 		t.Error("no error has a kind")

@@ -106,9 +106,11 @@ func TestSubscribing(t *testing.T) {
 		"a long token": {Command{By: TheVisitor(), Do: Subscribe{Device{Carrier: CarrierFCM, Token: Token(strings.Repeat("x", MaxToken+1))}}}, TooLong},
 		"no UTF-8":     {Command{By: TheVisitor(), Do: Subscribe{Device{Carrier: CarrierFCM, Token: "t", Language: "\xff"}}}, Invalid},
 	} {
-		if d, err := Decide(s, c.cmd); KindOf(err) != c.kind || len(d.Events) > 0 {
-			t.Errorf("%s: %v, %v", name, d.Events, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			if d, err := Decide(s, c.cmd); KindOf(err) != c.kind || len(d.Events) > 0 {
+				t.Errorf("%s: %v, %v", name, d.Events, err)
+			}
+		})
 	}
 }
 

@@ -209,14 +209,18 @@ func TestForeignRecords(t *testing.T) {
 	for _, body := range []string{
 		"", "{", "null", "[]", `{"k":"sung"}`, `{"f":{}}`, `{"k":"said"}`, `{"k":"said","f":[]}`, `{"k":"said","f":{"no":"one"}}`,
 	} {
-		if e, err := DecodeEvent([]byte(body)); err == nil {
-			t.Errorf("%q was read as %+v", body, e)
-		}
+		t.Run(body, func(t *testing.T) {
+			if e, err := DecodeEvent([]byte(body)); err == nil {
+				t.Errorf("%q was read as %+v", body, e)
+			}
+		})
 	}
 	for _, body := range []string{"", `{"k":"sung"}`, `{"k":"freed","f":{"chat":"no id"}}`} {
-		if e, err := DecodeAgentEvent([]byte(body)); err == nil {
-			t.Errorf("%q was read as %+v", body, e)
-		}
+		t.Run(body, func(t *testing.T) {
+			if e, err := DecodeAgentEvent([]byte(body)); err == nil {
+				t.Errorf("%q was read as %+v", body, e)
+			}
+		})
 	}
 }
 

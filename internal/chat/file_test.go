@@ -204,9 +204,11 @@ func TestFileIDs(t *testing.T) {
 		t.Error(got)
 	}
 	for _, s := range []string{"", "0", "00d35c5aeff602db", "00D35C5AEFF602DBF", "../../../../etc/x", "+0D35C5AEFF602DB", "0X35C5AEFF602DB0"} {
-		if id, err := ParseFileID(s); KindOf(err) != NotFound {
-			t.Errorf("%q is taken for %q, %v", s, id, err)
-		}
+		t.Run(s, func(t *testing.T) {
+			if id, err := ParseFileID(s); KindOf(err) != NotFound {
+				t.Errorf("%q is taken for %q, %v", s, id, err)
+			}
+		})
 	}
 }
 

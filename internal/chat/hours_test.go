@@ -50,13 +50,15 @@ func TestHours(t *testing.T) {
 		"2026-03-30 08:00": true, // the first Monday of summer time
 		"2026-10-26 08:00": true, // and of winter time
 	} {
-		moment, err := time.ParseInLocation("2006-01-02 15:04", at, berlin)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := h.Open(moment.UTC()); got != want {
-			t.Errorf("%s: open = %v", at, got)
-		}
+		t.Run(at, func(t *testing.T) {
+			moment, err := time.ParseInLocation("2006-01-02 15:04", at, berlin)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := h.Open(moment.UTC()); got != want {
+				t.Errorf("%s: open = %v", at, got)
+			}
+		})
 	}
 	closed := Hours{Closed: []Date{{0, time.January, 1}}}
 	if newYear := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC); closed.Open(newYear) || !closed.Open(newYear.Add(day*time.Minute)) {

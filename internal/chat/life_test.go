@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -78,28 +79,30 @@ func TestWhatCountsAsActivity(t *testing.T) {
 		"reading":             {Command{By: v, Do: MarkRead{Upto: 3}}, false, false},
 		"data":                {Command{By: v, Do: SetData{Data: map[string]string{"a": "b"}}}, false, false},
 	} {
-		for _, warned := range []bool{false, true} {
-			for _, minor := range []bool{false, true} {
-				s := talk(t)
-				s.Rules = quiet()
-				s.Rules.Idle.Minor = minor
-				s.Rules.Idle.Alert2 = 0
-				at, want := minute, noon.Add(4*time.Minute)
-				if warned {
-					due(t, s, want)
-					at, want = want.Add(time.Second), want.Add(45*time.Second)
-				}
-				cmd := c.cmd
-				cmd.At = at
-				mustDecide(t, s, cmd)
-				if c.major || minor && c.minor {
-					want = at.Add(4 * time.Minute)
-				}
-				if got := s.Deadline(); !got.Equal(want) {
-					t.Errorf("%s (warned: %v, minor counts: %v): the deadline is %v, want %v", name, warned, minor, got, want)
+		t.Run(name, func(t *testing.T) {
+			for _, warned := range []bool{false, true} {
+				for _, minor := range []bool{false, true} {
+					s := talk(t)
+					s.Rules = quiet()
+					s.Rules.Idle.Minor = minor
+					s.Rules.Idle.Alert2 = 0
+					at, want := minute, noon.Add(4*time.Minute)
+					if warned {
+						due(t, s, want)
+						at, want = want.Add(time.Second), want.Add(45*time.Second)
+					}
+					cmd := c.cmd
+					cmd.At = at
+					mustDecide(t, s, cmd)
+					if c.major || minor && c.minor {
+						want = at.Add(4 * time.Minute)
+					}
+					if got := s.Deadline(); !got.Equal(want) {
+						t.Errorf("%s (warned: %v, minor counts: %v): the deadline is %v, want %v", name, warned, minor, got, want)
+					}
 				}
 			}
-		}
+		})
 	}
 }
 
@@ -237,9 +240,11 @@ func TestHoldIsRefused(t *testing.T) {
 		"by a stranger":       {async(), Staff(9), Forbidden},
 		"with somebody there": {crowd, Staff(7), Conflict},
 	} {
-		if d, err := Decide(c.s, Command{At: noon, By: c.by, Do: Hold{}}); KindOf(err) != c.want {
-			t.Errorf("%s: %+v, %v; want the kind %q", name, d, err, c.want)
-		}
+		t.Run(name, func(t *testing.T) {
+			if d, err := Decide(c.s, Command{At: noon, By: c.by, Do: Hold{}}); KindOf(err) != c.want {
+				t.Errorf("%s: %+v, %v; want the kind %q", name, d, err, c.want)
+			}
+		})
 	}
 }
 
@@ -267,21 +272,25 @@ func TestPrivateLines(t *testing.T) {
 		"everybody, but only one": {Staff(7), Say{Only: []int{3}}, Invalid},
 		"an unknown audience":     {Staff(7), Say{Audience: "public"}, Invalid},
 	} {
-		c.say.Text = "x"
-		d, err := Decide(s, Command{At: noon, By: c.by, Do: c.say})
-		if KindOf(err) != c.want {
-			t.Errorf("%s: %v, want the kind %q", name, err, c.want)
-		}
-		if err == nil && d.Events[0].VisibleToVisitor() {
-			t.Errorf("%s: the visitor sees it", name)
-		}
+		t.Run(name, func(t *testing.T) {
+			c.say.Text = "x"
+			d, err := Decide(s, Command{At: noon, By: c.by, Do: c.say})
+			if KindOf(err) != c.want {
+				t.Errorf("%s: %v, want the kind %q", name, err, c.want)
+			}
+			if err == nil && d.Events[0].VisibleToVisitor() {
+				t.Errorf("%s: the visitor sees it", name)
+			}
+		})
 	}
 	got := mustDecide(t, s, Command{At: noon, By: Staff(8), Do: Say{Text: "x", Audience: AudiencePrivate, Only: []int{3, 2, 3, 2}}})
 	wantFacts(t, got, Said{No: 3, Text: "x", Audience: AudiencePrivate, Only: []int{2, 3}})
 	for no, want := range map[int]bool{1: false, 2: true, 3: true, 4: false} {
-		if f := got[0].Fact.(Said); f.For(no) != want {
-			t.Errorf("participant %d may see it: %v", no, !want)
-		}
+		t.Run(fmt.Sprintf("participant %d", no), func(t *testing.T) {
+			if f := got[0].Fact.(Said); f.For(no) != want {
+				t.Errorf("participant %d may see it: %v", no, !want)
+			}
+		})
 	}
 }
 
@@ -291,17 +300,19 @@ func TestTheLogSaysForHowLongAnAgentIsSpared(t *testing.T) {
 		`{"k":"left","f":{"no":2}}`:                                time.Minute,
 		`{"k":"left","f":{"no":2,"until":"2026-03-01T12:05:00Z"}}`: 5 * time.Minute,
 	} {
-		s := talk(t)
-		s.Rules.ExcludeFor = time.Hour // what is configured now makes no difference
-		e, err := DecodeEvent([]byte(text))
-		if err != nil {
-			t.Fatal(err)
-		}
-		e.Index, e.At = s.Last+1, noon
-		s.Apply(e)
-		if len(s.Excluded) != 1 || !s.Excluded[0].Until.Equal(noon.Add(want)) {
-			t.Errorf("%s: excluded are %+v", text, s.Excluded)
-		}
+		t.Run(text, func(t *testing.T) {
+			s := talk(t)
+			s.Rules.ExcludeFor = time.Hour // what is configured now makes no difference
+			e, err := DecodeEvent([]byte(text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			e.Index, e.At = s.Last+1, noon
+			s.Apply(e)
+			if len(s.Excluded) != 1 || !s.Excluded[0].Until.Equal(noon.Add(want)) {
+				t.Errorf("%s: excluded are %+v", text, s.Excluded)
+			}
+		})
 	}
 	s := talk(t)
 	s.Rules.ExcludeFor = 5 * time.Minute
@@ -352,26 +363,28 @@ func TestAbandonedChats(t *testing.T) {
 		},
 		"an agent is there": {[]Command{offer, accept}, nil},
 	} {
-		for _, rule := range []Abandon{AbandonEnds, AbandonStays, AbandonUnjoined, AbandonUnanswered} {
-			for _, lost := range []bool{false, true} {
-				r := DefaultRules()
-				r.Abandon = rule
-				s := NewState(1, r)
-				for _, cmd := range append([]Command{open}, c.before...) {
-					mustDecide(t, s, cmd)
-				}
-				if lost {
-					mustDecide(t, s, at(Command{By: v, Do: Unbind{Channel: "c1"}}))
-					mustDecide(t, s, Command{At: noon.Add(46 * time.Second), Do: Tick{}})
-				} else {
-					mustDecide(t, s, at(Command{By: v, Do: Leave{}}))
-				}
-				sum := s.Summary()
-				if sum.Live() != c.stays[rule] || sum.Open() || sum.Abandoned.IsZero() == c.stays[rule] {
-					t.Errorf("%s, the rule %q, lost: %v: the chat is %+v", name, rule, lost, sum)
+		t.Run(name, func(t *testing.T) {
+			for _, rule := range []Abandon{AbandonEnds, AbandonStays, AbandonUnjoined, AbandonUnanswered} {
+				for _, lost := range []bool{false, true} {
+					r := DefaultRules()
+					r.Abandon = rule
+					s := NewState(1, r)
+					for _, cmd := range append([]Command{open}, c.before...) {
+						mustDecide(t, s, cmd)
+					}
+					if lost {
+						mustDecide(t, s, at(Command{By: v, Do: Unbind{Channel: "c1"}}))
+						mustDecide(t, s, Command{At: noon.Add(46 * time.Second), Do: Tick{}})
+					} else {
+						mustDecide(t, s, at(Command{By: v, Do: Leave{}}))
+					}
+					sum := s.Summary()
+					if sum.Live() != c.stays[rule] || sum.Open() || sum.Abandoned.IsZero() == c.stays[rule] {
+						t.Errorf("%s, the rule %q, lost: %v: the chat is %+v", name, rule, lost, sum)
+					}
 				}
 			}
-		}
+		})
 	}
 }
 

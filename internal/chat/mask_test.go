@@ -33,9 +33,11 @@ func TestMaskCards(t *testing.T) {
 		"call +49 30 901820":                      "call +49 30 901820",
 		"\U0001F600 4111 1111 1111 1111 \u00e9":   "\U0001F600 **** **** **** **** \u00e9",
 	} {
-		if got := m.Text(in); got != want {
-			t.Errorf("%q became %q, want %q", in, got, want)
-		}
+		t.Run(in, func(t *testing.T) {
+			if got := m.Text(in); got != want {
+				t.Errorf("%q became %q, want %q", in, got, want)
+			}
+		})
 	}
 }
 
@@ -50,9 +52,11 @@ func TestMaskPreview(t *testing.T) {
 		"PIN 12":             "######",
 		"0301234567 or 0309": "########## or 0309",
 	} {
-		if got := m.Preview(in); got != want {
-			t.Errorf("%q became %q, want %q", in, got, want)
-		}
+		t.Run(in, func(t *testing.T) {
+			if got := m.Preview(in); got != want {
+				t.Errorf("%q became %q, want %q", in, got, want)
+			}
+		})
 	}
 	if got := NewMask(false, nil, 0).Preview("123456789"); got != "123456789" {
 		t.Errorf("without cards a preview became %q", got)
@@ -68,9 +72,11 @@ func TestMaskPatterns(t *testing.T) {
 		"ein geheim!nis": "ein *******nis",
 		"axxb é xx":      "a**b é **",
 	} {
-		if got := m.Text(in); got != want {
-			t.Errorf("%q became %q, want %q", in, got, want)
-		}
+		t.Run(in, func(t *testing.T) {
+			if got := m.Text(in); got != want {
+				t.Errorf("%q became %q, want %q", in, got, want)
+			}
+		})
 	}
 }
 

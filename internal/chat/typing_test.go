@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -78,8 +79,10 @@ func TestExpiredTypingIsNoActivity(t *testing.T) {
 		f    Typed
 		want sign
 	}{{Typed{No: 1, On: true}, signMinor}, {Typed{No: 1}, signMinor}, {Typed{No: 1, Expired: true}, signNone}} {
-		if got, _ := signOf(c.f); got != c.want {
-			t.Errorf("%+v counts as %d, want %d", c.f, got, c.want)
-		}
+		t.Run(fmt.Sprintf("%+v", c.f), func(t *testing.T) {
+			if got, _ := signOf(c.f); got != c.want {
+				t.Errorf("%+v counts as %d, want %d", c.f, got, c.want)
+			}
+		})
 	}
 }
