@@ -68,10 +68,12 @@ func TestFaultsOfForm(t *testing.T) {
 		"twice":               {"data = \"a\"\ndata = \"b\"\n", `2:1: data: key data is already defined`},
 		"duration of a queue": {"[queues.b]\noffer_time = \"soon\"\nmembers = [\"*\"]\n", "2:14: queues.b.offer_time: "},
 	} {
-		_, err := config.Parse([]byte(c.doc + valid))
-		if err == nil || !strings.HasPrefix(err.Error(), c.want) {
-			t.Errorf("%s: the error is\n%v\nwant it to begin with\n%s", name, err, c.want)
-		}
+		t.Run(name, func(t *testing.T) {
+			_, err := config.Parse([]byte(c.doc + valid))
+			if err == nil || !strings.HasPrefix(err.Error(), c.want) {
+				t.Errorf("%s: the error is\n%v\nwant it to begin with\n%s", name, err, c.want)
+			}
+		})
 	}
 }
 
@@ -95,12 +97,14 @@ func TestValidate(t *testing.T) {
 		"offer time":      {queue(func(q *config.Queue) { q.OfferTime = 1 }), "queues.echo.offer_time: "},
 		"reserve after":   {queue(func(q *config.Queue) { q.ReserveAfter = -1 }), "queues.echo.reserve_after: "},
 	} {
-		conf := config.Demo(0)
-		c.change(&conf)
-		err := conf.Validate()
-		if err == nil || !strings.HasPrefix(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
-			t.Errorf("%s: the error is %v, want just one beginning with %q", name, err, c.want)
-		}
+		t.Run(name, func(t *testing.T) {
+			conf := config.Demo(0)
+			c.change(&conf)
+			err := conf.Validate()
+			if err == nil || !strings.HasPrefix(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("%s: the error is %v, want just one beginning with %q", name, err, c.want)
+			}
+		})
 	}
 }
 
@@ -119,11 +123,13 @@ func TestOrigins(t *testing.T) {
 		"https://*.example": false, "https://u@a.example": false, "https://a.example:443": false, "http://a.example:80": false, "https://a.example:": false,
 		"https://": false, "NULL": false, "file://": false,
 	} {
-		c := config.Demo(0)
-		c.Services["echo"] = config.Service{Queue: "echo", Origins: []string{origin}}
-		if got := c.Validate() == nil; got != want {
-			t.Errorf("origin %q: valid = %v (%v)", origin, got, c.Validate())
-		}
+		t.Run(origin, func(t *testing.T) {
+			c := config.Demo(0)
+			c.Services["echo"] = config.Service{Queue: "echo", Origins: []string{origin}}
+			if got := c.Validate() == nil; got != want {
+				t.Errorf("origin %q: valid = %v (%v)", origin, got, c.Validate())
+			}
+		})
 	}
 }
 

@@ -48,14 +48,16 @@ command = ["clamdscan", "--fdpass", "--no-summary", "-"]`: {
 			Scan: &Scan{URL: "http://127.0.0.1:1/scan", Within: Duration(30 * time.Second)},
 		},
 	} {
-		c, err := Parse([]byte(withFiles(lines)))
-		if err != nil {
-			t.Errorf("%s: %v", lines, err)
-			continue
-		}
-		if diff := cmp.Diff(&want, c.Services["s"].Files); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", lines, diff)
-		}
+		t.Run(lines, func(t *testing.T) {
+			c, err := Parse([]byte(withFiles(lines)))
+			if err != nil {
+				t.Errorf("%s: %v", lines, err)
+				return
+			}
+			if diff := cmp.Diff(&want, c.Services["s"].Files); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", lines, diff)
+			}
+		})
 	}
 }
 
@@ -79,9 +81,11 @@ func TestFileFaults(t *testing.T) {
 		"upload_max_size = 1":                               `there is no setting "services.s.files.upload_max_size"`,
 		"upload_file_types = [\"pdf\"]\nupload_type = \"\"": `4:1: there is no setting`,
 	} {
-		_, err := Parse([]byte(withFiles("[services.s.files]\n" + lines)))
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v, want %s", lines, err, want)
-		}
+		t.Run(lines, func(t *testing.T) {
+			_, err := Parse([]byte(withFiles("[services.s.files]\n" + lines)))
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %v, want %s", lines, err, want)
+			}
+		})
 	}
 }

@@ -77,18 +77,20 @@ func TestLifeFaults(t *testing.T) {
 		"not ASCII":     {func(l *config.Lifecycle) { l.Masking.Replacement = "•" }, "masking.replacement: "},
 		"message":       {func(l *config.Lifecycle) { l.Idle.MessageAlert = strings.Repeat("x", 16<<10+1) }, "idle.message_alert: "},
 	} {
-		conf := config.Demo(0)
-		s := conf.Services["echo"]
-		s.Idle = config.Idle{Enabled: true, TimeoutAlert: span(time.Minute), TimeoutClose: span(time.Minute), IncludeNotices: config.Major}
-		s.Async = config.Async{Enabled: true, IdleAlert: span(time.Minute), IdleClose: span(time.Minute), IdleNotices: config.AllNotices}
-		conf.Services["echo"] = s
-		if err := conf.Validate(); err != nil {
-			t.Fatal(err)
-		}
-		c.change(&s.Lifecycle)
-		conf.Services["echo"] = s
-		if err := conf.Validate(); err == nil || !strings.HasPrefix(err.Error(), "services.echo."+c.want) {
-			t.Errorf("%s: the error is %v, want one beginning with %q", name, err, c.want)
-		}
+		t.Run(name, func(t *testing.T) {
+			conf := config.Demo(0)
+			s := conf.Services["echo"]
+			s.Idle = config.Idle{Enabled: true, TimeoutAlert: span(time.Minute), TimeoutClose: span(time.Minute), IncludeNotices: config.Major}
+			s.Async = config.Async{Enabled: true, IdleAlert: span(time.Minute), IdleClose: span(time.Minute), IdleNotices: config.AllNotices}
+			conf.Services["echo"] = s
+			if err := conf.Validate(); err != nil {
+				t.Fatal(err)
+			}
+			c.change(&s.Lifecycle)
+			conf.Services["echo"] = s
+			if err := conf.Validate(); err == nil || !strings.HasPrefix(err.Error(), "services.echo."+c.want) {
+				t.Errorf("%s: the error is %v, want one beginning with %q", name, err, c.want)
+			}
+		})
 	}
 }

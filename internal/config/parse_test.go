@@ -51,15 +51,17 @@ func TestFaultsHaveAPlace(t *testing.T) {
 			[]string{`2:1: services.a.queue: there is no queue "b"`, `3:1: there is no setting "services.a.colour"`},
 		},
 	} {
-		_, err := config.Parse([]byte(c.doc))
-		var faults *config.Faults
-		if !errors.As(err, &faults) {
-			t.Errorf("%s: %v", name, err)
-			continue
-		}
-		if diff := cmp.Diff(c.want, strings.Split(err.Error(), "\n")); diff != "" || len(faults.List) != len(c.want) {
-			t.Errorf("%s: %s", name, diff)
-		}
+		t.Run(name, func(t *testing.T) {
+			_, err := config.Parse([]byte(c.doc))
+			var faults *config.Faults
+			if !errors.As(err, &faults) {
+				t.Errorf("%s: %v", name, err)
+				return
+			}
+			if diff := cmp.Diff(c.want, strings.Split(err.Error(), "\n")); diff != "" || len(faults.List) != len(c.want) {
+				t.Errorf("%s: %s", name, diff)
+			}
+		})
 	}
 }
 

@@ -91,9 +91,11 @@ func TestPushFaults(t *testing.T) {
 		{`providers.other`, `providers."a/b"`, "push.providers.a/b: "},
 		{`sandbox = true`, `sand = true`, "26:1: there is no setting \"push.apns.sand\""},
 	} {
-		_, err := config.Parse([]byte(strings.Replace(pushes, c.old, c.new, 1)))
-		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "s3cret") {
-			t.Errorf("%s: the error is %v, want one with %q", c.new, err, c.want)
-		}
+		t.Run(c.new, func(t *testing.T) {
+			_, err := config.Parse([]byte(strings.Replace(pushes, c.old, c.new, 1)))
+			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "s3cret") {
+				t.Errorf("%s: the error is %v, want one with %q", c.new, err, c.want)
+			}
+		})
 	}
 }

@@ -79,25 +79,29 @@ func TestServiceFaults(t *testing.T) {
 		`hours = { opens = "08:00" }`:         `there is no setting "services.a.hours.opens"`,
 		`colour = "red"`:                      `there is no setting "services.a.colour"`,
 	} {
-		_, err := config.Parse([]byte("[services.a]\n" + line + "\n[queues.a]\nmembers = [\"*\"]\n"))
-		if err == nil {
-			t.Errorf("%s is accepted", line)
-			continue
-		}
-		place, reason, _ := strings.Cut(err.Error(), " ")
-		if !strings.HasPrefix(place, "2:") || !strings.HasPrefix(reason, want) || strings.Contains(reason, "\n") && want != "" {
-			t.Errorf("%s: %v", line, err)
-		}
+		t.Run(line, func(t *testing.T) {
+			_, err := config.Parse([]byte("[services.a]\n" + line + "\n[queues.a]\nmembers = [\"*\"]\n"))
+			if err == nil {
+				t.Errorf("%s is accepted", line)
+				return
+			}
+			place, reason, _ := strings.Cut(err.Error(), " ")
+			if !strings.HasPrefix(place, "2:") || !strings.HasPrefix(reason, want) || strings.Contains(reason, "\n") && want != "" {
+				t.Errorf("%s: %v", line, err)
+			}
+		})
 	}
 	for s, want := range map[string]bool{
 		"127.0.0.1": true, "10.0.0.0/8": true, "::1": true, "fd00::/8": true,
 		"10.0.0.1/8": false, "proxy": false, "": false, "fe80::1%eth0": false, "10.0.0.0/33": false,
 	} {
-		c := config.Default()
-		c.TrustedProxies = []string{s}
-		if err := c.Validate(); (err == nil) != want {
-			t.Errorf("the proxy %q: %v", s, err)
-		}
+		t.Run("proxy "+s, func(t *testing.T) {
+			c := config.Default()
+			c.TrustedProxies = []string{s}
+			if err := c.Validate(); (err == nil) != want {
+				t.Errorf("the proxy %q: %v", s, err)
+			}
+		})
 	}
 }
 
@@ -114,10 +118,12 @@ func TestParseSpans(t *testing.T) {
 		"mon 08:00-08:00": nil, "mon 24:00-08:00": nil, "mon 08:60-18:00": nil, "mon 08:00-24:01": nil, "mon 08:0-18:00": nil,
 		"mon +8:00-18:00": nil, "mon 08:00-18:00-19:00": nil, "mon,tue 08:00-18:00": nil,
 	} {
-		got, err := config.ParseSpans(s)
-		if diff := cmp.Diff(want, got); diff != "" || (err == nil) != (want != nil) {
-			t.Errorf("%q: %v %s", s, err, diff)
-		}
+		t.Run(s, func(t *testing.T) {
+			got, err := config.ParseSpans(s)
+			if diff := cmp.Diff(want, got); diff != "" || (err == nil) != (want != nil) {
+				t.Errorf("%q: %v %s", s, err, diff)
+			}
+		})
 	}
 }
 
@@ -126,9 +132,11 @@ func TestParseDate(t *testing.T) {
 		"2026-12-24": {Year: 2026, Month: time.December, Day: 24}, "12-25": {Month: time.December, Day: 25}, "02-29": {Month: time.February, Day: 29},
 		"2026-02-29": {}, "13-01": {}, "12-32": {}, "": {}, "2026-1-1": {}, "1-1": {},
 	} {
-		got, err := config.ParseDate(s)
-		if got != want || (err == nil) != (want != config.Date{}) {
-			t.Errorf("%q: %v %v", s, got, err)
-		}
+		t.Run(s, func(t *testing.T) {
+			got, err := config.ParseDate(s)
+			if got != want || (err == nil) != (want != config.Date{}) {
+				t.Errorf("%q: %v %v", s, got, err)
+			}
+		})
 	}
 }
