@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -103,27 +104,29 @@ func TestNoSuchChat(t *testing.T) {
 
 func TestRepeat(t *testing.T) {
 	for _, fresh := range []bool{false, true} {
-		log := enginetest.NewLog()
-		e := start(t, engine.Options{Log: log})
-		id := open(t, e)
-		c := say("once")
-		c.ID = "42"
-		first := do(t, e, id, c)
-		do(t, e, id, say("between"))
-		if fresh {
-			// Another engine knows only what the log says.
-			e = start(t, engine.Options{Log: log})
-		}
-		again := do(t, e, id, c)
-		if !again.Repeat || first.Repeat {
-			t.Errorf("Repeat is %v the first time and %v the second", first.Repeat, again.Repeat)
-		}
-		if diff := cmp.Diff(first.Events, again.Events); diff != "" {
-			t.Errorf("the repeat was answered otherwise (-first +repeat):\n%s", diff)
-		}
-		c.By = chat.Staff(7)
-		_, err := e.Do(context.Background(), id, c)
-		mustKind(t, err, chat.Forbidden)
+		t.Run(fmt.Sprintf("fresh %v", fresh), func(t *testing.T) {
+			log := enginetest.NewLog()
+			e := start(t, engine.Options{Log: log})
+			id := open(t, e)
+			c := say("once")
+			c.ID = "42"
+			first := do(t, e, id, c)
+			do(t, e, id, say("between"))
+			if fresh {
+				// Another engine knows only what the log says.
+				e = start(t, engine.Options{Log: log})
+			}
+			again := do(t, e, id, c)
+			if !again.Repeat || first.Repeat {
+				t.Errorf("Repeat is %v the first time and %v the second", first.Repeat, again.Repeat)
+			}
+			if diff := cmp.Diff(first.Events, again.Events); diff != "" {
+				t.Errorf("the repeat was answered otherwise (-first +repeat):\n%s", diff)
+			}
+			c.By = chat.Staff(7)
+			_, err := e.Do(context.Background(), id, c)
+			mustKind(t, err, chat.Forbidden)
+		})
 	}
 }
 

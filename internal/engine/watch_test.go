@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -21,14 +22,16 @@ func TestWatchFrom(t *testing.T) {
 		do(t, e, id, say("x"))
 	}
 	for from, want := range map[int64]int{-1: 10, 0: 10, 1: 10, 4: 7, 10: 1, 11: 0, 999: 0} {
-		p, w := watch(t, e, id, from)
-		if got := len(p.all()); got != want {
-			t.Errorf("from %d: %d events, want %d", from, got, want)
-		}
-		if b := p.batches[0]; !b.Replay || b.Chat != id || b.Summary.Chat != id {
-			t.Errorf("from %d: the first batch is %+v", from, b)
-		}
-		w.Close()
+		t.Run(fmt.Sprintf("from %d", from), func(t *testing.T) {
+			p, w := watch(t, e, id, from)
+			if got := len(p.all()); got != want {
+				t.Errorf("from %d: %d events, want %d", from, got, want)
+			}
+			if b := p.batches[0]; !b.Replay || b.Chat != id || b.Summary.Chat != id {
+				t.Errorf("from %d: the first batch is %+v", from, b)
+			}
+			w.Close()
+		})
 	}
 	p, w := watch(t, e, id, 999)
 	defer w.Close()

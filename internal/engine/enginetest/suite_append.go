@@ -92,9 +92,11 @@ func (s *logSuite) testMalformed(t *testing.T, l Inspector) {
 		"an index twice":     {Log: log, Records: []engine.Record{record(1, "x"), record(1, "y")}},
 		"a summary of other": {Log: log, Records: []engine.Record{record(1, "x")}, Summary: &other},
 	} {
-		if _, err := l.Append(t.Context(), a); err == nil || errors.Is(err, engine.ErrConflict) {
-			t.Errorf("an append with %s says %v, want an error that is no conflict", name, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			if _, err := l.Append(t.Context(), a); err == nil || errors.Is(err, engine.ErrConflict) {
+				t.Errorf("an append with %s says %v, want an error that is no conflict", name, err)
+			}
+		})
 	}
 	holds(t, l, log, nil)
 }
