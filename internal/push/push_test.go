@@ -99,24 +99,26 @@ func TestPayload(t *testing.T) {
 		"on a phone":           {true, chat.Device{Carrier: chat.CarrierFCM, Token: "t", Payload: true}, false},
 		"on a phone, unwanted": {false, phone, false},
 	} {
-		inBubble(t, func(o *push.Options) { o.Payload = c.everybody }, func(t *testing.T, h *fixture) {
-			id := h.chat(c.device)
-			h.unbind(id, "c1")
-			h.say(id, "hello")
-			h.do(id, anna, chat.Notify{Text: "n"})
-			h.rest(time.Second)
-			kinds := []string{"chat.Said", "chat.Noticed"}
-			if c.device.Carrier != chat.CarrierHook {
-				kinds = kinds[:1]
-			}
-			var got []string
-			for _, m := range h.device.seen().got {
-				got = append(got, m.Type)
-				if has := strings.Contains(string(m.Event), "Anna"); has != c.want {
-					t.Errorf("%s: the event is %s", name, m.Event)
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(o *push.Options) { o.Payload = c.everybody }, func(t *testing.T, h *fixture) {
+				id := h.chat(c.device)
+				h.unbind(id, "c1")
+				h.say(id, "hello")
+				h.do(id, anna, chat.Notify{Text: "n"})
+				h.rest(time.Second)
+				kinds := []string{"chat.Said", "chat.Noticed"}
+				if c.device.Carrier != chat.CarrierHook {
+					kinds = kinds[:1]
 				}
-			}
-			same(t, name, kinds, got)
+				var got []string
+				for _, m := range h.device.seen().got {
+					got = append(got, m.Type)
+					if has := strings.Contains(string(m.Event), "Anna"); has != c.want {
+						t.Errorf("%s: the event is %s", name, m.Event)
+					}
+				}
+				same(t, name, kinds, got)
+			})
 		})
 	}
 }

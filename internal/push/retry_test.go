@@ -242,22 +242,24 @@ func TestIneligibleLettersStay(t *testing.T) {
 			h.unbind(id, "c2")
 		}},
 	} {
-		inBubble(t, nil, func(t *testing.T, h *fixture) {
-			id, indexes := h.kill(c.device, 1)
-			letter := h.dead()[0]
-			h.device.set(nil)
-			h.rest(time.Second)
-			c.then(h, id)
-			h.ask(1, letter.ID)
-			h.rest(time.Minute)
-			for _, index := range h.device.indexes(id) {
-				if index == indexes[0] {
-					t.Errorf("%s: it was sent", why)
+		t.Run(why, func(t *testing.T) {
+			inBubble(t, nil, func(t *testing.T, h *fixture) {
+				id, indexes := h.kill(c.device, 1)
+				letter := h.dead()[0]
+				h.device.set(nil)
+				h.rest(time.Second)
+				c.then(h, id)
+				h.ask(1, letter.ID)
+				h.rest(time.Minute)
+				for _, index := range h.device.indexes(id) {
+					if index == indexes[0] {
+						t.Errorf("%s: it was sent", why)
+					}
 				}
-			}
-			letter.Reason = why
-			dead := h.dead()
-			same(t, why, letter, dead[len(dead)-1])
+				letter.Reason = why
+				dead := h.dead()
+				same(t, why, letter, dead[len(dead)-1])
+			})
 		})
 	}
 

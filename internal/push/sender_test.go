@@ -509,9 +509,11 @@ func TestCredentials(t *testing.T) {
 		"fcm": fcm(account(keyFile(t, rsaKey))), "apns": ios(apns(ecKey)), "hook": hook("https://example.org/x"),
 		"an old form of a key": fcm(account(string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(rsaKey)})))),
 	} {
-		if err != nil {
-			t.Errorf("%s: got %v, want a sender", name, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			if err != nil {
+				t.Errorf("%s: got %v, want a sender", name, err)
+			}
+		})
 	}
 	noTopic := apns(ecKey)
 	noTopic.Topic = ""
@@ -527,8 +529,10 @@ func TestCredentials(t *testing.T) {
 		"no address":       hook("secret"),
 		"no HTTP":          hook("ftp://secret/"),
 	} {
-		if err == nil || strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "BEGIN") {
-			t.Errorf("%s: got %v, want an error without any of the key", name, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			if err == nil || strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "BEGIN") {
+				t.Errorf("%s: got %v, want an error without any of the key", name, err)
+			}
+		})
 	}
 }

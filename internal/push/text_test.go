@@ -10,9 +10,11 @@ func TestTextFor(t *testing.T) {
 	for language, want := range map[string]string{
 		"de": "de", "DE": "de", "de-AT": "de", "de_AT": "de", "pt-br": "br", "pt_BR": "br", "pt": "any", "": "any", "xx": "any",
 	} {
-		if got := textFor(texts, language).Body; got != want {
-			t.Errorf("%q gives %q, want %q", language, got, want)
-		}
+		t.Run(language, func(t *testing.T) {
+			if got := textFor(texts, language).Body; got != want {
+				t.Errorf("%q gives %q, want %q", language, got, want)
+			}
+		})
 	}
 	if textFor(nil, "de") != usual {
 		t.Error("there is no text without texts")
