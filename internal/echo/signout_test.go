@@ -23,19 +23,21 @@ func TestSignOutWhenTheServerHasGone(t *testing.T) {
 		{io.EOF, false},
 		{errors.New("no route"), true},
 	} {
-		var log bytes.Buffer
-		w, err := newWork(Options{
-			URL: "http://server.test", Login: "echo", Logger: slog.New(slog.NewTextHandler(&log, nil)),
-			Dial: func(context.Context, string, string) (net.Conn, error) {
-				return nil, &net.OpError{Op: "dial", Err: c.err}
-			},
+		t.Run(c.err.Error(), func(t *testing.T) {
+			var log bytes.Buffer
+			w, err := newWork(Options{
+				URL: "http://server.test", Login: "echo", Logger: slog.New(slog.NewTextHandler(&log, nil)),
+				Dial: func(context.Context, string, string) (net.Conn, error) {
+					return nil, &net.OpError{Op: "dial", Err: c.err}
+				},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.signOut(t.Context())
+			if told := log.Len() > 0; told != c.told {
+				t.Errorf("%v: told is %v: %s", c.err, told, log.String())
+			}
 		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.signOut(t.Context())
-		if told := log.Len() > 0; told != c.told {
-			t.Errorf("%v: told is %v: %s", c.err, told, log.String())
-		}
 	}
 }

@@ -2,6 +2,7 @@ package replay
 
 import (
 	"encoding/json"
+	"fmt"
 	"testing"
 )
 
@@ -21,12 +22,14 @@ func TestAnswersWithoutEvents(t *testing.T) {
 		{[]said{empty("a")}, nil, 1, 0, 1},
 		{[]said{empty("a")}, []said{empty("b")}, 5, 2, 0},
 	} {
-		differ, reports := 0, 0
-		c := &comparison{p: &player{}, s: &session{asked: x.asked}, add: func(difference) { differ++ }, uncompared: func(string, int) { reports++ }}
-		c.pairs(emptyAnswer, x.recorded, x.live)
-		if differ != x.differ || reports != x.reports {
-			t.Errorf("%+v: %d differences, %d reports", x, differ, reports)
-		}
+		t.Run(fmt.Sprintf("%d recorded, %d live, %d asked", len(x.recorded), len(x.live), x.asked), func(t *testing.T) {
+			differ, reports := 0, 0
+			c := &comparison{p: &player{}, s: &session{asked: x.asked}, add: func(difference) { differ++ }, uncompared: func(string, int) { reports++ }}
+			c.pairs(emptyAnswer, x.recorded, x.live)
+			if differ != x.differ || reports != x.reports {
+				t.Errorf("%+v: %d differences, %d reports", x, differ, reports)
+			}
+		})
 	}
 }
 
@@ -48,12 +51,14 @@ func TestMaskedValuesAreNotCompared(t *testing.T) {
 		{"type", "word-1", "Message", true},
 		{"type", "word-1", "word-1", false},
 	} {
-		n := 0
-		c := &comparison{p: &player{}, s: &session{}, add: func(difference) { n++ }}
-		c.values("data", x.name, x.recorded, x.live)
-		if (n > 0) != x.differs {
-			t.Errorf("%s, %v now %v: %d differences", x.name, x.recorded, x.live, n)
-		}
+		t.Run(fmt.Sprintf("%s, %v now %v", x.name, x.recorded, x.live), func(t *testing.T) {
+			n := 0
+			c := &comparison{p: &player{}, s: &session{}, add: func(difference) { n++ }}
+			c.values("data", x.name, x.recorded, x.live)
+			if (n > 0) != x.differs {
+				t.Errorf("%s, %v now %v: %d differences", x.name, x.recorded, x.live, n)
+			}
+		})
 	}
 }
 
@@ -71,19 +76,21 @@ func TestTextOfTypingDependsOnTheClock(t *testing.T) {
 		{"TypingStarted", map[string]any{"other": "x"}, map[string]any{}, true},
 		{"Message", map[string]any{"text": "text-1(3)"}, map[string]any{}, true},
 	} {
-		ledgerOf := func(o map[string]any) *ledger {
-			l := newLedger()
-			l.events[1] = event{index: 1, kind: x.kind, from: "Agent", object: o}
-			return l
-		}
-		n, told := 0, 0
-		c := &comparison{
-			p: &player{}, s: &session{recorded: ledgerOf(x.recorded), live: ledgerOf(x.live)},
-			add: func(difference) { n++ }, uncompared: func(string, int) { told++ },
-		}
-		c.events()
-		if (n > 0) != x.differs || (told == 1) == x.differs {
-			t.Errorf("%s %v, now %v: %d differences, %d things that were not compared", x.kind, x.recorded, x.live, n, told)
-		}
+		t.Run(fmt.Sprintf("%s %v, now %v", x.kind, x.recorded, x.live), func(t *testing.T) {
+			ledgerOf := func(o map[string]any) *ledger {
+				l := newLedger()
+				l.events[1] = event{index: 1, kind: x.kind, from: "Agent", object: o}
+				return l
+			}
+			n, told := 0, 0
+			c := &comparison{
+				p: &player{}, s: &session{recorded: ledgerOf(x.recorded), live: ledgerOf(x.live)},
+				add: func(difference) { n++ }, uncompared: func(string, int) { told++ },
+			}
+			c.events()
+			if (n > 0) != x.differs || (told == 1) == x.differs {
+				t.Errorf("%s %v, now %v: %d differences, %d things that were not compared", x.kind, x.recorded, x.live, n, told)
+			}
+		})
 	}
 }

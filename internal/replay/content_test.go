@@ -2,6 +2,7 @@ package replay
 
 import (
 	"bytes"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -45,9 +46,11 @@ func TestStandInsLookLikeTheirFiles(t *testing.T) {
 	}
 	for _, ext := range kinds {
 		for _, size := range []int64{100, 5000} {
-			if _, err := check("Wilhelmina."+ext, size); err != nil {
-				t.Errorf("%s of %d bytes: %v", ext, size, err)
-			}
+			t.Run(fmt.Sprintf("%s of %d bytes", ext, size), func(t *testing.T) {
+				if _, err := check("Wilhelmina."+ext, size); err != nil {
+					t.Errorf("%s of %d bytes: %v", ext, size, err)
+				}
+			})
 		}
 	}
 	if _, err := check("Wilhelmina.exe", 100); err == nil {

@@ -420,9 +420,11 @@ func TestCannotRun(t *testing.T) {
 		"a header":    {File: tape, URL: there, Wait: time.Second, AtOnce: 1, Header: []string{"x"}},
 		"no services": {File: tape, URL: there, Wait: time.Second, AtOnce: 1, Services: []string{"x"}},
 	} {
-		o.Out = &strings.Builder{}
-		if _, err := Run(t.Context(), o); err == nil {
-			t.Errorf("%s: no error", name)
-		}
+		t.Run(name, func(t *testing.T) {
+			o.Out = &strings.Builder{}
+			if _, err := Run(t.Context(), o); err == nil {
+				t.Errorf("%s: no error", name)
+			}
+		})
 	}
 }

@@ -30,16 +30,18 @@ func TestDownloadsAreNotLookedAt(t *testing.T) {
 // is.
 func TestExtensions(t *testing.T) {
 	for name, want := range map[string]string{"a.PDF": "pdf", "a.b.txt": "txt", "a": "", "a.": "", "a.wilhelmina": OtherExt, ".png": "png", "a.heic": "heic"} {
-		l := NewMasker().Request(Request{
-			Method: "POST", URL: &url.URL{Path: "/genesys/2/chat-ntf"}, Header: http.Header{"Content-Type": {"multipart/form-data; boundary=b"}},
-			Parts: []Part{{Name: "file", File: true, FileName: name, Size: 3}},
+		t.Run(name, func(t *testing.T) {
+			l := NewMasker().Request(Request{
+				Method: "POST", URL: &url.URL{Path: "/genesys/2/chat-ntf"}, Header: http.Header{"Content-Type": {"multipart/form-data; boundary=b"}},
+				Parts: []Part{{Name: "file", File: true, FileName: name, Size: 3}},
+			})
+			b, err := Append(nil, l)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if f := l.Fields[0].File; f.Ext != want || strings.Contains(string(b), "wilhelmina") {
+				t.Errorf("%s is %s", name, b)
+			}
 		})
-		b, err := Append(nil, l)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if f := l.Fields[0].File; f.Ext != want || strings.Contains(string(b), "wilhelmina") {
-			t.Errorf("%s is %s", name, b)
-		}
 	}
 }

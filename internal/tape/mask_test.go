@@ -206,9 +206,11 @@ func TestTokens(t *testing.T) {
 
 func TestLengthClasses(t *testing.T) {
 	for n, want := range map[int]int{0: 0, 1: 4, 4: 4, 5: 8, 16: 16, 17: 24, 25: 32, 33: 48, 1024: 1024, 1025: 1000, 16384: 16000, 20000: 20000, 99999: 99000} {
-		if got := lengthClass(n); got != want {
-			t.Errorf("%d: %d, want %d", n, got, want)
-		}
+		t.Run(fmt.Sprintf("%d bytes", n), func(t *testing.T) {
+			if got := lengthClass(n); got != want {
+				t.Errorf("%d: %d, want %d", n, got, want)
+			}
+		})
 	}
 }
 
@@ -250,13 +252,15 @@ func TestLines(t *testing.T) {
 			`{"at":0,"kind":"frame","from":"server","via":"websocket","messages":[{"advice":{"reconnect":"handshake"},"channel":"/meta/connect","error":"402::Unknown client","successful":false}],"bare":true,"size":12}`,
 		},
 	} {
-		b, err := Append(nil, c.line)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(c.want+"\n", string(b)); diff != "" {
-			t.Errorf("%s:\n%s", c.name, diff)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			b, err := Append(nil, c.line)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(c.want+"\n", string(b)); diff != "" {
+				t.Errorf("%s:\n%s", c.name, diff)
+			}
+		})
 	}
 }
 
@@ -272,8 +276,10 @@ func TestRead(t *testing.T) {
 	for name, s := range map[string]string{
 		"empty": "", "another file": `{"a":1}`, "a later version": `{"tape":"halley-tape","version":2}`, "broken within": whole + "{\n" + `{"at":1}` + "\n",
 	} {
-		if _, _, err := Read(strings.NewReader(s)); err == nil || err == ErrCut {
-			t.Errorf("%s: %v", name, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			if _, _, err := Read(strings.NewReader(s)); err == nil || err == ErrCut {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
 	}
 }

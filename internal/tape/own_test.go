@@ -28,13 +28,15 @@ func TestNumbersOfTheSiteAreHidden(t *testing.T) {
 		"a part":               m.Request(Request{Method: "POST", URL: &url.URL{Path: "/genesys/2/chat-ntf"}, Header: http.Header{"Content-Type": {"multipart/form-data; boundary=b"}}, Parts: []Part{{Name: "userData[code]", Value: []byte(pin)}}}),
 		"an event":             m.Frame(Server, []byte(event), 100, false),
 	} {
-		b, err := Append(nil, l)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if strings.Contains(string(b), pin) {
-			t.Errorf("%s shows it: %s", name, b)
-		}
+		t.Run(name, func(t *testing.T) {
+			b, err := Append(nil, l)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.Contains(string(b), pin) {
+				t.Errorf("%s shows it: %s", name, b)
+			}
+		})
 	}
 	l := m.Request(post(form, "", "transcriptPosition=48"))
 	if len(l.Fields) != 1 || l.Fields[0].Value != "48" {
