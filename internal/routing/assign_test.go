@@ -134,13 +134,15 @@ func TestAssign(t *testing.T) {
 			want:   []routing.Assignment{{Chat: 1, Agent: 9, Reason: "waited 0 s; no agent ready; reserve"}},
 		},
 	} {
-		got, next := routing.Assign(noon, c.waiting, c.agents, map[string]routing.Queue{"q": c.queue})
-		if diff := cmp.Diff(c.want, got); diff != "" {
-			t.Errorf("%s: (-want +got)\n%s", name, diff)
-		}
-		if !next.Equal(c.next) {
-			t.Errorf("%s: look again at %v, want %v", name, next, c.next)
-		}
+		t.Run(name, func(t *testing.T) {
+			got, next := routing.Assign(noon, c.waiting, c.agents, map[string]routing.Queue{"q": c.queue})
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("%s: (-want +got)\n%s", name, diff)
+			}
+			if !next.Equal(c.next) {
+				t.Errorf("%s: look again at %v, want %v", name, next, c.next)
+			}
+		})
 	}
 }
 
