@@ -135,14 +135,16 @@ func TestManifestBody(t *testing.T) {
 		return got, err
 	}
 	for name, body := range map[string][]byte{"with a checksum": body, "without": plain} {
-		if got, err := read(body, 70); err != nil || !slices.Equal(got, want) {
-			t.Errorf("%s: got %v, %v, want %v", name, got, err, want)
-		}
-		for n := range body {
-			if got, err := read(body[:n], 70); !errors.Is(err, ErrDamaged) {
-				t.Errorf("%s: the first %d of %d bytes: got %v, %v, want ErrDamaged", name, n, len(body), got, err)
+		t.Run(name, func(t *testing.T) {
+			if got, err := read(body, 70); err != nil || !slices.Equal(got, want) {
+				t.Errorf("%s: got %v, %v, want %v", name, got, err, want)
 			}
-		}
+			for n := range body {
+				if got, err := read(body[:n], 70); !errors.Is(err, ErrDamaged) {
+					t.Errorf("%s: the first %d of %d bytes: got %v, %v, want ErrDamaged", name, n, len(body), got, err)
+				}
+			}
+		})
 	}
 	for i := range body {
 		flipped := bytes.Clone(body)

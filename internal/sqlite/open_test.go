@@ -119,10 +119,12 @@ func TestNewerDatabase(t *testing.T) {
 		"Open":       func() error { _, err := Open(context.Background(), dir, Options{}); return err },
 		"OpenShared": func() error { _, err := OpenShared(context.Background(), dir); return err },
 	} {
-		err := open()
-		if !errors.Is(err, ErrNewer) || !strings.Contains(err.Error(), "1000") || !strings.Contains(err.Error(), dir) {
-			t.Errorf("%s of a database of version 1000 says %v", name, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			err := open()
+			if !errors.Is(err, ErrNewer) || !strings.Contains(err.Error(), "1000") || !strings.Contains(err.Error(), dir) {
+				t.Errorf("%s of a database of version 1000 says %v", name, err)
+			}
+		})
 	}
 }
 

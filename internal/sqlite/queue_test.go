@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -171,8 +172,10 @@ func TestBackpressure(t *testing.T) {
 		{300, 5 * time.Millisecond, 5 * time.Millisecond},
 		{900, time.Second, 50 * time.Millisecond},
 	} {
-		if got := backpressure(c.filled, 100, c.took); got != c.want {
-			t.Errorf("with %d rows, after %v, the writer rests %v, want %v", c.filled, c.took, got, c.want)
-		}
+		t.Run(fmt.Sprintf("%d rows, after %v", c.filled, c.took), func(t *testing.T) {
+			if got := backpressure(c.filled, 100, c.took); got != c.want {
+				t.Errorf("with %d rows, after %v, the writer rests %v, want %v", c.filled, c.took, got, c.want)
+			}
+		})
 	}
 }
