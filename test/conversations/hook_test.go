@@ -41,10 +41,12 @@ func TestTheHook(t *testing.T) {
 			"application/json", `{}`, "pushed\n  {}\nhook 410\npost /called\n  {}\nanswer 410\npushed\n  {}\n", "with POST and \"application/x-www-form-urlencoded\"",
 		},
 	} {
-		err := called(t, c.kind, c.body, c.conversation)
-		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s: want %q, got: %v", name, c.want, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			err := called(t, c.kind, c.body, c.conversation)
+			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s: want %q, got: %v", name, c.want, err)
+			}
+		})
 	}
 	p := newPlayer(t.Context(), overREST, func() string { return "" })
 	if err := p.play([]step{{verb: "pushed", body: "{}"}}); err == nil {

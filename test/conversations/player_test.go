@@ -143,13 +143,15 @@ func TestTypingMayHaveExpired(t *testing.T) {
 		{"1 Message V: a\n~ TypingStarted V: b\n3 Message V: b", first, false},
 		{"1 Message V: a\n~ TypingStarted V: b", first, true},
 	} {
-		want, err := parseTold(nil, c.lines)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, diffs := want.compare(one(t, `{"statusCode":0,"chatEnded":false,"messages":[`+c.events+`]}`)); (len(diffs) == 0) != c.fits {
-			t.Errorf("%s: %v", c.lines, diffs)
-		}
+		t.Run(fmt.Sprintf("%s: %d events", c.lines, strings.Count(c.events, "index")), func(t *testing.T) {
+			want, err := parseTold(nil, c.lines)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, diffs := want.compare(one(t, `{"statusCode":0,"chatEnded":false,"messages":[`+c.events+`]}`)); (len(diffs) == 0) != c.fits {
+				t.Errorf("%s: %v", c.lines, diffs)
+			}
+		})
 	}
 }
 
@@ -164,9 +166,11 @@ func TestScriptsAreReadStrictly(t *testing.T) {
 		"About.\n":                                         "nothing is said in it",
 		"-- conversation --\n# a\n\nsend\n  a\n\n  b\nx\n": "x:8: there is no directive",
 	} {
-		if _, err := parseScript("x", []byte(text)); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q: want %q, got %v", text, want, err)
-		}
+		t.Run(text, func(t *testing.T) {
+			if _, err := parseScript("x", []byte(text)); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%q: want %q, got %v", text, want, err)
+			}
+		})
 	}
 	s, err := parseScript("x", []byte("-- conversation --\nsend @b c d\n    {\n      1\n\n    }\n\n# end\nquiet\n"))
 	if err != nil {
@@ -204,10 +208,12 @@ func TestPatterns(t *testing.T) {
 		{`{"a":"</^4.2$/>"}`, `{"a":"4024"}`, []string{`.a: want </^4.2$/>, got "4024"`}},
 		{`{"a":"<what>"}`, `{"a":1}`, []string{".a: there is no sort <what>"}},
 	} {
-		pattern, value := one(t, c.pattern), one(t, c.value)
-		if _, diffs := match(pattern, value, false); cmp.Diff(c.diffs, diffs) != "" {
-			t.Errorf("%s, %s: %q", c.pattern, c.value, diffs)
-		}
+		t.Run(c.pattern+" "+c.value, func(t *testing.T) {
+			pattern, value := one(t, c.pattern), one(t, c.value)
+			if _, diffs := match(pattern, value, false); cmp.Diff(c.diffs, diffs) != "" {
+				t.Errorf("%s, %s: %q", c.pattern, c.value, diffs)
+			}
+		})
 	}
 	kept, _ := match(one(t, `{"a":"<int n>","b":["<string s>"]}`), one(t, `{"a":5,"b":["x"]}`), false)
 	if diff := cmp.Diff(map[string]string{"n": "5", "s": "x"}, kept); diff != "" {

@@ -83,14 +83,16 @@ func TestResponse(t *testing.T) {
 			delete(r, "secureKey")
 		}, false},
 	} {
-		var r map[string]any
-		if err := json.Unmarshal([]byte(good), &r); err != nil {
-			t.Fatal(err)
-		}
-		c.change(r, r["messages"].([]any)[0].(map[string]any))
-		if err := Value(r); (err == nil) != c.ok {
-			t.Errorf("%s: %v", name, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			var r map[string]any
+			if err := json.Unmarshal([]byte(good), &r); err != nil {
+				t.Fatal(err)
+			}
+			c.change(r, r["messages"].([]any)[0].(map[string]any))
+			if err := Value(r); (err == nil) != c.ok {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
 	}
 }
 
@@ -99,8 +101,10 @@ func TestEvent(t *testing.T) {
 		t.Error(err)
 	}
 	for _, bad := range []string{`{}`, `[]`, `x`, strings.Replace(event, "Client", "Robot", 1), strings.Replace(event, `,"text":"t"`, ``, 1)} {
-		if Event([]byte(bad)) == nil {
-			t.Errorf("%s passes", bad)
-		}
+		t.Run(bad, func(t *testing.T) {
+			if Event([]byte(bad)) == nil {
+				t.Errorf("%s passes", bad)
+			}
+		})
 	}
 }
