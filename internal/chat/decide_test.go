@@ -38,7 +38,7 @@ func mustDecide(t fataler, s *State, c Command) []Event {
 	t.Helper()
 	d, err := Decide(s, c)
 	if err != nil {
-		t.Fatalf("%T: %v", c.Do, err)
+		t.Fatalf("deciding %T: got %v, want no error", c.Do, err)
 	}
 	for _, e := range d.Events {
 		s.Apply(e)
@@ -253,7 +253,7 @@ func TestAsides(t *testing.T) {
 	} {
 		d, err := Decide(s, Command{At: noon, By: c.by, Do: c.do})
 		if KindOf(err) != c.kind {
-			t.Errorf("%s: %v", c.name, err)
+			t.Errorf("%s: got %v, want the kind %q", c.name, err, c.kind)
 		}
 		var facts []Fact
 		for _, e := range d.Events {
@@ -261,16 +261,16 @@ func TestAsides(t *testing.T) {
 			s.Apply(e)
 		}
 		if diff := cmp.Diff(c.want, facts); diff != "" {
-			t.Errorf("%s: %s", c.name, diff)
+			t.Errorf("%s: facts (-want +got):\n%s", c.name, diff)
 		}
 	}
 	if s.Summary().Name != "Ada L" || s.Opening.Data["b"] != "3" {
-		t.Errorf("%+v", s.Summary())
+		t.Errorf("in the end: got the name %q and b=%q, want \"Ada L\" and \"3\"", s.Summary().Name, s.Opening.Data["b"])
 	}
 	// Nobody reads the future.
 	d, err := Decide(s, Command{At: noon, By: visitor, Do: MarkRead{1 << 40}})
 	if err != nil || d.Events[0].Fact.(Seen).Upto != s.Last {
-		t.Errorf("%+v %v", d, err)
+		t.Errorf("read beyond the last event: got %+v, %v, want Seen up to %d", d, err, s.Last)
 	}
 }
 
@@ -280,10 +280,10 @@ func TestLeavingExcludes(t *testing.T) {
 	mustDecide(t, s, Command{At: noon, By: Staff(7), Do: Leave{}})
 	offer := Offer{Agent: 7, Name: "Ben", Role: RoleAgent, Until: noon.Add(time.Hour)}
 	if _, err := Decide(s, Command{At: noon.Add(59 * time.Second), Do: offer}); KindOf(err) != Conflict {
-		t.Errorf("%v", err)
+		t.Errorf("an offer to who left 59 s ago: got %v, want the kind %q", err, Conflict)
 	}
 	if _, err := Decide(s, Command{At: noon.Add(time.Minute), Do: offer}); err != nil {
-		t.Errorf("%v", err)
+		t.Errorf("an offer to who left a minute ago: got %v, want no error", err)
 	}
 }
 
@@ -297,7 +297,7 @@ func TestListening(t *testing.T) {
 	}
 	at(0, Bind{Channel: "a"})
 	if e := at(0, Bind{Channel: "b", Yield: true}); len(e) != 0 || s.Channel != "a" {
-		t.Errorf("%v %q", e, s.Channel)
+		t.Errorf("a bind that yields: got %v on channel %q, want no event on \"a\"", e, s.Channel)
 	}
 	at(40*time.Second, Unbind{Channel: "a", Since: noon.Add(5 * time.Second)})
 	if got := s.Deadline(); !got.Equal(noon.Add(15 * time.Second)) {
@@ -309,7 +309,7 @@ func TestListening(t *testing.T) {
 	}
 	at(41*time.Second, Bind{Channel: "b", Yield: true})
 	if s.Channel != "b" || s.IsAway || !s.Deadline().IsZero() {
-		t.Errorf("%+v", s)
+		t.Errorf("a bind after the grace: got channel %q, away %v, deadline %v, want \"b\", false and none", s.Channel, s.IsAway, s.Deadline())
 	}
 	// The future is now.
 	at(42*time.Second, Unbind{Channel: "b", Since: noon.Add(time.Hour)})

@@ -29,7 +29,7 @@ func subscriber(t *testing.T) (*State, func(time.Duration, Actor, Action) []Fact
 		now = now.Add(in)
 		d, err := Decide(s, Command{At: now, By: by, Do: a})
 		if err != nil {
-			t.Fatalf("%T: %v", a, err)
+			t.Fatalf("deciding %T: got %v, want no error", a, err)
 		}
 		var facts []Fact
 		for _, e := range d.Events {
@@ -108,7 +108,7 @@ func TestSubscribing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			if d, err := Decide(s, c.cmd); KindOf(err) != c.kind || len(d.Events) > 0 {
-				t.Errorf("%s: %v, %v", name, d.Events, err)
+				t.Errorf("%s: got %v, %v, want no event and the kind %q", name, d.Events, err, c.kind)
 			}
 		})
 	}
@@ -157,7 +157,7 @@ func TestHeard(t *testing.T) {
 	s, give := subscriber(t)
 	heard := s.LastAt.Add(time.Second)
 	if got := give(time.Minute, TheVisitor(), Unbind{Channel: "c1", Heard: heard}); cmp.Diff([]Fact{Unbound{Channel: "c1", Heard: heard}}, got) != "" {
-		t.Errorf("%v", got)
+		t.Errorf("unbind with a time: got %v, want Unbound with %v", got, heard)
 	}
 	if got := give(0, Actor{}, Recover{}); cmp.Diff([]Fact{Unbound{}}, got) != "" {
 		t.Errorf("a restart while nobody listens: %v", got)
@@ -190,6 +190,6 @@ func TestTokenIsNotPrinted(t *testing.T) {
 		fmt.Fprintf(&b, form+form+form+form, v.Token, v, Event{Fact: Subscribed{v}}, Command{Do: Subscribe{v}})
 	}
 	if strings.Contains(b.String(), "s3cret") {
-		t.Errorf("%s", b.String())
+		t.Errorf("got the token in\n%s\nwant it nowhere", b.String())
 	}
 }

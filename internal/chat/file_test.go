@@ -108,7 +108,7 @@ func (f *filing) do(by Actor, a Action) error {
 func (f *filing) must(by Actor, a Action) {
 	f.t.Helper()
 	if err := f.do(by, a); err != nil {
-		f.t.Fatalf("%T: %v", a, err)
+		f.t.Fatalf("giving %T: got %v, want no error", a, err)
 	}
 }
 

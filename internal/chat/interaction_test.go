@@ -16,7 +16,7 @@ func TestSubscribeToAnAbandonedChat(t *testing.T) {
 	mustDecide(t, s, Command{At: noon, By: TheVisitor(), Do: Leave{}})
 	phone := Subscribe{Device{Carrier: CarrierFCM, Token: "t"}}
 	if d, err := Decide(s, Command{At: noon, By: TheVisitor(), Do: phone}); KindOf(err) != Ended {
-		t.Errorf("%+v, %v", d, err)
+		t.Errorf("subscribe after leaving: got %+v, %v, want the kind %q", d, err, Ended)
 	}
 	if d, err := Decide(s, Command{At: noon, By: Staff(7), Do: phone}); KindOf(err) != Forbidden {
 		t.Errorf("by an agent: %+v, %v", d, err)

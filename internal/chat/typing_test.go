@@ -32,7 +32,7 @@ func TestTypingEnds(t *testing.T) {
 			give := func(at time.Time, by Actor, a Action) []Event {
 				d, err := Decide(s, Command{At: at, By: by, Do: a})
 				if err != nil {
-					t.Fatalf("%T: %v", a, err)
+					t.Fatalf("deciding %T: got %v, want no error", a, err)
 				}
 				for _, e := range d.Events {
 					s.Apply(e)

@@ -72,7 +72,7 @@ func do(t testing.TB, e *engine.Engine, id chat.ID, c chat.Command) engine.Resul
 	t.Helper()
 	res, err := e.Do(context.Background(), id, c)
 	if err != nil {
-		t.Errorf("%T: %v", c.Do, err)
+		t.Errorf("doing %T: got %v, want no error", c.Do, err)
 	}
 	return res
 }

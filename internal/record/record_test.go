@@ -159,7 +159,7 @@ func TestPassesUnchanged(t *testing.T) {
 	}
 	lines := r.lines()
 	if len(lines) != 2 || lines[0].Kind != tape.KindRequest || lines[1].Status != http.StatusTeapot || lines[1].Body["secureKey"] != "key-1" || lines[0].Conn != lines[1].Conn {
-		t.Errorf("%+v", lines)
+		t.Errorf("got the lines %+v, want a request and a response of one connection with status 418 and a masked key", lines)
 	}
 	if s := text(t, lines); strings.Contains(s, "secret") {
 		t.Error(s)
@@ -178,7 +178,7 @@ func TestBehindAPrefix(t *testing.T) {
 		t.Error(got)
 	}
 	if l := r.lines()[0]; l.Path != "cometd/handshake" {
-		t.Errorf("%+v", l)
+		t.Errorf("got %+v, want the path cometd/handshake", l)
 	}
 }
 
@@ -197,7 +197,7 @@ func TestStreams(t *testing.T) {
 	}
 	b := make([]byte, 100)
 	if n, err := resp.Body.Read(b); err != nil || !strings.HasPrefix(string(b[:n]), "[{") {
-		t.Errorf("%q %v", b[:n], err)
+		t.Errorf("first read: got %q, %v, want the start of the answer while it is held open", b[:n], err)
 	}
 	close(more)
 	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
@@ -206,7 +206,7 @@ func TestStreams(t *testing.T) {
 	_ = resp.Body.Close()
 	http.DefaultClient.CloseIdleConnections()
 	if lines := r.lines(); len(lines) != 2 || lines[1].Messages[0]["successful"] != true {
-		t.Errorf("%+v", lines)
+		t.Errorf("got %+v, want a request and a response that was successful", lines)
 	}
 }
 
@@ -234,10 +234,10 @@ func TestFiles(t *testing.T) {
 	lines := r.lines()
 	l := lines[0]
 	if len(l.Fields) != 3 || l.Fields[1].File == nil || l.Fields[1].File.Size != 5<<20 || l.Fields[1].File.Ext != "png" || l.Fields[2].Value != "key-1" || l.Size < size*9/10 {
-		t.Errorf("%+v", l)
+		t.Errorf("upload: got %+v, want three fields, a png of %d bytes and key-1", l, 5<<20)
 	}
 	if l := lines[1]; l.Size < 3<<19 || l.Hidden == "" || l.Headers["Content-Disposition"] != "attachment" {
-		t.Errorf("%+v", l)
+		t.Errorf("download: got %+v, want a hidden body of at least %d bytes and an attachment", l, 3<<19)
 	}
 	if s := text(t, lines); strings.Contains(s, "secret") {
 		t.Error(s)
@@ -261,10 +261,10 @@ func TestPackedAnswers(t *testing.T) {
 	q.Header.Set("Accept-Encoding", "br, gzip")
 	resp, _ := do(t, q, err)
 	if asked != "gzip" || resp.Header.Get("Content-Encoding") != "gzip" {
-		t.Errorf("%q %v", asked, resp.Header)
+		t.Errorf("got Accept-Encoding %q upstream and headers %v, want gzip in both", asked, resp.Header)
 	}
 	if lines := r.lines(); fmt.Sprint(lines[1].Body["statusCode"]) != "0" {
-		t.Errorf("%+v", lines[1])
+		t.Errorf("got %+v, want the status code 0 out of the compressed body", lines[1])
 	}
 }
 
@@ -284,7 +284,7 @@ func TestServerIsDown(t *testing.T) {
 	}
 	lines := r.lines()
 	if len(lines) != 4 || lines[1].Status != http.StatusBadGateway || lines[1].Failed != "upstream" {
-		t.Errorf("%+v", lines)
+		t.Errorf("got %+v, want four lines, the second with status 502 and a failure upstream", lines)
 	}
 }
 
@@ -321,7 +321,7 @@ func TestClientGoes(t *testing.T) {
 	lines := r.lines()
 	http.DefaultClient.CloseIdleConnections()
 	if len(lines) != 4 {
-		t.Fatalf("%+v", lines)
+		t.Fatalf("got %d lines: %+v, want 4", len(lines), lines)
 	}
 	failed := 0
 	for _, l := range lines {
@@ -330,7 +330,7 @@ func TestClientGoes(t *testing.T) {
 		}
 	}
 	if failed != 2 {
-		t.Errorf("%+v", lines)
+		t.Errorf("got %d responses that the client did not wait for, want 2: %+v", failed, lines)
 	}
 }
 
@@ -355,7 +355,7 @@ func TestFull(t *testing.T) {
 		}
 	}
 	if lines := r.lines(); len(lines) != 2 || lines[1].Kind != tape.KindFull {
-		t.Errorf("%+v", lines)
+		t.Errorf("got %+v, want two lines, the second of kind %q", lines, tape.KindFull)
 	}
 }
 
@@ -490,10 +490,10 @@ func TestWebSocket(t *testing.T) {
 	}
 	want := "[client request server response client frame server frame client frame server frame client frame server frame client close]"
 	if fmt.Sprint(kinds) != want {
-		t.Errorf("%v", kinds)
+		t.Errorf("got the lines\n%v, want\n%s", kinds, want)
 	}
 	if !lines[2].Bare || lines[4].Messages[0]["channel"] != "channel-1" || lines[6].Hidden == "" || lines[6].Size < maxBody*9/10 || lines[8].Code != 1000 {
-		t.Errorf("%+v", lines)
+		t.Errorf("got %+v, want a bare object, a masked channel, a hidden frame and code 1000", lines)
 	}
 }
 

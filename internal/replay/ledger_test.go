@@ -89,10 +89,10 @@ func TestPlan(t *testing.T) {
 		got = append(got, fmt.Sprint(lines))
 	}
 	if want := []string{"[2 4]", "[3 5]", "[6 7 8]"}; !slices.Equal(got, want) {
-		t.Errorf("%v, want %v", got, want)
+		t.Errorf("conversations: got %v, want %v", got, want)
 	}
 	if acts[5].session.name != "client-4" || acts[3].session.name != "chat-2" {
-		t.Errorf("%s %s", acts[5].session.name, acts[3].session.name)
+		t.Errorf("got the sessions %s and %s, want client-4 and chat-2", acts[5].session.name, acts[3].session.name)
 	}
 }
 

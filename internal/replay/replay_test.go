@@ -402,7 +402,7 @@ func TestUpload(t *testing.T) {
 	tape := onTape(t, &fake{}, upload)
 	f := &fake{seed: 9}
 	if out, same := play(t, tape, serve(t, f)); !same || fmt.Sprint(f.files) != "[5000]" {
-		t.Errorf("%v %s", f.files, out)
+		t.Errorf("got the same outcome %v and files of %v bytes, want true and [5000]:\n%s", same, f.files, out)
 	}
 }
 

@@ -258,7 +258,7 @@ func TestLines(t *testing.T) {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(c.want+"\n", string(b)); diff != "" {
-				t.Errorf("%s:\n%s", c.name, diff)
+				t.Errorf("%s: line (-want +got):\n%s", c.name, diff)
 			}
 		})
 	}
@@ -268,7 +268,7 @@ func TestRead(t *testing.T) {
 	whole := `{"tape":"halley-tape","version":1,"started":"","by":""}` + "\n" + `{"at":1,"kind":"gap","lost":3}` + "\n"
 	_, lines, err := Read(strings.NewReader(whole))
 	if err != nil || len(lines) != 1 || lines[0].Lost != 3 {
-		t.Errorf("%v %v", lines, err)
+		t.Errorf("got %v, %v, want one line with 3 lost", lines, err)
 	}
 	if _, lines, err = Read(strings.NewReader(whole + `{"at":2,"ki`)); err != ErrCut || len(lines) != 1 {
 		t.Errorf("cut: %v %v", lines, err)
@@ -278,7 +278,7 @@ func TestRead(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, _, err := Read(strings.NewReader(s)); err == nil || err == ErrCut {
-				t.Errorf("%s: %v", name, err)
+				t.Errorf("%s: got %v, want an error that is not ErrCut", name, err)
 			}
 		})
 	}
