@@ -40,7 +40,7 @@ func TestOnlyAddingMakesData(t *testing.T) {
 	}
 	for name, look := range looks {
 		if err := look(); err != nil {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%s: got %v, want no error", name, err)
 		}
 	}
 }

@@ -171,7 +171,7 @@ func TestRefusals(t *testing.T) {
 			}
 			c.prepare(t, to, data)
 			before := names(t, base)
-			_, _, err := Restore(t.Context(), to, data, func(p sqlite.Problem) { t.Errorf("%s: %v", p.What, p.Err) })
+			_, _, err := Restore(t.Context(), to, data, func(p sqlite.Problem) { t.Errorf("got the problem %s: %v, want none", p.What, p.Err) })
 			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want an error with %q", err, c.want)
 			}

@@ -15,7 +15,7 @@ import (
 func TestDocumentIsTheDefault(t *testing.T) {
 	got, err := Parse([]byte(Document()))
 	if err != nil {
-		t.Fatalf("%v\n%s", err, Document())
+		t.Fatalf("parsing the document: got %v, want no error:\n%s", err, Document())
 	}
 	if diff := cmp.Diff(Default(), got, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("(-default +document):\n%s", diff)

@@ -15,7 +15,7 @@ func withFiles(lines string) string {
 func TestFilesAreOffUnlessConfigured(t *testing.T) {
 	c, err := Parse([]byte(withFiles("")))
 	if err != nil || c.Services["s"].Files != nil || Default().Services["customer-support"].Files != nil {
-		t.Errorf("%+v, %v", c.Services["s"], err)
+		t.Errorf("got %+v, %v, want no files for it nor by default", c.Services["s"], err)
 	}
 	for name, s := range Demo(0).Services {
 		if s.Files == nil || s.Files.MaxFiles != DefaultMaxFiles {
@@ -51,7 +51,7 @@ command = ["clamdscan", "--fdpass", "--no-summary", "-"]`: {
 		t.Run(lines, func(t *testing.T) {
 			c, err := Parse([]byte(withFiles(lines)))
 			if err != nil {
-				t.Errorf("%s: %v", lines, err)
+				t.Errorf("parsing %s: got %v, want no error", lines, err)
 				return
 			}
 			if diff := cmp.Diff(&want, c.Services["s"].Files); diff != "" {

@@ -55,11 +55,11 @@ func TestFaultsHaveAPlace(t *testing.T) {
 			_, err := config.Parse([]byte(c.doc))
 			var faults *config.Faults
 			if !errors.As(err, &faults) {
-				t.Errorf("%s: %v", name, err)
+				t.Errorf("%s: got the error %v, want *Faults", name, err)
 				return
 			}
 			if diff := cmp.Diff(c.want, strings.Split(err.Error(), "\n")); diff != "" || len(faults.List) != len(c.want) {
-				t.Errorf("%s: %s", name, diff)
+				t.Errorf("%s: got %d faults, want %d; text (-want +got):\n%s", name, len(faults.List), len(c.want), diff)
 			}
 		})
 	}
@@ -84,7 +84,7 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		if !errors.As(err, &faults) || len(faults.List) == 0 {
-			t.Fatalf("%v", err)
+			t.Fatalf("got the error %v, want *Faults with at least one", err)
 		}
 		lines := strings.Count(doc, "\n") + 1
 		before := config.Fault{Line: 1, Column: 1}

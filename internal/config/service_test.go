@@ -87,7 +87,7 @@ func TestServiceFaults(t *testing.T) {
 			}
 			place, reason, _ := strings.Cut(err.Error(), " ")
 			if !strings.HasPrefix(place, "2:") || !strings.HasPrefix(reason, want) || strings.Contains(reason, "\n") && want != "" {
-				t.Errorf("%s: %v", line, err)
+				t.Errorf("%s: got %v, want one fault of line 2 that begins with %q", line, err, want)
 			}
 		})
 	}
@@ -99,7 +99,7 @@ func TestServiceFaults(t *testing.T) {
 			c := config.Default()
 			c.TrustedProxies = []string{s}
 			if err := c.Validate(); (err == nil) != want {
-				t.Errorf("the proxy %q: %v", s, err)
+				t.Errorf("the proxy %q: got %v, want it valid: %v", s, err, want)
 			}
 		})
 	}
@@ -121,7 +121,7 @@ func TestParseSpans(t *testing.T) {
 		t.Run(s, func(t *testing.T) {
 			got, err := config.ParseSpans(s)
 			if diff := cmp.Diff(want, got); diff != "" || (err == nil) != (want != nil) {
-				t.Errorf("%q: %v %s", s, err, diff)
+				t.Errorf("%q: got the error %v, want one: %v; spans (-want +got):\n%s", s, err, want == nil, diff)
 			}
 		})
 	}
@@ -135,7 +135,7 @@ func TestParseDate(t *testing.T) {
 		t.Run(s, func(t *testing.T) {
 			got, err := config.ParseDate(s)
 			if got != want || (err == nil) != (want != config.Date{}) {
-				t.Errorf("%q: %v %v", s, got, err)
+				t.Errorf("%q: got %v, %v, want %v", s, got, err, want)
 			}
 		})
 	}

@@ -22,7 +22,7 @@ func TestAttachment(t *testing.T) {
 		}
 	}
 	if w.Code != 200 || w.Body.String() != "hello" {
-		t.Errorf("%d %q", w.Code, w.Body)
+		t.Errorf("got status %d and body %q, want 200 and \"hello\"", w.Code, w.Body)
 	}
 }
 
@@ -34,11 +34,11 @@ func TestDisposition(t *testing.T) {
 		value := disposition(name)
 		kind, parameters, err := mime.ParseMediaType(value)
 		if err != nil || kind != "attachment" || strings.ContainsAny(value, "\r\n\x00") {
-			t.Fatalf("%q: %v", value, err)
+			t.Fatalf("the name %q: got %q, %v, want an attachment of one line", name, value, err)
 		}
 		for _, r := range value {
 			if r < ' ' || r > '~' {
-				t.Fatalf("%q", value)
+				t.Fatalf("the name %q: got %q, want printable ASCII", name, value)
 			}
 		}
 		if got := parameters["filename"]; got != name {

@@ -32,7 +32,7 @@ func TestCORS(t *testing.T) {
 		h.ServeHTTP(w, r)
 		origin := w.Header().Get("Access-Control-Allow-Origin")
 		if (origin == c.origin && origin != "") != c.allowed || (w.Header().Get("Access-Control-Allow-Credentials") == "true") != c.allowed {
-			t.Errorf("%+v: %v", c, w.Header())
+			t.Errorf("%+v: got the headers %v, want it allowed: %v", c, w.Header(), c.allowed)
 		}
 		if served != c.served || w.Code != 200 || w.Header().Get("Vary") != "Origin" {
 			t.Errorf("%+v: served %d, status %d", c, served, w.Code)

@@ -68,7 +68,7 @@ func TestFormRefusals(t *testing.T) {
 	} {
 		f, err := s.ReadForm(t.Context(), strings.NewReader(c.body), "b", admit(10))
 		if f != nil || chat.KindOf(err) != c.want {
-			t.Errorf("%s: %v, %v", name, f, err)
+			t.Errorf("%s: got %v, %v, want no form and the kind %q", name, f, err, c.want)
 		}
 	}
 	no := chat.Refuse(chat.Forbidden, "no")

@@ -254,7 +254,7 @@ func TestScanByCommand(t *testing.T) {
 		p := policy("txt")
 		p.Scanner = media.Command{Args: c.args}
 		if err := receive(t, s, "a.txt", c.body).Check(t.Context(), p, 1); chat.KindOf(err) != c.want {
-			t.Errorf("%s: %v", c.name, err)
+			t.Errorf("%s: got %v, want the kind %q", c.name, err, c.want)
 		}
 	}
 	p := policy("txt")
@@ -304,7 +304,7 @@ func TestScanByHook(t *testing.T) {
 			p.ScanWithin = 50 * time.Millisecond
 		}
 		if err := receive(t, s, "a.txt", "hello").Check(t.Context(), p, 1); chat.KindOf(err) != want {
-			t.Errorf("%s: %v", path, err)
+			t.Errorf("%s: got %v, want the kind %q", path, err, want)
 		}
 		if got := <-sent; got != "POST application/octet-stream hello" {
 			t.Errorf("%s was sent %q", path, got)

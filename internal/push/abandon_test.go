@@ -21,7 +21,7 @@ func TestAbandonedChatIsNotPushed(t *testing.T) {
 		left := h.do(id, anna, chat.Leave{}).Events[0].Index
 		h.rest(25 * time.Hour) // it has left the chat, which waits
 		if s, ok := h.engine.Board().Get(id); !ok || s.Open() || !s.Live() {
-			t.Fatalf("%+v, %v", s, ok)
+			t.Fatalf("got the chat %+v (on the board: %v), want one that is live and waits", s, ok)
 		}
 		h.do(id, chat.Actor{}, chat.Offer{Agent: 7, Name: "Anna", Role: chat.RoleAgent, Until: time.Now().Add(time.Minute), Capacity: 1000})
 		h.do(id, anna, chat.Accept{})

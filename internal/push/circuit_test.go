@@ -77,7 +77,7 @@ func TestOpenCircuitExpires(t *testing.T) {
 		}
 		for _, d := range dead {
 			if d.Reason != "403 PERMISSION_DENIED" {
-				t.Errorf("%+v", d)
+				t.Errorf("got the dead letter %+v, want the reason 403 PERMISSION_DENIED", d)
 			}
 		}
 	})
@@ -103,7 +103,7 @@ func TestOnlySuccessClosesTheCircuit(t *testing.T) {
 			}
 		}
 		if text := h.logged.String(); strings.Count(text, "circuit open") != 1 || strings.Contains(text, "circuit closed") {
-			t.Errorf("%s", text)
+			t.Errorf("got the log\n%s\nwant the circuit opened once and never closed", text)
 		}
 		h.device.set(func(m push.Message) error {
 			if m.Chat == a {
@@ -141,7 +141,7 @@ func TestDeviceFaultAffectsNoOther(t *testing.T) {
 		}
 		h.rest(11 * time.Minute)
 		if d := h.dead(); len(d) != 1 || d[0].Attempts < 5 {
-			t.Errorf("%v", d)
+			t.Errorf("got the dead letters %v, want one after at least 5 attempts", d)
 		}
 	})
 }

@@ -211,7 +211,7 @@ func (h *fixture) do(id chat.ID, by chat.Actor, a chat.Action) engine.Result {
 	h.t.Helper()
 	res, err := h.engine.Do(context.Background(), id, chat.Command{By: by, Do: a})
 	if err != nil {
-		h.t.Fatalf("%T: %v", a, err)
+		h.t.Fatalf("doing %T: got %v, want no error", a, err)
 	}
 	return res
 }

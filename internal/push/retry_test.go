@@ -32,7 +32,7 @@ func (h *fixture) ask(want int, ids ...int64) {
 	h.t.Helper()
 	n, err := h.store.RequestRetry(context.Background(), time.Now(), ids...)
 	if err != nil || n != want {
-		h.t.Fatalf("%d, %v", n, err)
+		h.t.Fatalf("asking for %v: got %d, %v, want %d letters", ids, n, err, want)
 	}
 }
 
@@ -47,7 +47,7 @@ func TestSentAgain(t *testing.T) {
 		b, bs := h.kill(phone, 1)
 		dead := h.dead() // the latest first
 		if len(dead) != 4 {
-			t.Fatalf("%v", dead)
+			t.Fatalf("got %d dead letters, want 4: %v", len(dead), dead)
 		}
 		h.device.set(nil)
 		h.rest(time.Minute)
@@ -157,7 +157,7 @@ func TestRetryFails(t *testing.T) {
 		same(t, "of the same chat, then", as[1:], h.device.indexes(a))
 		dead := h.dead()
 		if len(dead) != 1 {
-			t.Fatalf("%v", dead)
+			t.Fatalf("got %d dead letters, want one: %v", len(dead), dead)
 		}
 		d, more := dead[0], h.attempts()-before-2
 		if d.Index != as[0] || d.Reason != "404" || d.Attempts != 1+more || more < 8 || more > 30 || !d.Asked.IsZero() || time.Since(d.At) > 2*time.Minute {
@@ -216,7 +216,7 @@ func TestRetryWhileTheCircuitIsOpen(t *testing.T) {
 		h.rest(12 * time.Minute)
 		for _, d := range h.dead() {
 			if !d.Asked.IsZero() || d.Reason != "403 PERMISSION_DENIED" {
-				t.Errorf("%+v", d)
+				t.Errorf("got the dead letter %+v, want it not asked for and with the reason 403 PERMISSION_DENIED", d)
 			}
 		}
 	})
@@ -274,7 +274,7 @@ func TestIneligibleLettersStay(t *testing.T) {
 			t.Error("a device that is gone is still subscribed")
 		}
 		if d := h.dead(); len(d) != 1 || d[0].Reason != "404 UNREGISTERED" || d[0].Attempts != 2 {
-			t.Errorf("%v", d)
+			t.Errorf("got the dead letters %v, want one of 404 UNREGISTERED after 2 attempts", d)
 		}
 	})
 	inBubble(t, nil, func(t *testing.T, h *fixture) {
@@ -283,7 +283,7 @@ func TestIneligibleLettersStay(t *testing.T) {
 		h.ask(1)
 		h.rest(20 * time.Second)
 		if n, err := h.store.Purge(t.Context()); n != 1 || err != nil {
-			t.Fatalf("%d, %v", n, err)
+			t.Fatalf("purge: got %d, %v, want one letter", n, err)
 		}
 		before := h.attempts()
 		h.device.set(nil)

@@ -37,10 +37,10 @@ func TestPushesLast(t *testing.T) {
 	again := opened(t, dir, Options{}).Pushes()
 	got, err := again.Cursors(ctx)
 	if diff := cmp.Diff(map[chat.ID]int64{5: 7}, got); err != nil || diff != "" {
-		t.Errorf("%v %s", err, diff)
+		t.Errorf("cursors: got the error %v, want none (-want +got):\n%s", err, diff)
 	}
 	if dead, err := again.DeadLetters(ctx, 9); err != nil || len(dead) != 1 {
-		t.Errorf("%v %v", dead, err)
+		t.Errorf("dead letters: got %v, %v, want one", dead, err)
 	}
 	edit(t, dir, "UPDATE sqlite_sequence SET seq = 10001 WHERE name = 'push_dead'")
 	if err := again.Advance(ctx, 5, 8, &push.DeadLetter{Chat: 5, Index: 8}); err != nil {
@@ -51,6 +51,6 @@ func TestPushesLast(t *testing.T) {
 	}
 	// Whoever stands beside the server sees the same and may clear it away.
 	if n, err := beside(t, dir).Pushes().Purge(ctx); err != nil || n != 1 {
-		t.Errorf("%d %v", n, err)
+		t.Errorf("purge beside the server: got %d, %v, want one letter", n, err)
 	}
 }

@@ -102,7 +102,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 func number(t *testing.T, s *Store, query string, args ...any) (n int64) {
 	t.Helper()
 	if err := s.pool.QueryRow(query, args...).Scan(&n); err != nil {
-		t.Fatalf("%s: %v", query, err)
+		t.Fatalf("query %s: got %v, want a number", query, err)
 	}
 	return n
 }

@@ -86,7 +86,7 @@ func (v *visitor) post(body string) (int, []answer) {
 	}
 	var list []answer
 	if err := json.Unmarshal(b, &list); err != nil {
-		v.t.Fatalf("%v: %s", err, b)
+		v.t.Fatalf("got the answer %s, want a list of messages: %v", b, err)
 	}
 	return resp.StatusCode, list
 }
@@ -156,7 +156,7 @@ func TestBadInput(t *testing.T) {
 	mine.do("customer-support", `{"operation":"sendMessage","secureKey":"$KEY","message":"hello"}`)
 	before, otherBefore := mine.transcript("customer-support"), other.transcript("customer-support")
 	if len(before.Messages) != 2 {
-		t.Fatalf("%+v", before)
+		t.Fatalf("got the transcript %+v, want two messages", before)
 	}
 
 	publish := func(data string) string {
@@ -208,7 +208,7 @@ func TestBadInput(t *testing.T) {
 				}
 				if a.Data != nil && len(a.Data.Errors) > 0 {
 					if code = a.Data.Errors[0].Code; a.Data.StatusCode != 2 || a.Data.Errors[0].Advice == "" {
-						t.Errorf("%s: %+v", name, a.Data)
+						t.Errorf("%s: got %+v, want status 2 and an advice", name, a.Data)
 					}
 				}
 			}
@@ -243,7 +243,7 @@ func TestASecondServerOnTheSameData(t *testing.T) {
 	s := process.Serve(t, "--demo", "--listen", "127.0.0.1:0", "--data", dir)
 	out, err := process.Run(t, "", "serve", "--demo", "--listen", "127.0.0.1:0", "--data", dir)
 	if err == nil || !strings.Contains(out, dir) || !strings.Contains(out, "another halley") {
-		t.Errorf("%v: %s", err, out)
+		t.Errorf("a second server on %s: got %v, want a refusal that names it and another halley:\n%s", dir, err, out)
 	}
 	if !s.Healthy() {
 		t.Error("the first one suffered")
@@ -283,7 +283,7 @@ func TestDrain(t *testing.T) {
 	}
 	if a := r.list[0]; a.Channel != "/meta/connect" || a.Successful == nil || !*a.Successful || a.Advice == nil ||
 		a.Advice.Reconnect != "retry" || a.Advice.Interval <= 0 || a.Advice.Interval > 5000 {
-		t.Errorf("%+v", a)
+		t.Errorf("got %+v, want a successful connect and the advice to retry after at most 5000 ms", a)
 	}
 }
 
@@ -291,7 +291,7 @@ func TestTheDemoStaysOnLoopback(t *testing.T) {
 	for _, address := range []string{"0.0.0.0:0", ":0", "[::]:0", "192.0.2.1:80"} {
 		out, err := process.Run(t, "", "serve", "--demo", "--listen", address, "--data", filepath.Join(t.TempDir(), "data"))
 		if err == nil || !strings.Contains(out, "--demo-public") {
-			t.Errorf("%s: %v %s", address, err, out)
+			t.Errorf("the demo at %s: got %v, want a refusal that names --demo-public:\n%s", address, err, out)
 		}
 	}
 }
@@ -308,7 +308,7 @@ func TestConfig(t *testing.T) {
 	write("listen = \"127.0.0.1:0\"\n[services.help]\nqeue = \"help\"\n")
 	out, err := process.Run(t, "", "serve", "--config", path)
 	if err == nil || !strings.Contains(out, "halley.toml:3:1") || !strings.Contains(out, "qeue") {
-		t.Errorf("%v %s", err, out)
+		t.Errorf("got %v, want a refusal of qeue at halley.toml:3:1:\n%s", err, out)
 	}
 	write("listen = \"127.0.0.1:0\"\ndata = \"" + filepath.Join(dir, "data") + "\"\n[services.help]\n[queues.help]\nmembers = [\"*\"]\n")
 	s := process.Serve(t, "--config", path)

@@ -149,7 +149,7 @@ func TestTypingMayHaveExpired(t *testing.T) {
 				t.Fatal(err)
 			}
 			if _, diffs := want.compare(one(t, `{"statusCode":0,"chatEnded":false,"messages":[`+c.events+`]}`)); (len(diffs) == 0) != c.fits {
-				t.Errorf("%s: %v", c.lines, diffs)
+				t.Errorf("%s: got the differences %v, want it to fit: %v", c.lines, diffs, c.fits)
 			}
 		})
 	}
@@ -211,7 +211,7 @@ func TestPatterns(t *testing.T) {
 		t.Run(c.pattern+" "+c.value, func(t *testing.T) {
 			pattern, value := one(t, c.pattern), one(t, c.value)
 			if _, diffs := match(pattern, value, false); cmp.Diff(c.diffs, diffs) != "" {
-				t.Errorf("%s, %s: %q", c.pattern, c.value, diffs)
+				t.Errorf("%s, %s: got %q, want %q", c.pattern, c.value, diffs, c.diffs)
 			}
 		})
 	}
@@ -228,7 +228,7 @@ func one(t *testing.T, text string) any {
 	t.Helper()
 	list, err := parseValues(text)
 	if err != nil || len(list) != 1 {
-		t.Fatalf("%s: %v", text, err)
+		t.Fatalf("parsing %s: got %v, %v, want one value", text, list, err)
 	}
 	return list[0]
 }

@@ -109,7 +109,7 @@ func node(t *testing.T, server, dir string, program ...string) {
 	cmd := exec.Command(program[0], program[1:]...)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), "HALLEY_URL="+server, "HALLEY_PROXIED=1")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("%v: %v\n%s", program, err, out)
+		t.Errorf("running %v: got %v, want success:\n%s", program, err, out)
 	}
 }
 
@@ -141,7 +141,7 @@ func TestRecordAndReplay(t *testing.T) {
 		t.Fatal(err)
 	}
 	if info, err := os.Stat(r.file); err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("%v %v", info.Mode(), err)
+		t.Errorf("the tape: got %v, %v, want the mode 0600", info, err)
 	}
 	for _, word := range []string{poller.key, poller.chat, "Vera", "Petra", "first line", "只", "Grüße", "only once", "echo agent", "during the outage", "parcel", "A second line", "pages.example", "petra@"} {
 		if bytes.Contains(b, []byte(word)) {
@@ -263,7 +263,7 @@ func (c *caller) call(operation string, fields ...string) reply {
 	var r reply
 	b, err := io.ReadAll(resp.Body)
 	if err := errors.Join(err, schema.Response(b), json.Unmarshal(b, &r)); err != nil {
-		c.t.Errorf("%s: %v %s", operation, err, b)
+		c.t.Errorf("%s: got %v, want an answer of the schema:\n%s", operation, err, b)
 	}
 	if r.NextPosition > 0 {
 		c.next = r.NextPosition
@@ -291,7 +291,7 @@ func poll(t *testing.T, server string) *caller {
 	c := &caller{t: t, base: server + "/genesys/2/chat/echo"}
 	r := c.call("", "nickname", "Petra", "subject", "a first line", "emailAddress", "petra@mail.example", "userData[GCTI_LanguageCode]", "en", "userData[shoe]", "42")
 	if r.StatusCode != 0 || r.SecureKey == "" {
-		t.Errorf("%+v", r)
+		t.Errorf("requestChat: got %+v, want status 0 and a key", r)
 	}
 	c.key, c.chat = r.SecureKey, r.ChatID
 	c.until("echo agent")
@@ -310,7 +310,7 @@ func poll(t *testing.T, server string) *caller {
 	c.call("dance")
 	c.call("refresh", "transcriptPosition", "1")
 	if end := c.call("disconnect", "transcriptPosition", "1"); !end.ChatEnded {
-		t.Errorf("%+v", end)
+		t.Errorf("disconnect: got %+v, want the chat ended", end)
 	}
 	c.call("send", "message", "too late")
 	c.call("refresh", "transcriptPosition", "-1")

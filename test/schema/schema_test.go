@@ -90,7 +90,7 @@ func TestResponse(t *testing.T) {
 			}
 			c.change(r, r["messages"].([]any)[0].(map[string]any))
 			if err := Value(r); (err == nil) != c.ok {
-				t.Errorf("%s: %v", name, err)
+				t.Errorf("%s: got %v, want it valid: %v", name, err, c.ok)
 			}
 		})
 	}
