@@ -159,30 +159,36 @@ func (b *binding) follow(ctx context.Context, id chat.ID, from int64) error {
 	return nil
 }
 
-// deliver is called by the chat's room.
+// deliver is called by the chat's room. What the session asked for is shown to it
+// even if another one was bound in the same moment.
 func (b *binding) deliver(batch engine.Batch) {
 	sum := batch.Summary
+	listens := !b.displaced.Load() && (!sum.Open() || sum.Channel == b.name)
+	if b.first || listens {
+		b.show(batch)
+	}
 	switch {
-	case sum.Open() && sum.Channel == b.name:
+	case listens:
 	case sum.Open() && (sum.Bound || b.displaced.Load()):
 		b.displace(sum)
-		return
 	case sum.Open():
 		b.end(false) // it has been unbound
-		return
-	case b.displaced.Load():
+	default:
 		b.end(false)
 		b.startCatchUp(sum.Chat)
-		return
 	}
+}
+
+// show sends the session a batch.
+func (b *binding) show(batch engine.Batch) {
 	from := int64(1)
 	if b.first {
 		from, b.first = b.from, false
 		b.people.begin(batch)
 	}
-	r := b.edge.notification(sum, b.people, batch.Events, from)
+	r := b.edge.notification(batch.Summary, b.people, batch.Events, from)
 	if batch.Replay {
-		r.countdown(sum)
+		r.countdown(batch.Summary)
 	}
 	if len(r.Messages) > 0 || batch.Replay || r.ChatEnded {
 		send(b.session, b.channel, r)

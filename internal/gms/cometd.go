@@ -161,12 +161,26 @@ func (f *cometd) follow(ctx context.Context, sum chat.Summary, from int64) error
 	return b.follow(ctx, sum.Chat, from)
 }
 
+// readEnded shows the session what an ended chat holds. A binding of the session
+// that is displaced need not tell it the end any more.
 func (f *cometd) readEnded(ctx context.Context, id chat.ID, from int64) error {
-	r, err := f.edge.replay(ctx, id, from)
-	if err == nil {
-		send(f.session, f.channel, r)
+	b, _ := f.session.Value().(*binding)
+	if b != nil && b.chatID() == id {
+		release, err := b.alone(ctx)
+		if err != nil {
+			return err
+		}
+		defer release()
 	}
-	return err
+	r, err := f.edge.replay(ctx, id, from)
+	if err != nil {
+		return err
+	}
+	send(f.session, f.channel, r)
+	if b != nil && b.chatID() == id {
+		b.next.Store(max(b.next.Load(), r.NextPosition))
+	}
+	return nil
 }
 
 // command returns when what the command causes has been shown to this session,

@@ -28,14 +28,27 @@ func (b *binding) displace(sum chat.Summary) {
 	send(b.session, b.channel, r)
 }
 
-// catchUp sends a displaced session what it has not been sent yet.
-func (b *binding) catchUp(ctx context.Context, id chat.ID) error {
+// alone waits until nobody else sends the session what it missed. The caller
+// calls release afterwards.
+func (b *binding) alone(ctx context.Context) (release func(), err error) {
 	select {
 	case b.catching <- struct{}{}:
+		return func() { <-b.catching }, nil
 	case <-ctx.Done():
-		return errSlow
+		return nil, errSlow
 	}
-	defer func() { <-b.catching }()
+}
+
+// catchUp sends a displaced session what it has not been sent yet.
+func (b *binding) catchUp(ctx context.Context, id chat.ID) error {
+	release, err := b.alone(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if now, _ := b.session.Value().(*binding); now != b {
+		return nil // the session has asked again, and is shown everything there
+	}
 	from := max(b.next.Load(), 1)
 	r, err := b.edge.replay(ctx, id, from)
 	if err != nil {
