@@ -36,7 +36,7 @@ type comparison struct {
 // differ tells of a difference, unless it follows from the other side having
 // ended the chat on the tape and not now.
 func (c *comparison) differ(where, recorded, live string) {
-	if c.s.open && c.line >= c.s.cut {
+	if c.s.open && c.line >= c.s.endLine {
 		c.uncompared("what came after the other side had ended a chat", 1)
 		return
 	}
@@ -228,7 +228,7 @@ func (c *comparison) pairs(what string, recorded, live []said) {
 			more++
 		}
 	}
-	if what = strings.TrimSuffix(what, ":"); more > c.s.unheard {
+	if what = strings.TrimSuffix(what, ":"); more > c.s.unconfirmed {
 		c.line = c.s.line
 		c.differ(what, fmt.Sprint(len(recorded)), fmt.Sprint(len(recorded)+more))
 	}
@@ -245,7 +245,7 @@ func again(list []said, i int) bool {
 // connects compares the first successful replies to connects: how many there
 // are depends on the clock.
 func (c *comparison) connects() {
-	pick := func(l *ledger, ok bool) []said {
+	pick := func(l *history, ok bool) []said {
 		return slices.DeleteFunc(slices.Clone(l.connects), func(s said) bool { yes, _ := s.object["successful"].(bool); return yes != ok })
 	}
 	if r, l := pick(c.s.recorded, true), pick(c.s.live, true); len(r) > 0 {
@@ -269,7 +269,7 @@ func (c *comparison) events() {
 		if i < len(live) {
 			l = live[i].name()
 		}
-		if i >= len(own) && len(live)-len(own) <= c.s.unheard {
+		if i >= len(own) && len(live)-len(own) <= c.s.unconfirmed {
 			break
 		}
 		if r != l {
@@ -277,8 +277,8 @@ func (c *comparison) events() {
 			break // from here on everything is shifted
 		}
 	}
-	_, at := c.s.live.places()
-	of, _ := c.s.recorded.places()
+	_, at := c.s.live.ordinals()
+	of, _ := c.s.recorded.ordinals()
 	for _, e := range c.s.recorded.ordered(func(event) bool { return true }) {
 		c.line = e.in.line
 		p := of[e.index]
@@ -302,7 +302,7 @@ func (c *comparison) events() {
 		}
 	}
 	if c.s.recorded.ended != c.s.live.ended {
-		c.line = max(c.s.line, c.s.cut)
+		c.line = max(c.s.line, c.s.endLine)
 		c.differ("chatEnded", fmt.Sprint(c.s.recorded.ended), fmt.Sprint(c.s.live.ended))
 	}
 }
@@ -326,7 +326,7 @@ func (c *comparison) alikeInText(e, now event) (recorded, live map[string]any) {
 func ended(e event) bool { b, _ := e.data["chatEnded"].(bool); return b }
 
 // exchange compares an answer to a request.
-func (c *comparison) exchange(a *act) {
+func (c *comparison) exchange(a *action) {
 	r, l := a.answer, a.live
 	c.line = r.n
 	where := a.Method + " " + a.Path

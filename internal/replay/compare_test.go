@@ -77,14 +77,14 @@ func TestTextOfTypingDependsOnTheClock(t *testing.T) {
 		{"Message", map[string]any{"text": "text-1(3)"}, map[string]any{}, true},
 	} {
 		t.Run(fmt.Sprintf("%s %v, now %v", x.kind, x.recorded, x.live), func(t *testing.T) {
-			ledgerOf := func(o map[string]any) *ledger {
-				l := newLedger()
+			historyOf := func(o map[string]any) *history {
+				l := newHistory()
 				l.events[1] = event{index: 1, kind: x.kind, from: "Agent", object: o}
 				return l
 			}
 			n, told := 0, 0
 			c := &comparison{
-				p: &player{}, s: &session{recorded: ledgerOf(x.recorded), live: ledgerOf(x.live)},
+				p: &player{}, s: &session{recorded: historyOf(x.recorded), live: historyOf(x.live)},
 				add: func(difference) { n++ }, uncompared: func(string, int) { told++ },
 			}
 			c.events()

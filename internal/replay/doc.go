@@ -10,6 +10,6 @@
 // up as a client keeps it up, and refresh is repeated until what is expected is
 // there.
 //
-// What a session has been told is kept in a ledger, one for the tape and one
+// What a session has received is kept in a history, one for the tape and one
 // for the server, made by the same code. The comparison is between the two.
 package replay

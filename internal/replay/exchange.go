@@ -28,17 +28,17 @@ const maxAnswer = 64 << 20
 
 // exchange sends one request and takes in the answer. messages are those to
 // send over Bayeux.
-func (st *stage) exchange(ctx context.Context, a *act, messages []map[string]any) *answer {
+func (pb *playback) exchange(ctx context.Context, a *action, messages []map[string]any) *answer {
 	if !a.connect {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, st.p.o.Wait)
+		ctx, cancel = context.WithTimeout(ctx, pb.p.o.Wait)
 		defer cancel()
 	}
-	r, err := st.request(ctx, a, messages)
+	r, err := pb.request(ctx, a, messages)
 	if err != nil {
 		return &answer{err: err}
 	}
-	resp, err := st.p.client.Do(r)
+	resp, err := pb.p.client.Do(r)
 	if err != nil {
 		return &answer{err: err}
 	}
@@ -47,14 +47,14 @@ func (st *stage) exchange(ctx context.Context, a *act, messages []map[string]any
 	if err != nil {
 		return &answer{err: err}
 	}
-	st.learn(a, resp.Cookies())
+	pb.storeCookies(a, resp.Cookies())
 	got := &answer{status: resp.StatusCode, header: resp.Header, bytes: len(body)}
 	switch a.Via {
 	case tape.REST, tape.Files:
 		var o map[string]any
 		if decode(body, &o) == nil {
 			got.body = o
-			st.heard(a.session, nil, o)
+			pb.receive(a.session, nil, o)
 		}
 	case tape.CallbackPolling:
 		if from, to := bytes.IndexByte(body, '('), bytes.LastIndexByte(body, ')'); from >= 0 && to > from {
@@ -63,27 +63,27 @@ func (st *stage) exchange(ctx context.Context, a *act, messages []map[string]any
 		fallthrough
 	default:
 		if list, ok := bayeux(body); ok {
-			st.heard(a.session, list, nil)
+			pb.receive(a.session, list, nil)
 		}
 	}
 	return got
 }
 
 // request makes the request of a line.
-func (st *stage) request(ctx context.Context, a *act, messages []map[string]any) (*http.Request, error) {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	u := *st.p.base
-	u.Path = st.path(a)
+func (pb *playback) request(ctx context.Context, a *action, messages []map[string]any) (*http.Request, error) {
+	pb.mu.Lock()
+	defer pb.mu.Unlock()
+	u := *pb.p.base
+	u.Path = pb.path(a)
 	query := make(url.Values)
-	for _, f := range st.fields(a.session, a.Query) {
+	for _, f := range pb.fields(a.session, a.Query) {
 		query.Add(f[0], f[1])
 	}
-	header := st.headers(a)
+	header := pb.headers(a)
 	var body []byte
 	switch {
 	case len(messages) > 0:
-		text := st.body(a, messages)
+		text := pb.body(a, messages)
 		if a.Via == tape.CallbackPolling {
 			query.Set("message", string(text))
 			break
@@ -91,19 +91,19 @@ func (st *stage) request(ctx context.Context, a *act, messages []map[string]any)
 		body = text
 		header.Set("Content-Type", kind(a, "application/json"))
 	case a.Form == "json":
-		body = []byte(encoded(st.filled(a.session, "", a.Body)))
+		body = []byte(encoded(pb.filled(a.session, "", a.Body)))
 		header.Set("Content-Type", kind(a, "application/json"))
 	case a.Form == "multipart":
 		var buf bytes.Buffer
 		w := multipart.NewWriter(&buf)
-		if err := st.parts(w, a); err != nil {
+		if err := pb.parts(w, a); err != nil {
 			return nil, err
 		}
 		body = buf.Bytes()
 		header.Set("Content-Type", w.FormDataContentType())
 	case a.Form != "":
 		form := make(url.Values)
-		for _, f := range st.fields(a.session, a.Fields) {
+		for _, f := range pb.fields(a.session, a.Fields) {
 			form.Add(f[0], f[1])
 		}
 		body = []byte(form.Encode())
@@ -119,7 +119,7 @@ func (st *stage) request(ctx context.Context, a *act, messages []map[string]any)
 }
 
 // kind is the media type that the client had named, or the usual one.
-func kind(a *act, usual string) string {
+func kind(a *action, usual string) string {
 	if t := a.Headers["Content-Type"]; t != "" && t != "other" {
 		return t
 	}
@@ -127,10 +127,10 @@ func kind(a *act, usual string) string {
 }
 
 // body is the text of Bayeux messages. The caller holds mu.
-func (st *stage) body(a *act, messages []map[string]any) []byte {
+func (pb *playback) body(a *action, messages []map[string]any) []byte {
 	list := make([]any, len(messages))
 	for i, m := range messages {
-		list[i] = st.filled(a.session, "", m)
+		list[i] = pb.filled(a.session, "", m)
 	}
 	if a.Bare && len(list) == 1 {
 		return []byte(encoded(list[0]))
@@ -140,10 +140,10 @@ func (st *stage) body(a *act, messages []map[string]any) []byte {
 
 // parts writes a multipart body. Files are of the size that they had, and of
 // their type as far as their first bytes tell it.
-func (st *stage) parts(w *multipart.Writer, a *act) error {
+func (pb *playback) parts(w *multipart.Writer, a *action) error {
 	for _, f := range a.Fields {
 		if f.File == nil {
-			for _, one := range st.fields(a.session, []tape.Field{f}) {
+			for _, one := range pb.fields(a.session, []tape.Field{f}) {
 				if err := w.WriteField(one[0], one[1]); err != nil {
 					return err
 				}

@@ -9,75 +9,75 @@ import (
 	"github.com/halley-chat/halley/internal/tape"
 )
 
-// act is a line of the tape with its place in the play.
-type act struct {
+// action is a line of the tape with what replaying it needs.
+type action struct {
 	tape.Line
 	n       int // line of the file, from 2
 	session *session
-	answer  *act // of a request: its response, if the tape has one
-	request *act // of a response
-	connect bool // it is a /meta/connect and nothing else
+	answer  *action // of a request: its response, if the tape has one
+	request *action // of a response
+	connect bool    // it is a /meta/connect and nothing else
 
 	live *answer // what the server said when it was played
 }
 
 // conversation is a part of the tape that has nothing to do with the rest.
 type conversation struct {
-	acts     []*act
+	actions  []*action
 	sessions []*session
 }
 
 // session is a client as the server knows it.
 type session struct {
-	name     string
-	recorded *ledger // grows while the tape is played
-	live     *ledger
-	connects []*act // in order
-	forgiven map[string]int
-	refresh  *act // the last one played
-	line     int  // of the tape, where it first appears
-	cut      int  // of the tape, where the other side ended the chat; 0 if it did not
-	settled  bool // it is known whether it has ended the chat now as well
-	open     bool // it has not
-	unheard  int  // operations whose outcome it was not told
-	asked    int  // operations over Bayeux that asked for the events from a position on
+	name        string
+	recorded    *history // grows while the tape is played
+	live        *history
+	connects    []*action // in order
+	excused     map[string]int
+	refresh     *action // the last one played
+	line        int     // of the tape, where it first appears
+	endLine     int     // of the tape, where the other side ended the chat; 0 if it did not
+	endResolved bool    // it is known whether it has ended the chat now as well
+	open        bool    // it has not
+	unconfirmed int     // operations whose outcome it was not told
+	asked       int     // operations over Bayeux that asked for the events from a position on
 }
 
 // plan takes a tape apart.
-func plan(lines []tape.Line) ([]*conversation, []*act) {
+func plan(lines []tape.Line) ([]*conversation, []*action) {
 	p := &planner{
 		sessions: make(map[string]*session), groups: make(map[string]string), chats: make(map[string]string),
-		requests: make(map[string]*act), sockets: make(map[string]string),
-		hellos: make(map[string][]hello),
+		requests: make(map[string]*action), sockets: make(map[string]string),
+		handshakes: make(map[string][]handshake),
 	}
-	acts := make([]*act, len(lines))
+	actions := make([]*action, len(lines))
 	for i, l := range lines {
-		acts[i] = &act{Line: l, n: i + 2}
-		p.pair(acts[i])
+		actions[i] = &action{Line: l, n: i + 2}
+		p.pair(actions[i])
 	}
-	for _, a := range acts {
+	for _, a := range actions {
 		p.join(a)
 	}
-	list := p.conversations(acts)
+	list := p.conversations(actions)
 	for _, c := range list {
-		c.acts = closedLast(c.acts)
+		c.actions = closedLast(c.actions)
 	}
-	return list, acts
+	return list, actions
 }
 
 // closedLast puts a client's closing of a WebSocket behind what the server still
 // said there. That was on its way when the client went; whoever plays the client
 // would close before it comes, and miss it.
-func closedLast(acts []*act) []*act {
-	last := make(map[string]*act) // by connection, the server's last line
-	for _, a := range acts {
+func closedLast(actions []*action) []*action {
+	last := make(map[string]*action) // by connection, the server's last line
+	for _, a := range actions {
 		if a.From == tape.Server {
 			last[a.Conn] = a
 		}
 	}
-	ordered := make([]*act, 0, len(acts))
-	waiting := make(map[*act]*act) // the closing that belongs behind a line
-	for _, a := range acts {
+	ordered := make([]*action, 0, len(actions))
+	waiting := make(map[*action]*action) // the closing that belongs behind a line
+	for _, a := range actions {
 		if l := last[a.Conn]; a.Kind == tape.KindClose && a.From == tape.Client && l != nil && l.n > a.n {
 			waiting[l] = a
 			continue
@@ -91,23 +91,23 @@ func closedLast(acts []*act) []*act {
 }
 
 type planner struct {
-	sessions map[string]*session
-	groups   map[string]string // a union of tokens and connections
-	chats    map[string]string // key to chat
-	requests map[string]*act   // by connection
-	sockets  map[string]string // the client at the end of a WebSocket
-	hellos   map[string][]hello
+	sessions   map[string]*session
+	groups     map[string]string  // a union of tokens and connections
+	chats      map[string]string  // key to chat
+	requests   map[string]*action // by connection
+	sockets    map[string]string  // the client at the end of a WebSocket
+	handshakes map[string][]handshake
 }
 
-// hello is a successful handshake over a WebSocket.
-type hello struct {
+// handshake is a successful handshake over a WebSocket.
+type handshake struct {
 	n      int
 	client string
 }
 
-// greeted is the client that a handshake over a WebSocket makes.
-func (p *planner) greeted(a *act) string {
-	for _, h := range p.hellos[a.Conn] {
+// handshakeClient is the client that a handshake over a WebSocket makes.
+func (p *planner) handshakeClient(a *action) string {
+	for _, h := range p.handshakes[a.Conn] {
 		if h.n > a.n {
 			return h.client
 		}
@@ -116,7 +116,7 @@ func (p *planner) greeted(a *act) string {
 }
 
 // pair ties an answer to its request, and learns whose key is whose.
-func (p *planner) pair(a *act) {
+func (p *planner) pair(a *action) {
 	switch a.Kind {
 	case tape.KindRequest:
 		p.requests[a.Conn] = a
@@ -137,7 +137,7 @@ func (p *planner) pair(a *act) {
 			learn(data)
 		}
 		if id := str(m["clientId"]); id != "" && a.From == tape.Server && str(m["channel"]) == "/meta/handshake" {
-			p.hellos[a.Conn] = append(p.hellos[a.Conn], hello{a.n, id})
+			p.handshakes[a.Conn] = append(p.handshakes[a.Conn], handshake{a.n, id})
 		}
 	}
 }
@@ -161,7 +161,7 @@ func (p *planner) unite(a, b string) {
 }
 
 // join puts a line into a session, and everything that it names into one group.
-func (p *planner) join(a *act) {
+func (p *planner) join(a *action) {
 	if a.Conn == "" || a.Via == tape.Other {
 		return
 	}
@@ -193,7 +193,7 @@ func (p *planner) join(a *act) {
 	}
 	s := p.sessions[name]
 	if s == nil {
-		s = &session{name: strings.TrimPrefix(name, "conn "), recorded: newLedger(), live: newLedger(), forgiven: make(map[string]int)}
+		s = &session{name: strings.TrimPrefix(name, "conn "), recorded: newHistory(), live: newHistory(), excused: make(map[string]int)}
 		p.sessions[name] = s
 	}
 	p.unite(conn, name)
@@ -208,7 +208,7 @@ func (p *planner) join(a *act) {
 }
 
 // whose is the name of the session that a line belongs to; "" if it tells none.
-func (p *planner) whose(a *act) string {
+func (p *planner) whose(a *action) string {
 	switch a.Via {
 	case tape.REST, tape.Files:
 		request := p.requests[a.Conn]
@@ -234,13 +234,13 @@ func (p *planner) whose(a *act) string {
 				break
 			}
 			if a.From == tape.Client && str(m["channel"]) == "/meta/handshake" {
-				p.sockets[a.Conn] = p.greeted(a)
+				p.sockets[a.Conn] = p.handshakeClient(a)
 			}
 		}
 		return p.sockets[a.Conn]
 	}
 	request := p.requests[a.Conn]
-	for _, one := range []*act{request, a} {
+	for _, one := range []*action{request, a} {
 		if one == nil {
 			continue
 		}
@@ -262,10 +262,10 @@ func (p *planner) whose(a *act) string {
 
 // conversations puts the lines together that belong together, in the order in
 // which they begin.
-func (p *planner) conversations(acts []*act) []*conversation {
+func (p *planner) conversations(actions []*action) []*conversation {
 	var list []*conversation
 	byGroup := make(map[string]*conversation)
-	for _, a := range acts {
+	for _, a := range actions {
 		if a.session == nil {
 			continue
 		}
@@ -276,7 +276,7 @@ func (p *planner) conversations(acts []*act) []*conversation {
 			byGroup[group] = c
 			list = append(list, c)
 		}
-		c.acts = append(c.acts, a)
+		c.actions = append(c.actions, a)
 		if !slices.Contains(c.sessions, a.session) {
 			c.sessions = append(c.sessions, a.session)
 		}
@@ -301,7 +301,7 @@ func walk(v any, do func(string)) {
 }
 
 // skipped says why a line of the client is not played; "" if it is.
-func (a *act) skipped(origin string) string {
+func (a *action) skipped(origin string) string {
 	switch {
 	case a.Via == tape.Other:
 		return "requests that are not part of the chat API"

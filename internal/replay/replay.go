@@ -51,8 +51,8 @@ func Run(ctx context.Context, o Options) (same bool, err error) {
 	if cut {
 		r.uncompared("the last line, which is cut off", 1)
 	}
-	conversations, acts := plan(lines)
-	r.count(p, acts)
+	conversations, actions := plan(lines)
+	r.count(p, actions)
 	start := time.Now()
 	p.play(ctx, conversations)
 	if ctx.Err() != nil {
@@ -140,7 +140,7 @@ func (p *player) play(ctx context.Context, list []*conversation) {
 		}
 		running.Go(func() {
 			defer func() { <-turn }()
-			newStage(p, c).play(ctx)
+			newPlayback(p, c).play(ctx)
 		})
 	}
 	running.Wait()

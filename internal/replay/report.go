@@ -25,8 +25,8 @@ func newReport() *report { return &report{left: make(map[string]int)} }
 func (r *report) uncompared(what string, n int) { r.left[what] += n }
 
 // count notes what is not played.
-func (r *report) count(p *player, acts []*act) {
-	for _, a := range acts {
+func (r *report) count(p *player, actions []*action) {
+	for _, a := range actions {
 		switch {
 		case a.Kind == tape.KindGap:
 			r.uncompared("lines that the recorder dropped", int(a.Lost))
@@ -52,7 +52,7 @@ func (r *report) compare(p *player, c *conversation) {
 	for _, s := range c.sessions {
 		(&comparison{p: p, s: s, add: add, uncompared: r.uncompared}).session()
 	}
-	for _, a := range c.acts {
+	for _, a := range c.actions {
 		if a.live == nil || a.answer == nil || a.answer.Failed != "" || a.connect && a.live.err != nil {
 			continue
 		}

@@ -19,34 +19,34 @@ import (
 // socket is a WebSocket that stands for one of the tape. Everything that knows
 // the WebSocket library is in this file.
 type socket struct {
-	st   *stage
+	pb   *playback
 	conn net.Conn
 	once sync.Once
 
 	writing sync.Mutex // held while a frame is written
 
-	mu      sync.Mutex // guards what follows
-	session *session   // whose messages come in
-	greets  []*session // those whose handshakes are under way
+	mu          sync.Mutex // guards what follows
+	session     *session   // whose messages come in
+	handshaking []*session // those whose handshakes are under way
 }
 
 // open opens a WebSocket as the line says.
-func (st *stage) open(a *act) {
+func (pb *playback) open(a *action) {
 	a.live = &answer{header: make(http.Header)}
-	st.mu.Lock()
-	u := *st.p.base
-	u.Path = st.path(a)
-	header := st.headers(a)
-	st.mu.Unlock()
+	pb.mu.Lock()
+	u := *pb.p.base
+	u.Path = pb.path(a)
+	header := pb.headers(a)
+	pb.mu.Unlock()
 	u.Scheme = "ws" + strings.TrimPrefix(u.Scheme, "http")
 	dialer := ws.Dialer{
-		Timeout: st.p.o.Wait, Header: ws.HandshakeHeaderHTTP(header),
+		Timeout: pb.p.o.Wait, Header: ws.HandshakeHeaderHTTP(header),
 		OnHeader: func(key, value []byte) error {
 			a.live.header.Add(string(key), string(value))
 			return nil
 		},
 	}
-	ctx, cancel := context.WithTimeout(st.ctx, st.p.o.Wait)
+	ctx, cancel := context.WithTimeout(pb.ctx, pb.p.o.Wait)
 	defer cancel()
 	conn, early, _, err := dialer.Dial(ctx, u.String())
 	a.live.status = http.StatusSwitchingProtocols
@@ -59,16 +59,16 @@ func (st *stage) open(a *act) {
 		}
 		return
 	}
-	st.learn(a, (&http.Response{Header: a.live.header}).Cookies())
-	s := &socket{st: st, conn: conn, session: a.session}
+	pb.storeCookies(a, (&http.Response{Header: a.live.header}).Cookies())
+	s := &socket{pb: pb, conn: conn, session: a.session}
 	var from io.Reader = conn
 	if early != nil {
 		from = early
 	}
-	st.mu.Lock()
-	st.sockets[a.Conn] = s
-	st.mu.Unlock()
-	st.running.Go(func() {
+	pb.mu.Lock()
+	pb.sockets[a.Conn] = s
+	pb.mu.Unlock()
+	pb.running.Go(func() {
 		_ = s.read(bufio.NewReader(from)) // however it ended, what is missing shows
 		s.end()
 	})
@@ -79,22 +79,22 @@ func (s *socket) end() { s.once.Do(func() { s.conn.Close() }) }
 
 // write sends messages in one frame. Whether they arrive shows in what comes
 // back.
-func (s *socket) write(a *act, messages []map[string]any) {
+func (s *socket) write(a *action, messages []map[string]any) {
 	s.mu.Lock()
-	greeting := false
+	isHandshake := false
 	for _, m := range messages {
 		if str(m["channel"]) == "/meta/handshake" {
-			greeting = true
-			s.greets = append(s.greets, a.session)
+			isHandshake = true
+			s.handshaking = append(s.handshaking, a.session)
 		}
 	}
-	if !greeting {
+	if !isHandshake {
 		s.session = a.session
 	}
 	s.mu.Unlock()
-	s.st.mu.Lock()
-	body := s.st.body(a, messages)
-	s.st.mu.Unlock()
+	s.pb.mu.Lock()
+	body := s.pb.body(a, messages)
+	s.pb.mu.Unlock()
 	if err := s.frame(ws.NewTextFrame(body)); err != nil {
 		s.end()
 	}
@@ -107,7 +107,7 @@ func (s *socket) frame(f ws.Frame) error {
 	}
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	if err := s.conn.SetWriteDeadline(time.Now().Add(s.st.p.o.Wait)); err != nil {
+	if err := s.conn.SetWriteDeadline(time.Now().Add(s.pb.p.o.Wait)); err != nil {
 		return err
 	}
 	_, err = s.conn.Write(wire)
@@ -134,7 +134,7 @@ func (s *socket) read(from io.Reader) error {
 		}
 		if list, ok := bayeux(body.Bytes()); ok {
 			for _, m := range list {
-				s.st.heard(s.owner(m), []map[string]any{m}, nil)
+				s.pb.receive(s.owner(m), []map[string]any{m}, nil)
 			}
 		}
 	}
@@ -144,8 +144,8 @@ func (s *socket) read(from io.Reader) error {
 func (s *socket) owner(m map[string]any) *session {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if str(m["channel"]) == "/meta/handshake" && len(s.greets) > 0 {
-		s.session, s.greets = s.greets[0], s.greets[1:]
+	if str(m["channel"]) == "/meta/handshake" && len(s.handshaking) > 0 {
+		s.session, s.handshaking = s.handshaking[0], s.handshaking[1:]
 	}
 	return s.session
 }

@@ -11,9 +11,9 @@ import (
 	"github.com/halley-chat/halley/internal/tape"
 )
 
-// told is a ledger of events with some indexes left out.
-func told(kinds []string, gaps []int) *ledger {
-	l := newLedger()
+// told is a history of events with some indexes left out.
+func told(kinds []string, gaps []int) *history {
+	l := newHistory()
 	index := 0
 	var list []any
 	for i, kind := range kinds {
@@ -26,7 +26,7 @@ func told(kinds []string, gaps []int) *ledger {
 	return l
 }
 
-// A position means the same event in both ledgers, wherever it lies.
+// A position means the same event in both histories, wherever it lies.
 func TestPositions(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		kinds := rapid.SliceOfN(rapid.SampledFrom([]string{"Message", "TypingStarted", "Notice"}), 1, 12).Draw(t, "kinds")
@@ -70,7 +70,7 @@ func TestPlan(t *testing.T) {
 			{"channel": "/service/chatV2/x", "clientId": client, "data": object{"secureKey": key, "message": "text-1(4)"}},
 		}}
 	}
-	conversations, acts := plan([]tape.Line{
+	conversations, actions := plan([]tape.Line{
 		publish("h1", "client-1", "key-1"),
 		publish("h2", "client-2", "key-2"),
 		publish("h3", "client-3", "key-1"), // the chat of the first
@@ -83,7 +83,7 @@ func TestPlan(t *testing.T) {
 	var got []string
 	for _, c := range conversations {
 		var lines []int
-		for _, a := range c.acts {
+		for _, a := range c.actions {
 			lines = append(lines, a.n)
 		}
 		got = append(got, fmt.Sprint(lines))
@@ -91,8 +91,8 @@ func TestPlan(t *testing.T) {
 	if want := []string{"[2 4]", "[3 5]", "[6 7 8]"}; !slices.Equal(got, want) {
 		t.Errorf("conversations: got %v, want %v", got, want)
 	}
-	if acts[5].session.name != "client-4" || acts[3].session.name != "chat-2" {
-		t.Errorf("got the sessions %s and %s, want client-4 and chat-2", acts[5].session.name, acts[3].session.name)
+	if actions[5].session.name != "client-4" || actions[3].session.name != "chat-2" {
+		t.Errorf("got the sessions %s and %s, want client-4 and chat-2", actions[5].session.name, actions[3].session.name)
 	}
 }
 
@@ -116,7 +116,7 @@ func TestAClosingIsPlayedBehindWhatWasOnItsWay(t *testing.T) {
 		t.Fatalf("got %d conversations, want 1", len(conversations))
 	}
 	var got []int
-	for _, a := range conversations[0].acts {
+	for _, a := range conversations[0].actions {
 		got = append(got, a.n)
 	}
 	if want := []int{2, 4, 5, 3, 6}; !slices.Equal(got, want) {

@@ -8,26 +8,26 @@ import (
 	"github.com/halley-chat/halley/internal/tape"
 )
 
-// pump keeps a /meta/connect with the server, as a client does: the messages
-// are those of the tape, the moments are its own. The stage's mu guards it.
-type pump struct {
+// connectLoop repeats /meta/connect, as a client does: the messages
+// are those of the tape, the moments are its own. The playback's mu guards it.
+type connectLoop struct {
 	on   bool
 	conn string // the connection of the tape through which it began
 	sent int    // connects of the session that it has used
-	last *act
+	last *action
 	stop context.CancelFunc // of the request that is held; nil over WebSocket
 }
 
-// keep begins to keep the connect, unless that is done already.
-func (st *stage) keep(a *act) {
-	st.mu.Lock()
-	p := st.pumps[a.session]
+// startConnects starts the connect loop of the session, unless it runs already.
+func (pb *playback) startConnects(a *action) {
+	pb.mu.Lock()
+	p := pb.connectLoops[a.session]
 	if p == nil {
-		p = &pump{}
-		st.pumps[a.session] = p
+		p = &connectLoop{}
+		pb.connectLoops[a.session] = p
 	}
 	if p.on && (a.Via != tape.WebSocket || p.conn == a.Conn) {
-		st.mu.Unlock()
+		pb.mu.Unlock()
 		return
 	}
 	p.on, p.conn, p.last = true, a.Conn, a
@@ -36,39 +36,39 @@ func (st *stage) keep(a *act) {
 			p.sent = i + 1
 		}
 	}
-	st.mu.Unlock()
-	st.connect(a, a.Messages)
+	pb.mu.Unlock()
+	pb.connect(a, a.Messages)
 }
 
 // connect sends one connect.
-func (st *stage) connect(a *act, messages []map[string]any) {
+func (pb *playback) connect(a *action, messages []map[string]any) {
 	if a.Via == tape.WebSocket {
-		if s := st.socket(a.Conn); s != nil {
+		if s := pb.socket(a.Conn); s != nil {
 			s.write(a, messages)
 		}
 		return
 	}
-	ctx, cancel := context.WithCancel(st.ctx)
-	st.mu.Lock()
-	if p := st.pumps[a.session]; p.on {
+	ctx, cancel := context.WithCancel(pb.ctx)
+	pb.mu.Lock()
+	if p := pb.connectLoops[a.session]; p.on {
 		p.stop = cancel
 	}
-	st.mu.Unlock()
-	st.running.Go(func() {
+	pb.mu.Unlock()
+	pb.running.Go(func() {
 		defer cancel()
-		got := st.exchange(ctx, a, messages)
-		st.mu.Lock()
-		defer st.mu.Unlock()
+		got := pb.exchange(ctx, a, messages)
+		pb.mu.Lock()
+		defer pb.mu.Unlock()
 		if a.live == nil {
 			a.live = got
 		}
 	})
 }
 
-// connected goes on after the reply to a connect.
-func (st *stage) connected(s *session, reply map[string]any) {
+// afterConnect goes on after the reply to a connect.
+func (pb *playback) afterConnect(s *session, reply map[string]any) {
 	if ok, _ := reply["successful"].(bool); !ok {
-		st.silence(s)
+		pb.stopConnects(s)
 		return
 	}
 	var pause time.Duration
@@ -77,31 +77,31 @@ func (st *stage) connected(s *session, reply map[string]any) {
 			pause = min(time.Duration(n)*time.Millisecond, time.Second)
 		}
 		if r := str(advice["reconnect"]); r == "none" || r == "handshake" {
-			st.silence(s)
+			pb.stopConnects(s)
 			return
 		}
 	}
-	st.running.Go(func() {
+	pb.running.Go(func() {
 		select {
 		case <-time.After(pause):
-		case <-st.ctx.Done():
+		case <-pb.ctx.Done():
 			return
 		}
-		st.mu.Lock()
-		p := st.pumps[s]
+		pb.mu.Lock()
+		p := pb.connectLoops[s]
 		if p == nil || !p.on {
-			st.mu.Unlock()
+			pb.mu.Unlock()
 			return
 		}
 		a, messages := p.next(s)
-		st.mu.Unlock()
-		st.connect(a, messages)
+		pb.mu.Unlock()
+		pb.connect(a, messages)
 	})
 }
 
 // next is the connect to send now: the tape's next one over this connection,
 // or the last one once more, without what it asked of the server.
-func (p *pump) next(s *session) (*act, []map[string]any) {
+func (p *connectLoop) next(s *session) (*action, []map[string]any) {
 	if p.sent < len(s.connects) {
 		if a := s.connects[p.sent]; a.Via == p.last.Via && (a.Via != tape.WebSocket || a.Conn == p.conn) {
 			p.sent++
@@ -114,29 +114,29 @@ func (p *pump) next(s *session) (*act, []map[string]any) {
 	return p.last, []map[string]any{again}
 }
 
-// silence ends the pump of a session: nothing more is sent.
-func (st *stage) silence(s *session) {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	if p := st.pumps[s]; p != nil {
+// stopConnects ends the connect loop of a session: nothing more is sent.
+func (pb *playback) stopConnects(s *session) {
+	pb.mu.Lock()
+	defer pb.mu.Unlock()
+	if p := pb.connectLoops[s]; p != nil {
 		p.on = false
 	}
 }
 
-// leaving silences the pump if a line ends the session.
-func (st *stage) leaving(a *act) {
+// beforeSend ends the connect loop if a line ends the session.
+func (pb *playback) beforeSend(a *action) {
 	for _, m := range a.Messages {
 		if str(m["channel"]) == "/meta/disconnect" {
-			st.silence(a.session)
+			pb.stopConnects(a.session)
 		}
 	}
 }
 
 // abort does what the recorded client did: it let go of a request.
-func (st *stage) abort(a *act) {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	p := st.pumps[a.session]
+func (pb *playback) abort(a *action) {
+	pb.mu.Lock()
+	defer pb.mu.Unlock()
+	p := pb.connectLoops[a.session]
 	if p == nil || a.request == nil || !a.request.connect {
 		return
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/halley-chat/halley/internal/tape"
 )
 
-// ledger is what a session has been told. It is guarded by whoever owns it.
-type ledger struct {
+// history is what a session has received. It is guarded by whoever owns it.
+type history struct {
 	replies  map[string][]said // by channel and id, connects apart
 	connects []said
 	events   map[int64]event // by index, each as it first came
@@ -43,8 +43,8 @@ type event struct {
 	data   map[string]any
 }
 
-func newLedger() *ledger {
-	return &ledger{replies: make(map[string][]said), events: make(map[int64]event), given: make(map[string][]string)}
+func newHistory() *history {
+	return &history{replies: make(map[string][]said), events: make(map[int64]event), given: make(map[string][]string)}
 }
 
 // own says whether the event is of the visitor's doing, so that a server can be
@@ -57,7 +57,7 @@ func (e event) typing() bool { return strings.HasPrefix(e.kind, "Typing") }
 func (e event) name() string { return e.kind + " from " + e.from }
 
 // message takes a Bayeux message of the server.
-func (l *ledger) message(line int, m map[string]any) {
+func (l *history) message(line int, m map[string]any) {
 	l.collect(m)
 	data, isNote := m["data"].(map[string]any)
 	if _, reply := m["successful"]; isNote && !reply {
@@ -77,12 +77,12 @@ func (l *ledger) message(line int, m map[string]any) {
 }
 
 // body takes an object of the REST side.
-func (l *ledger) body(line int, o map[string]any) {
+func (l *history) body(line int, o map[string]any) {
 	l.collect(o)
 	l.note(said{line, o}, o, false)
 }
 
-func (l *ledger) note(in said, data map[string]any, pushed bool) {
+func (l *history) note(in said, data map[string]any, pushed bool) {
 	if n, ok := integer(data["nextPosition"]); ok {
 		l.next = n
 	}
@@ -114,7 +114,7 @@ func (l *ledger) note(in said, data map[string]any, pushed bool) {
 
 // collect notes the values that the server gives out, in the order in which
 // they first appear.
-func (l *ledger) collect(v any) {
+func (l *history) collect(v any) {
 	switch v := v.(type) {
 	case map[string]any:
 		for _, name := range slices.Sorted(maps.Keys(v)) {
@@ -142,7 +142,7 @@ var givenBy = map[string]string{
 }
 
 // ordered are the events by index, those that match.
-func (l *ledger) ordered(want func(event) bool) []event {
+func (l *history) ordered(want func(event) bool) []event {
 	var list []event
 	for _, index := range slices.Sorted(maps.Keys(l.events)) {
 		if e := l.events[index]; want(e) {
@@ -152,7 +152,7 @@ func (l *ledger) ordered(want func(event) bool) []event {
 	return list
 }
 
-func (l *ledger) count(want func(event) bool) int {
+func (l *history) count(want func(event) bool) int {
 	n := 0
 	for _, e := range l.events {
 		if want(e) {
@@ -168,9 +168,9 @@ func otherLasting(e event) bool { return !e.own() && !e.typing() }
 // others is what deficits has for events that are not the visitor's own.
 const others = "others"
 
-// deficits is what of this ledger, the recorded one, another one does not have
+// deficits is what of this history, the recorded one, another one does not have
 // yet, by what it is.
-func (l *ledger) deficits(live *ledger) map[string]int {
+func (l *history) deficits(live *history) map[string]int {
 	missing := make(map[string]int)
 	lack := func(what string, want, have int) {
 		if want > have {
@@ -191,19 +191,20 @@ func (l *ledger) deficits(live *ledger) map[string]int {
 	return missing
 }
 
-// place is an event's identity in both ledgers: the how-manieth of its kind.
-type place struct {
+// ordinal is the identity of an event in both histories: its number among those
+// of its kind and sender.
+type ordinal struct {
 	kind, from string
 	n          int
 }
 
-func (l *ledger) places() (of map[int64]place, at map[place]event) {
-	of, at = make(map[int64]place), make(map[place]event)
-	counts := make(map[place]int)
+func (l *history) ordinals() (of map[int64]ordinal, at map[ordinal]event) {
+	of, at = make(map[int64]ordinal), make(map[ordinal]event)
+	counts := make(map[ordinal]int)
 	for _, e := range l.ordered(func(event) bool { return true }) {
-		p := place{e.kind, e.from, 0}
+		p := ordinal{e.kind, e.from, 0}
 		counts[p]++
-		p.n = counts[place{e.kind, e.from, 0}]
+		p.n = counts[ordinal{e.kind, e.from, 0}]
 		of[e.index], at[p] = p, e
 	}
 	return of, at
@@ -211,7 +212,7 @@ func (l *ledger) places() (of map[int64]place, at map[place]event) {
 
 // position translates a transcriptPosition of the tape: what lay at the place
 // that it named lies elsewhere now.
-func position(recorded, live *ledger, n int64) (int64, bool) {
+func position(recorded, live *history, n int64) (int64, bool) {
 	switch {
 	case n <= 1:
 		return n, true
@@ -220,8 +221,8 @@ func position(recorded, live *ledger, n int64) (int64, bool) {
 	case n == recorded.last+1 && recorded.last > 0:
 		return live.last + 1, true
 	}
-	of, _ := recorded.places()
-	_, at := live.places()
+	of, _ := recorded.ordinals()
+	_, at := live.ordinals()
 	if _, there := at[of[n]]; n == recorded.last && !there {
 		return live.last, true
 	}
