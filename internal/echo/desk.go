@@ -28,13 +28,13 @@ const (
 type desk struct {
 	log     *slog.Logger
 	writers chan struct{} // holds a token for every chat that is being written to
-	wake    chan struct{} // has room for one: something changed that the keeper looks after
+	wake    chan struct{} // has room for one: something changed that keepReady looks after
 
 	mu      sync.Mutex
 	me      int64                 // guarded by mu, as everything below
 	own     int64                 // index of the last entry of the agent's own log
-	talks   map[string]*talk      // by chat
-	writing map[string]bool       // chats with a goroutine that works off what is owed
+	chats   map[string]*chatState // by chat
+	sending map[string]bool       // chats with a goroutine that sends their pending lines
 	replies map[string]chan reply // by command id, to those who wait
 	synced  bool                  // a resume has been answered in this session
 	changed chan struct{}         // closed and replaced when synced becomes true
@@ -82,18 +82,18 @@ type push struct {
 func newDesk(log *slog.Logger) *desk {
 	return &desk{
 		log: log, writers: make(chan struct{}, writersAtOnce), wake: make(chan struct{}, 1),
-		talks: map[string]*talk{}, writing: map[string]bool{}, replies: map[string]chan reply{},
+		chats: map[string]*chatState{}, sending: map[string]bool{}, replies: map[string]chan reply{},
 		changed: make(chan struct{}), offers: map[string]offer{},
 	}
 }
 
-// takeSeat says who the agent is. Somebody else's chats are forgotten.
-func (d *desk) takeSeat(staff int64) {
+// identify says who the agent is. Somebody else's chats are forgotten.
+func (d *desk) identify(staff int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.me != staff {
 		d.me, d.own = staff, 0
-		clear(d.talks)
+		clear(d.chats)
 	}
 	d.synced, d.ready = false, false
 	clear(d.offers)
@@ -105,18 +105,18 @@ func (d *desk) forget() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.own = 0
-	clear(d.talks)
+	clear(d.chats)
 }
 
-// lostTrack says that events may have been missed.
-func (d *desk) lostTrack() {
+// markUnsynced says that events may have been missed.
+func (d *desk) markUnsynced() {
 	d.mu.Lock()
 	d.synced = false
 	d.mu.Unlock()
-	d.nudge()
+	d.notify()
 }
 
-func (d *desk) nudge() {
+func (d *desk) notify() {
 	select {
 	case d.wake <- struct{}{}:
 	default:
@@ -127,9 +127,9 @@ func (d *desk) nudge() {
 // running.
 func (d *desk) run(ctx context.Context, c *client.Client) error {
 	ctx, cancel := context.WithCancel(ctx)
-	s := &shift{desk: d, c: c, ctx: ctx}
+	s := &session{desk: d, c: c, ctx: ctx}
 	c.Listen(channel, s.receive)
-	s.tasks.Go(s.keep)
+	s.tasks.Go(s.keepReady)
 	err := c.Run(ctx)
 	cancel()
 	s.tasks.Wait()

@@ -54,7 +54,7 @@ const (
 // the sign-in, however long that lasts. The only errors are options that make
 // no sense and [ErrRefused]. Nothing is left running when it returns.
 func Run(ctx context.Context, opts Options) error {
-	w, err := newWork(opts)
+	w, err := newWorker(opts)
 	if err != nil {
 		return err
 	}
@@ -63,7 +63,7 @@ func Run(ctx context.Context, opts Options) error {
 		err := w.signIn(ctx)
 		if err == nil {
 			failures = 0
-			err = w.attend(ctx)
+			err = w.runDesk(ctx)
 		}
 		if errors.Is(err, ErrRefused) {
 			return err
@@ -85,8 +85,8 @@ func Run(ctx context.Context, opts Options) error {
 	return nil
 }
 
-// work is what stays from one sign-in to the next.
-type work struct {
+// worker is what stays from one sign-in to the next.
+type worker struct {
 	opts Options
 	log  *slog.Logger
 	base *url.URL
@@ -97,7 +97,7 @@ type work struct {
 	signedIn bool
 }
 
-func newWork(opts Options) (*work, error) {
+func newWorker(opts Options) (*worker, error) {
 	base, err := url.Parse(opts.URL)
 	if err != nil {
 		return nil, fmt.Errorf("echo: %w", err)
@@ -108,7 +108,7 @@ func newWork(opts Options) (*work, error) {
 	if opts.Login == "" {
 		return nil, errors.New("echo: there is no login")
 	}
-	w := &work{opts: opts, log: opts.Logger, base: base}
+	w := &worker{opts: opts, log: opts.Logger, base: base}
 	if w.log == nil {
 		w.log = slog.Default()
 	}
@@ -126,7 +126,7 @@ func newWork(opts Options) (*work, error) {
 }
 
 // signIn gets a new cookie for the jar.
-func (w *work) signIn(ctx context.Context) error {
+func (w *worker) signIn(ctx context.Context) error {
 	body, err := json.Marshal(map[string]string{"login": w.opts.Login, "password": w.opts.Password})
 	if err != nil {
 		return fmt.Errorf("echo: %w", err)
@@ -151,13 +151,13 @@ func (w *work) signIn(ctx context.Context) error {
 	if err := json.Unmarshal(answer, &answered); err != nil {
 		return fmt.Errorf("echo: sign-in: %w", err)
 	}
-	w.desk.takeSeat(answered.Agent.ID)
+	w.desk.identify(answered.Agent.ID)
 	return nil
 }
 
 // signOut leaves the desk, so that nothing is offered to it any more. ctx has
 // ended already.
-func (w *work) signOut(ctx context.Context) {
+func (w *worker) signOut(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
 	defer cancel()
 	if _, _, err := w.call(ctx, http.MethodDelete, nil); err != nil && !gone(err) {
@@ -171,7 +171,7 @@ func gone(err error) bool {
 	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.EOF)
 }
 
-func (w *work) call(ctx context.Context, method string, body []byte) (status int, answer []byte, err error) {
+func (w *worker) call(ctx context.Context, method string, body []byte) (status int, answer []byte, err error) {
 	req, err := http.NewRequestWithContext(ctx, method, w.base.JoinPath("/api/v1/session").String(), bytes.NewReader(body))
 	if err != nil {
 		return 0, nil, fmt.Errorf("echo: %w", err)
@@ -189,13 +189,13 @@ func (w *work) call(ctx context.Context, method string, body []byte) (status int
 	return resp.StatusCode, answer, nil
 }
 
-// attend sits at the desk until ctx ends or the sign-in is no longer valid.
-func (w *work) attend(ctx context.Context) error {
+// runDesk works at the desk until ctx ends or the sign-in is no longer valid.
+func (w *worker) runDesk(ctx context.Context) error {
 	opts := client.Options{
 		URL: w.base.JoinPath("/desk/cometd").String(), Dial: w.opts.Dial, Jar: w.jar, Logger: w.log,
 		Backoff: firstDelay, MaxBackoff: longestDelay, MaxMessageSize: 64 << 20, Queue: 4096,
-		OnHandshake: func(*client.Client, *client.Message) { w.desk.lostTrack() },
-		OnReconnect: func(*client.Client) { w.desk.lostTrack() },
+		OnHandshake: func(*client.Client, *client.Message) { w.desk.markUnsynced() },
+		OnReconnect: func(*client.Client) { w.desk.markUnsynced() },
 		GiveUp: func(_ int, err error) bool {
 			var status *client.StatusError
 			return errors.As(err, &status) && (status.Status == http.StatusUnauthorized || status.Status == http.StatusForbidden)

@@ -25,7 +25,7 @@ func TestSignOutWhenTheServerHasGone(t *testing.T) {
 	} {
 		t.Run(c.err.Error(), func(t *testing.T) {
 			var log bytes.Buffer
-			w, err := newWork(Options{
+			w, err := newWorker(Options{
 				URL: "http://server.test", Login: "echo", Logger: slog.New(slog.NewTextHandler(&log, nil)),
 				Dial: func(context.Context, string, string) (net.Conn, error) {
 					return nil, &net.OpError{Op: "dial", Err: c.err}

@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// talk is what the agent knows of one chat, and what follows from it.
-type talk struct {
+// chatState is what the agent knows of one chat, and what follows from it.
+type chatState struct {
 	id    string
 	me    int64   // the agent's staff number
 	facts []event // what matters of the chat so far, by index
@@ -15,17 +15,17 @@ type talk struct {
 	// safe is an index up to which certainly nothing is missing, and mark the
 	// one that becomes it at the next tick.
 	safe, mark int64
-	done       map[string]bool // commands of debts that are settled
+	done       map[string]bool // commands of lines that are done
 
 	// The rest follows from facts and done.
-	in     bool         // the agent takes part
-	over   bool         // the chat has ended, or the agent has left it
-	others map[int]bool // other people of the house in the chat, by participant number
-	owed   []debt       // in the order in which it is to be said
+	in      bool          // the agent takes part
+	over    bool          // the chat has ended, or the agent has left it
+	others  map[int]bool  // other people of the house in the chat, by participant number
+	pending []pendingLine // in the order in which it is to be said
 }
 
-// debt is a line that the agent still has to say.
-type debt struct {
+// pendingLine is a line that the agent still has to say.
+type pendingLine struct {
 	command string // the id of the command that says it
 	text    string
 	echo    bool // it answers a visitor's line
@@ -48,13 +48,13 @@ type event struct {
 	Chat string `json:"chat"`
 }
 
-func newTalk(id string, me int64) *talk {
-	return &talk{id: id, me: me, done: map[string]bool{}, others: map[int]bool{}}
+func newChatState(id string, me int64) *chatState {
+	return &chatState{id: id, me: me, done: map[string]bool{}, others: map[int]bool{}}
 }
 
 // apply takes events; those seen before change nothing. They may come out of
 // order, because on long-polling one response can overtake another.
-func (t *talk) apply(events []event) {
+func (t *chatState) apply(events []event) {
 	for _, e := range events {
 		switch e.Type {
 		case "joined", "left", "said", "ended":
@@ -72,7 +72,7 @@ func (t *talk) apply(events []event) {
 			t.fold(e)
 			continue
 		}
-		t.in, t.over, t.owed = false, false, nil
+		t.in, t.over, t.pending = false, false, nil
 		clear(t.others)
 		for _, e := range t.facts {
 			t.fold(e)
@@ -84,67 +84,67 @@ func (t *talk) apply(events []event) {
 //
 // Lines that the visitor wrote while another agent was in the chat are not
 // the echo agent's to answer.
-func (t *talk) fold(e event) {
+func (t *chatState) fold(e event) {
 	mine := e.From.Staff != 0 && e.From.Staff == t.me
 	switch e.Type {
 	case "joined":
 		switch {
 		case mine:
 			t.in, t.over = true, false
-			t.owe(debt{command: t.command(e), text: greeting})
+			t.enqueue(pendingLine{command: t.command(e), text: greeting})
 		case e.From.Staff != 0:
 			t.others[e.From.No] = true
 		}
 	case "left":
 		if mine {
-			t.in, t.over, t.owed = false, true, nil
+			t.in, t.over, t.pending = false, true, nil
 		}
 		delete(t.others, e.From.No)
 	case "said":
 		switch {
 		case mine:
-			t.settle(e.ID)
+			t.complete(e.ID)
 		case e.From.Role == "visitor" && len(t.others) == 0:
-			t.owe(debt{command: t.command(e), text: "echo: " + e.Text, echo: true})
+			t.enqueue(pendingLine{command: t.command(e), text: "echo: " + e.Text, echo: true})
 		}
 	case "ended":
-		t.in, t.over, t.owed = false, true, nil
+		t.in, t.over, t.pending = false, true, nil
 	}
 }
 
 // command is the id of the command that answers an event: always the same, so
 // that the server recognises a repetition.
-func (t *talk) command(e event) string { return fmt.Sprintf("echo-%s-%d", t.id, e.Index) }
+func (t *chatState) command(e event) string { return fmt.Sprintf("echo-%s-%d", t.id, e.Index) }
 
-// owe puts a debt into its place. A greeting comes before the answers to lines
+// enqueue puts a line into its place. A greeting comes before the answers to lines
 // that were written before the agent joined.
-func (t *talk) owe(d debt) {
+func (t *chatState) enqueue(d pendingLine) {
 	if t.done[d.command] {
 		return
 	}
-	at := len(t.owed)
+	at := len(t.pending)
 	if !d.echo {
-		if first := slices.IndexFunc(t.owed, func(x debt) bool { return x.echo }); first >= 0 {
+		if first := slices.IndexFunc(t.pending, func(x pendingLine) bool { return x.echo }); first >= 0 {
 			at = first
 		}
 	}
-	t.owed = slices.Insert(t.owed, at, d)
+	t.pending = slices.Insert(t.pending, at, d)
 }
 
-// settle strikes out what has been said, or cannot be.
-func (t *talk) settle(command string) {
+// complete removes what has been said, or cannot be.
+func (t *chatState) complete(command string) {
 	t.done[command] = true
-	t.owed = slices.DeleteFunc(t.owed, func(d debt) bool { return d.command == command })
+	t.pending = slices.DeleteFunc(t.pending, func(d pendingLine) bool { return d.command == command })
 }
 
 // shorten cuts a line that the server found too long in half, and says no when
 // too little would be left.
-func (t *talk) shorten(command string) bool {
-	at := slices.IndexFunc(t.owed, func(d debt) bool { return d.command == command })
+func (t *chatState) shorten(command string) bool {
+	at := slices.IndexFunc(t.pending, func(d pendingLine) bool { return d.command == command })
 	if at < 0 {
 		return false
 	}
-	d := &t.owed[at]
+	d := &t.pending[at]
 	n := len(d.text) / 2
 	for n > 0 && !utf8.RuneStart(d.text[n]) {
 		n--
@@ -157,13 +157,13 @@ func (t *talk) shorten(command string) bool {
 }
 
 // next is what to say now.
-func (t *talk) next() (debt, bool) {
-	if !t.in || len(t.owed) == 0 {
-		return debt{}, false
+func (t *chatState) next() (pendingLine, bool) {
+	if !t.in || len(t.pending) == 0 {
+		return pendingLine{}, false
 	}
-	return t.owed[0], true
+	return t.pending[0], true
 }
 
 // tick is called now and then, while nothing has been lost since the call
 // before the last one.
-func (t *talk) tick() { t.safe, t.mark = t.mark, t.last }
+func (t *chatState) tick() { t.safe, t.mark = t.mark, t.last }

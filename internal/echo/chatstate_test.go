@@ -36,21 +36,21 @@ func someChat(t *rapid.T) []event {
 	return events
 }
 
-func (t *talk) commands() (ids []string) {
-	for _, d := range t.owed {
+func (t *chatState) commands() (ids []string) {
+	for _, d := range t.pending {
 		ids = append(ids, d.command)
 	}
 	return ids
 }
 
-// Responses can overtake each other and be repeated; what is owed follows from
+// Responses can overtake each other and be repeated; what is pending follows from
 // what was said, not from when it was heard.
 func TestOrderOfArrivalDoesNotMatter(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		events := someChat(t)
-		straight := newTalk("A", agentID)
+		straight := newChatState("A", agentID)
 		straight.apply(events)
-		shuffled := newTalk("A", agentID)
+		shuffled := newChatState("A", agentID)
 		order := rapid.Permutation(events).Draw(t, "order")
 		for len(order) > 0 {
 			n := rapid.IntRange(1, len(order)).Draw(t, "at once")
@@ -61,7 +61,7 @@ func TestOrderOfArrivalDoesNotMatter(t *testing.T) {
 			order = order[n:]
 		}
 		if diff := cmp.Diff(straight.commands(), shuffled.commands()); diff != "" {
-			t.Errorf("owed (-in order +out of order):\n%s", diff)
+			t.Errorf("pending lines (-in order +out of order):\n%s", diff)
 		}
 		if straight.in != shuffled.in || straight.over != shuffled.over || straight.last != shuffled.last {
 			t.Errorf("in order: %v %v %d, out of order: %v %v %d", straight.in, straight.over, straight.last, shuffled.in, shuffled.over, shuffled.last)
@@ -69,25 +69,25 @@ func TestOrderOfArrivalDoesNotMatter(t *testing.T) {
 	})
 }
 
-// Whatever is said is never owed again, and what is owed is owed once.
+// Whatever is said is never pending again, and what is pending is pending once.
 func TestSettledStaysSettled(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		talk := newTalk("A", agentID)
-		settled := map[string]bool{}
+		state := newChatState("A", agentID)
+		done := map[string]bool{}
 		for _, e := range someChat(t) {
-			talk.apply([]event{e})
-			if d, owes := talk.next(); owes && rapid.Bool().Draw(t, "settle") {
-				talk.settle(d.command)
-				settled[d.command] = true
+			state.apply([]event{e})
+			if d, ok := state.next(); ok && rapid.Bool().Draw(t, "complete") {
+				state.complete(d.command)
+				done[d.command] = true
 			}
-			owed := map[string]bool{}
-			for _, id := range talk.commands() {
-				if owed[id] || settled[id] {
-					t.Fatalf("%s is owed again", id)
+			pending := map[string]bool{}
+			for _, id := range state.commands() {
+				if pending[id] || done[id] {
+					t.Fatalf("%s is pending again", id)
 				}
-				owed[id] = true
+				pending[id] = true
 			}
-			if _, owes := talk.next(); owes && !talk.in {
+			if _, ok := state.next(); ok && !state.in {
 				t.Fatal("something is to be said in a chat that the agent is not in")
 			}
 		}
@@ -95,12 +95,12 @@ func TestSettledStaysSettled(t *testing.T) {
 }
 
 func TestSafeCursor(t *testing.T) {
-	talk := newTalk("A", agentID)
+	state := newChatState("A", agentID)
 	var seen []int64
 	for index := int64(1); index <= 4; index++ {
-		talk.apply([]event{{Index: index, Type: "typed"}})
-		talk.tick()
-		seen = append(seen, talk.safe)
+		state.apply([]event{{Index: index, Type: "typed"}})
+		state.tick()
+		seen = append(seen, state.safe)
 	}
 	if diff := cmp.Diff([]int64{0, 1, 2, 3}, seen); diff != "" {
 		t.Errorf("safe indexes (-want +got):\n%s", diff)

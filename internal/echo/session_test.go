@@ -10,7 +10,7 @@ import (
 // On long-polling an older state of the agent can arrive after a newer one. It
 // must not take back an offer that has been made since.
 func TestStaleStateIsIgnored(t *testing.T) {
-	s := &shift{desk: newDesk(slog.New(slog.DiscardHandler)), ctx: t.Context()}
+	s := &session{desk: newDesk(slog.New(slog.DiscardHandler)), ctx: t.Context()}
 	for _, data := range []string{
 		`{"type":"resumed","id":"r","agent":{"presence":"ready","last":3}}`,
 		`{"type":"own","agent":{"presence":"ready","last":5,"offers":[{"chat":"A","until":1},{"chat":"B","until":2}]}}`,

@@ -5,28 +5,28 @@ import (
 	"fmt"
 )
 
-// write sees to it that somebody works off what is owed to a chat. The caller
+// startSending starts a goroutine for the pending lines of a chat, unless one runs. The caller
 // holds mu.
-func (s *shift) write(t *talk) {
-	if _, owes := t.next(); !owes || s.writing[t.id] || s.ctx.Err() != nil {
+func (s *session) startSending(t *chatState) {
+	if _, ok := t.next(); !ok || s.sending[t.id] || s.ctx.Err() != nil {
 		return
 	}
-	s.writing[t.id] = true
-	s.tasks.Go(func() { s.workOff(t.id) })
+	s.sending[t.id] = true
+	s.tasks.Go(func() { s.sendPending(t.id) })
 }
 
-// workOff says what is owed to a chat, one line after the other.
-func (s *shift) workOff(chat string) {
+// sendPending sends the pending lines of a chat, one line after the other.
+func (s *session) sendPending(chat string) {
 	for {
-		d, owes := s.nextDebt(chat)
-		if !owes {
+		d, ok := s.nextLine(chat)
+		if !ok {
 			return
 		}
 		if !s.awaitSync() {
-			continue // the shift is over
+			continue // the session has ended
 		}
 		r, err := s.say(chat, d)
-		if err == nil && again(r.code) {
+		if err == nil && retryable(r.code) {
 			err = fmt.Errorf("echo: say: %s", r.code)
 		}
 		if err != nil { // if it was said all the same, the next resume tells
@@ -35,8 +35,8 @@ func (s *shift) workOff(chat string) {
 			continue
 		}
 		s.mu.Lock()
-		if t := s.talks[chat]; t != nil && !(r.code == "too-long" && t.shorten(d.command)) {
-			t.settle(d.command)
+		if t := s.chats[chat]; t != nil && !(r.code == "too-long" && t.shorten(d.command)) {
+			t.complete(d.command)
 		}
 		s.mu.Unlock()
 		if !r.ok {
@@ -45,26 +45,26 @@ func (s *shift) workOff(chat string) {
 	}
 }
 
-// nextDebt is what to say next in a chat; if there is nothing, the chat's
+// nextLine is what to say next in a chat; if there is nothing, the chat's
 // goroutine counts as gone.
-func (s *shift) nextDebt(chat string) (debt, bool) {
+func (s *session) nextLine(chat string) (pendingLine, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if t := s.talks[chat]; t != nil && s.ctx.Err() == nil {
-		if d, owes := t.next(); owes {
+	if t := s.chats[chat]; t != nil && s.ctx.Err() == nil {
+		if d, ok := t.next(); ok {
 			return d, true
 		}
 	}
-	delete(s.writing, chat)
-	return debt{}, false
+	delete(s.sending, chat)
+	return pendingLine{}, false
 }
 
-// again says whether a refused command may succeed later.
-func again(code string) bool {
+// retryable says whether a refused command may succeed later.
+func retryable(code string) bool {
 	return code == "unavailable" || code == "conflict" || code == "not-resumed"
 }
 
-func (s *shift) say(chat string, d debt) (reply, error) {
+func (s *session) say(chat string, d pendingLine) (reply, error) {
 	select {
 	case s.writers <- struct{}{}:
 		defer func() { <-s.writers }()
@@ -83,7 +83,7 @@ func (s *shift) say(chat string, d debt) (reply, error) {
 
 // command sends a command and waits for its answer. An error means that
 // nobody knows what became of it.
-func (s *shift) command(data map[string]any) (reply, error) {
+func (s *session) command(data map[string]any) (reply, error) {
 	id := data["id"].(string)
 	answer := make(chan reply, 1)
 	s.mu.Lock()

@@ -9,8 +9,8 @@ import (
 	"github.com/halley-chat/halley/bayeux/client"
 )
 
-// keep resumes, becomes ready and accepts offers whenever that is needed.
-func (s *shift) keep() {
+// keepReady resumes, becomes ready and accepts offers whenever that is needed.
+func (s *session) keepReady() {
 	ticker := time.NewTicker(tickEvery)
 	defer ticker.Stop()
 	o := outage{log: s.log}
@@ -23,22 +23,22 @@ func (s *shift) keep() {
 			return
 		}
 		for s.ctx.Err() == nil {
-			data := s.chore()
+			data := s.nextCommand()
 			if data == nil {
 				break
 			}
 			r, err := s.command(data)
 			if r.ok {
 				o.end()
-				s.did(data)
+				s.applied(data)
 				continue
 			}
-			if data["op"] == "accept" && err == nil && !again(r.code) {
+			if data["op"] == "accept" && err == nil && !retryable(r.code) {
 				s.log.Debug("echo: offer not accepted", "chat", data["chat"], "code", r.code)
-				s.did(data) // somebody else has it, or there is no room
+				s.applied(data) // somebody else has it, or there is no room
 				continue
 			}
-			if data["op"] == "resume" && err == nil && !again(r.code) {
+			if data["op"] == "resume" && err == nil && !retryable(r.code) {
 				s.forget() // what we believe to know cannot be resumed from
 			}
 			if s.ctx.Err() == nil {
@@ -71,14 +71,14 @@ func (o *outage) end() {
 	o.failures = 0
 }
 
-// chore is the next command to send besides lines; nil if there is none.
-func (s *shift) chore() map[string]any {
+// nextCommand is the next command to send besides lines; nil if there is none.
+func (s *session) nextCommand() map[string]any {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case !s.synced:
-		chats := make(map[string]int64, len(s.talks))
-		for id, t := range s.talks {
+		chats := make(map[string]int64, len(s.chats))
+		for id, t := range s.chats {
 			chats[id] = t.last
 			if s.c.Transport() == client.LongPolling {
 				chats[id] = t.safe // the responses that came last may have overtaken one that was lost
@@ -94,19 +94,19 @@ func (s *shift) chore() map[string]any {
 	return nil
 }
 
-func (s *shift) tick() {
+func (s *session) tick() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.synced {
-		for _, t := range s.talks {
+		for _, t := range s.chats {
 			t.tick()
 		}
 	}
 }
 
-// did notes that a chore has been done; what it led to may have been told
+// applied notes that a command has been done; what it led to may have been told
 // already.
-func (s *shift) did(data map[string]any) {
+func (s *session) applied(data map[string]any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch data["op"] {
@@ -117,7 +117,7 @@ func (s *shift) did(data map[string]any) {
 	}
 }
 
-func (s *shift) pause(d time.Duration) {
+func (s *session) pause(d time.Duration) {
 	select {
 	case <-time.After(d):
 	case <-s.ctx.Done():

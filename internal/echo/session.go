@@ -8,8 +8,8 @@ import (
 	"github.com/halley-chat/halley/bayeux/client"
 )
 
-// shift is the time between a sign-in and its end.
-type shift struct {
+// session is the time between a sign-in and its end.
+type session struct {
 	*desk
 	c     *client.Client
 	ctx   context.Context
@@ -17,7 +17,7 @@ type shift struct {
 }
 
 // receive is called with one delivery after the other.
-func (s *shift) receive(m *client.Message) {
+func (s *session) receive(m *client.Message) {
 	var p push
 	if err := json.Unmarshal(m.Data, &p); err != nil {
 		s.log.Warn("echo: a delivery makes no sense", "error", err)
@@ -30,45 +30,45 @@ func (s *shift) receive(m *client.Message) {
 		s.answered(p.ID, reply{p.OK, p.Error.Code})
 	case "resumed":
 		for _, id := range p.Left {
-			delete(s.talks, id)
+			delete(s.chats, id)
 		}
 		for _, l := range p.Chats {
 			s.follow(l)
 		}
-		s.seat(p.Agent)
-		for _, t := range s.talks {
+		s.applyAgent(p.Agent)
+		for _, t := range s.chats {
 			t.safe, t.mark = t.last, t.last
 		}
 		s.synced = true
 		close(s.changed)
 		s.changed = make(chan struct{})
 		s.answered(p.ID, reply{ok: true})
-		for _, t := range s.talks {
-			s.write(t)
+		for _, t := range s.chats {
+			s.startSending(t)
 		}
 	case "own":
 		for _, e := range p.Events {
 			if e.Type == "freed" {
-				delete(s.talks, e.Chat)
+				delete(s.chats, e.Chat)
 			}
 		}
-		s.seat(p.Agent)
+		s.applyAgent(p.Agent)
 	case "chat":
 		s.follow(p.chatLog)
 	}
 }
 
 // answered hands a reply to whoever waits for it. The caller holds mu.
-func (s *shift) answered(id string, r reply) {
+func (s *session) answered(id string, r reply) {
 	if waiting, ok := s.replies[id]; ok {
 		waiting <- r
 		delete(s.replies, id)
 	}
 }
 
-// seat takes the agent's own state, unless a newer one has overtaken it. The
+// applyAgent takes the agent's own state, unless a newer one has overtaken it. The
 // caller holds mu.
-func (s *shift) seat(a *agent) {
+func (s *session) applyAgent(a *agent) {
 	if a == nil || a.Last < s.own {
 		return
 	}
@@ -79,28 +79,28 @@ func (s *shift) seat(a *agent) {
 		s.offers[o.Chat] = o
 	}
 	if !s.ready || len(s.offers) > 0 {
-		s.nudge()
+		s.notify()
 	}
 }
 
 // follow takes news of a chat. The caller holds mu.
-func (s *shift) follow(l chatLog) {
-	t := s.talks[l.Chat.ID]
+func (s *session) follow(l chatLog) {
+	t := s.chats[l.Chat.ID]
 	if t == nil {
-		t = newTalk(l.Chat.ID, s.me)
-		s.talks[t.id] = t
+		t = newChatState(l.Chat.ID, s.me)
+		s.chats[t.id] = t
 	}
 	t.apply(l.Events)
 	if t.over {
-		delete(s.talks, t.id)
+		delete(s.chats, t.id)
 		return
 	}
-	s.write(t)
+	s.startSending(t)
 }
 
 // awaitSync waits until the desk has caught up with the server, and says
-// whether the shift goes on.
-func (s *shift) awaitSync() bool {
+// whether the session goes on.
+func (s *session) awaitSync() bool {
 	for {
 		s.mu.Lock()
 		synced, changed := s.synced, s.changed
