@@ -38,19 +38,19 @@ var plans = map[string]routing.Plan{
 	"echo":   {Members: []string{"echo"}, OfferTime: 3 * time.Second},
 }
 
-// office is a router at work over a real engine with a store in memory.
-type office struct {
+// fixture is a router at work over a real engine with a store in memory.
+type fixture struct {
 	t      *testing.T
 	log    *enginetest.Log
 	engine *engine.Engine
 	router *routing.Router
 }
 
-// inOffice runs a test in a bubble.
-func inOffice(t *testing.T, test func(o *office)) {
+// inBubble runs a test in a bubble.
+func inBubble(t *testing.T, test func(o *fixture)) {
 	synctest.Test(t, func(t *testing.T) {
 		quiet := slog.New(slog.DiscardHandler)
-		o := &office{t: t, log: enginetest.NewLog()}
+		o := &fixture{t: t, log: enginetest.NewLog()}
 		o.engine = engine.New(engine.Options{Log: o.log, Logger: quiet})
 		if err := o.engine.Start(t.Context()); err != nil {
 			t.Fatal(err)
@@ -74,7 +74,7 @@ func inOffice(t *testing.T, test func(o *office)) {
 }
 
 // open opens a chat whose visitor stays. The next one is younger.
-func (o *office) open(queue string) chat.ID {
+func (o *fixture) open(queue string) chat.ID {
 	o.t.Helper()
 	id, _, err := o.engine.Open(o.t.Context(), chat.Command{By: chat.TheVisitor(), Do: chat.Open{
 		Name: "V", Opening: chat.Opening{Service: "s", Queue: queue, Channel: "c"},
@@ -86,7 +86,7 @@ func (o *office) open(queue string) chat.ID {
 	return id
 }
 
-func (o *office) become(who chat.StaffID, p chat.Presence) {
+func (o *fixture) become(who chat.StaffID, p chat.Presence) {
 	o.t.Helper()
 	if _, err := o.engine.DoAgent(o.t.Context(), who, chat.AgentCommand{To: p}); err != nil {
 		o.t.Fatal(err)
@@ -94,7 +94,7 @@ func (o *office) become(who chat.StaffID, p chat.Presence) {
 	time.Sleep(time.Millisecond)
 }
 
-func (o *office) do(id chat.ID, who chat.StaffID, a chat.Action) {
+func (o *fixture) do(id chat.ID, who chat.StaffID, a chat.Action) {
 	o.t.Helper()
 	if _, err := o.engine.Do(o.t.Context(), id, chat.Command{By: chat.Staff(who), Do: a}); err != nil {
 		o.t.Fatal(err)
@@ -102,12 +102,12 @@ func (o *office) do(id chat.ID, who chat.StaffID, a chat.Action) {
 }
 
 // after lets time pass and everybody settle.
-func (o *office) after(d time.Duration) {
+func (o *fixture) after(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
 }
 
-func (o *office) summary(id chat.ID) chat.Summary {
+func (o *fixture) summary(id chat.ID) chat.Summary {
 	o.t.Helper()
 	s, ok, err := o.engine.Summary(o.t.Context(), id)
 	if err != nil || !ok {
@@ -117,7 +117,7 @@ func (o *office) summary(id chat.ID) chat.Summary {
 }
 
 // offered fails the test unless a chat is on offer to exactly this agent.
-func (o *office) offered(id chat.ID, want chat.StaffID) {
+func (o *fixture) offered(id chat.ID, want chat.StaffID) {
 	o.t.Helper()
 	var got chat.StaffID
 	if offer := o.summary(id).Offer; offer != nil {
@@ -128,7 +128,7 @@ func (o *office) offered(id chat.ID, want chat.StaffID) {
 	}
 }
 
-func (o *office) presence(who chat.StaffID, want chat.Presence) {
+func (o *fixture) presence(who chat.StaffID, want chat.Presence) {
 	o.t.Helper()
 	s, err := o.engine.Agent(o.t.Context(), who)
 	if err != nil || s.Presence != want {
@@ -137,7 +137,7 @@ func (o *office) presence(who chat.StaffID, want chat.Presence) {
 }
 
 func TestOfferAndAccept(t *testing.T) {
-	inOffice(t, func(o *office) {
+	inBubble(t, func(o *fixture) {
 		o.become(anna, chat.Ready)
 		o.become(ben, chat.Ready)
 		first := o.open("people")
@@ -168,7 +168,7 @@ func TestOfferAndAccept(t *testing.T) {
 }
 
 func TestDeclineAndMiss(t *testing.T) {
-	inOffice(t, func(o *office) {
+	inBubble(t, func(o *fixture) {
 		o.become(anna, chat.Ready)
 		o.become(ben, chat.Ready)
 		id := o.open("people")
@@ -187,7 +187,7 @@ func TestDeclineAndMiss(t *testing.T) {
 }
 
 func TestReserve(t *testing.T) {
-	inOffice(t, func(o *office) {
+	inBubble(t, func(o *fixture) {
 		o.become(echo, chat.Ready)
 		alone := o.open("people")
 		o.after(4900 * time.Millisecond)
@@ -223,15 +223,15 @@ func TestReserve(t *testing.T) {
 
 func TestWithdraw(t *testing.T) {
 	for name, c := range map[string]struct {
-		leave  func(o *office)
+		leave  func(o *fixture)
 		reason string
 	}{
-		"not ready": {func(o *office) { o.become(anna, chat.NotReady) }, "the agent is not ready any more"},
-		"offline":   {func(o *office) { o.become(anna, chat.Offline) }, "the agent has signed out"},
-		"disabled":  {func(o *office) { o.router.SetMembers(everybody()[1:]) }, "the agent is not here any more"},
+		"not ready": {func(o *fixture) { o.become(anna, chat.NotReady) }, "the agent is not ready any more"},
+		"offline":   {func(o *fixture) { o.become(anna, chat.Offline) }, "the agent has signed out"},
+		"disabled":  {func(o *fixture) { o.router.SetMembers(everybody()[1:]) }, "the agent is not here any more"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inOffice(t, func(o *office) {
+			inBubble(t, func(o *fixture) {
 				o.become(anna, chat.Ready)
 				id := o.open("people")
 				o.after(0)
@@ -253,7 +253,7 @@ func TestWithdraw(t *testing.T) {
 }
 
 func TestNewMembersAndCapacities(t *testing.T) {
-	inOffice(t, func(o *office) {
+	inBubble(t, func(o *fixture) {
 		o.router.SetMembers(nil)
 		o.become(anna, chat.Ready)
 		id := o.open("people")
@@ -277,7 +277,7 @@ func TestNewMembersAndCapacities(t *testing.T) {
 // A slot that the router does not know to be taken makes it try another agent,
 // and come back without haste.
 func TestCapacityRefused(t *testing.T) {
-	inOffice(t, func(o *office) {
+	inBubble(t, func(o *fixture) {
 		for i := range 2 { // as a store would that was restored in part
 			a := engine.Append{Log: engine.ChatLog(chat.NewID(time.Now(), uint32(i))), Claims: []chat.Claim{{Agent: anna, Chat: chat.ID(i + 1), Take: true, Capacity: 2}}}
 			if _, err := o.log.Append(o.t.Context(), a); err != nil {
@@ -299,7 +299,7 @@ func TestCapacityRefused(t *testing.T) {
 }
 
 func TestStoreFails(t *testing.T) {
-	inOffice(t, func(o *office) {
+	inBubble(t, func(o *fixture) {
 		o.become(anna, chat.Ready)
 		down := errors.New("the disk is gone")
 		tries := 0
@@ -330,7 +330,7 @@ func TestStartsWithWhatIsThere(t *testing.T) {
 		if err := e.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		o := &office{t: t, engine: e}
+		o := &fixture{t: t, engine: e}
 		id, other := o.open("people"), o.open("people")
 		o.do(other, 0, chat.Offer{Agent: 77, Name: "G", Role: chat.RoleAgent, Until: time.Now().Add(time.Hour), Capacity: 1})
 		o.become(anna, chat.Ready)
@@ -353,7 +353,7 @@ func TestStartsWithWhatIsThere(t *testing.T) {
 
 // While nothing happens the router does nothing.
 func TestSleeps(t *testing.T) {
-	inOffice(t, func(o *office) {
+	inBubble(t, func(o *fixture) {
 		o.become(anna, chat.NotReady)
 		o.open("people")
 		o.after(time.Minute)
@@ -366,7 +366,7 @@ func TestSleeps(t *testing.T) {
 }
 
 func TestABotIsOfferedChatsAsOne(t *testing.T) {
-	inOffice(t, func(o *office) {
+	inBubble(t, func(o *fixture) {
 		o.become(echo, chat.Ready)
 		id := o.open("echo")
 		o.after(0)
@@ -378,7 +378,7 @@ func TestABotIsOfferedChatsAsOne(t *testing.T) {
 
 // A log that cannot be read costs its agent the chats, and nobody else.
 func TestADamagedLogConcernsItsAgentAlone(t *testing.T) {
-	inOffice(t, func(o *office) {
+	inBubble(t, func(o *fixture) {
 		const carl = chat.StaffID(9)
 		if _, err := o.log.Append(o.t.Context(), engine.Append{
 			Log: engine.AgentLog(carl), Records: []engine.Record{{Index: 1, At: time.Now().UTC(), Body: []byte("?")}},
