@@ -49,7 +49,7 @@ func TestLongNamesAreNotHeld(t *testing.T) {
 
 // A line that waits counts with everything that it holds.
 func TestHeadersCount(t *testing.T) {
-	s, err := newScribe(Options{File: filepath.Join(t.TempDir(), "tape"), MaxSize: 1 << 20, Logger: slog.New(slog.DiscardHandler)})
+	s, err := newTapeWriter(Options{File: filepath.Join(t.TempDir(), "tape"), MaxSize: 1 << 20, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +61,7 @@ func TestHeadersCount(t *testing.T) {
 	})
 	<-busy
 	const long = 500 << 10
-	x := &exchange{proxy: &proxy{scribe: s}, via: tape.REST}
+	x := &exchange{proxy: &proxy{writer: s}, via: tape.REST}
 	r := httptest.NewRequest(http.MethodPost, "/genesys/2/chat/support/?"+strings.Repeat("q", long), nil)
 	r.Header.Set("X-Long", strings.Repeat("h", long))
 	x.begin(r)

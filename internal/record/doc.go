@@ -7,7 +7,7 @@
 // of bodies only gzip is. Bytes go through as they come; the recorder looks at
 // copies, of which it keeps at most [maxBody] a body.
 //
-// Masking and writing is the work of one goroutine, the scribe, which owns the
+// Masking and writing is the work of one goroutine, the writer, which owns the
 // masker and the file. It is fed through a bounded queue. When the queue is full,
 // lines are dropped and the tape says how many: the conversation never waits
 // for its recording. A line enters the queue before the last byte of what it

@@ -22,24 +22,24 @@ import (
 // bytes. Of what is longer the tape has the size.
 const maxBody = 1 << 20
 
-// proxy passes requests on and tells the scribe of them.
+// proxy passes requests on and tells the writer of them.
 type proxy struct {
-	scribe  *scribe
-	pass    *httputil.ReverseProxy
-	carrier *http.Transport
-	number  atomic.Int64
-	running sync.WaitGroup // requests, WebSockets included
+	writer    *tapeWriter
+	pass      *httputil.ReverseProxy
+	transport *http.Transport
+	number    atomic.Int64
+	running   sync.WaitGroup // requests, WebSockets included
 }
 
-func newProxy(o Options, s *scribe) *proxy {
-	p := &proxy{scribe: s}
-	p.carrier = &http.Transport{
+func newProxy(o Options, s *tapeWriter) *proxy {
+	p := &proxy{writer: s}
+	p.transport = &http.Transport{
 		DialContext:         (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
 		MaxIdleConnsPerHost: 512, IdleConnTimeout: 90 * time.Second, TLSHandshakeTimeout: 10 * time.Second,
 		DisableCompression: true, // what the client asked for is what it gets
 	}
 	p.pass = &httputil.ReverseProxy{
-		Transport:     p.carrier,
+		Transport:     p.transport,
 		FlushInterval: -1,       // at once
 		ErrorLog:      silent(), // it would log addresses; what matters is logged below
 		Rewrite: func(r *httputil.ProxyRequest) {
@@ -82,7 +82,7 @@ func newProxy(o Options, s *scribe) *proxy {
 	return p
 }
 
-func (p *proxy) close() { p.carrier.CloseIdleConnections() }
+func (p *proxy) close() { p.transport.CloseIdleConnections() }
 
 // ServeHTTP passes one request on.
 func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -137,9 +137,9 @@ type exchangeKey struct{}
 
 func of(ctx context.Context) *exchange { return ctx.Value(exchangeKey{}).(*exchange) }
 
-// put hands a line of this exchange to the scribe.
+// put hands a line of this exchange to the writer.
 func (x *exchange) put(size int64, mask func(*tape.Masker) tape.Line) {
-	x.proxy.scribe.put(size, func(m *tape.Masker) tape.Line {
+	x.proxy.writer.put(size, func(m *tape.Masker) tape.Line {
 		l := mask(m)
 		l.Conn = x.id
 		return l
@@ -154,7 +154,7 @@ func (x *exchange) begin(r *http.Request) {
 		if c != nil {
 			request.Body, request.Cut, request.Size, request.Parts = c.content()
 		}
-		held := int64(len(request.Body)+len(u.Path)+len(u.RawQuery)) + weight(header)
+		held := int64(len(request.Body)+len(u.Path)+len(u.RawQuery)) + headerSize(header)
 		for _, p := range request.Parts {
 			held += int64(len(p.Name) + len(p.FileName) + len(p.Type) + len(p.Value))
 		}
@@ -182,8 +182,8 @@ func (x *exchange) answered(r *http.Response) {
 			response.Body, response.Cut, response.Size, _ = c.content()
 		}
 		x.answer.Do(func() {
-			x.put(int64(len(response.Body))+weight(header), func(m *tape.Masker) tape.Line {
-				unpack(&response)
+			x.put(int64(len(response.Body))+headerSize(header), func(m *tape.Masker) tape.Line {
+				decompress(&response)
 				l := m.Response(x.via, response)
 				l.Failed = why
 				return l
@@ -214,8 +214,8 @@ func (x *exchange) answered(r *http.Response) {
 	r.Body = c
 }
 
-// weight is about how many bytes a header holds, and what is around it.
-func weight(h http.Header) int64 {
+// headerSize is about how many bytes a header holds, and what is around it.
+func headerSize(h http.Header) int64 {
 	n := 1024
 	for name, values := range h {
 		n += len(name)
@@ -236,8 +236,8 @@ func (x *exchange) failed(status int, why string) {
 	})
 }
 
-// unpack undoes the packing of a body.
-func unpack(r *tape.Response) {
+// decompress undoes the compression of a body.
+func decompress(r *tape.Response) {
 	encoding := r.Header.Get("Content-Encoding")
 	if encoding == "" || r.Cut || len(r.Body) == 0 {
 		return

@@ -44,7 +44,7 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	writer, err := newScribe(o)
+	writer, err := newTapeWriter(o)
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}

@@ -359,9 +359,9 @@ func TestFull(t *testing.T) {
 	}
 }
 
-// What the scribe cannot keep up with is dropped and counted.
+// What the writer cannot keep up with is dropped and counted.
 func TestGap(t *testing.T) {
-	s, err := newScribe(Options{File: filepath.Join(t.TempDir(), "tape"), MaxSize: 1 << 20, Logger: slog.New(slog.DiscardHandler)})
+	s, err := newTapeWriter(Options{File: filepath.Join(t.TempDir(), "tape"), MaxSize: 1 << 20, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,20 +13,20 @@ import (
 )
 
 const (
-	queueLines = 8192     // entries that wait for the scribe
+	queueLines = 8192     // entries that wait for the writer
 	queueBytes = 64 << 20 // bytes that they may hold
 )
 
-// entry is what becomes a line. make is called by the scribe.
+// entry is what becomes a line. make is called by the writer.
 type entry struct {
 	at   time.Duration
 	size int64 // bytes that make holds on to
 	make func(*tape.Masker) tape.Line
 }
 
-// scribe writes a tape. put may be called from any goroutine; the rest belongs
-// to the scribe's own.
-type scribe struct {
+// tapeWriter writes a tape. put may be called from any goroutine; the rest belongs
+// to its own goroutine.
+type tapeWriter struct {
 	started time.Time
 	queue   chan entry
 	held    atomic.Int64 // bytes of what waits
@@ -45,8 +45,8 @@ type scribe struct {
 	lines   int64
 }
 
-// newScribe creates the file, which must not be there yet, and begins to write.
-func newScribe(o Options) (*scribe, error) {
+// newTapeWriter creates the file, which must not be there yet, and begins to write.
+func newTapeWriter(o Options) (*tapeWriter, error) {
 	f, err := os.OpenFile(o.File, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if errors.Is(err, os.ErrExist) {
 		return nil, fmt.Errorf("%s is there already; a recording is never overwritten", o.File)
@@ -54,7 +54,7 @@ func newScribe(o Options) (*scribe, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &scribe{
+	s := &tapeWriter{
 		started: time.Now(), queue: make(chan entry, queueLines), stop: make(chan struct{}), done: make(chan struct{}),
 		log: o.Logger, file: f, out: bufio.NewWriterSize(f, 64<<10), masker: tape.NewMasker(), limit: o.MaxSize,
 	}
@@ -67,7 +67,7 @@ func newScribe(o Options) (*scribe, error) {
 }
 
 // put hands over what becomes a line, or drops it if too much waits.
-func (s *scribe) put(size int64, mask func(*tape.Masker) tape.Line) {
+func (s *tapeWriter) put(size int64, mask func(*tape.Masker) tape.Line) {
 	if s.held.Add(size) > queueBytes {
 		s.held.Add(-size)
 		s.lost.Add(1)
@@ -82,13 +82,13 @@ func (s *scribe) put(size int64, mask func(*tape.Masker) tape.Line) {
 }
 
 // close writes what waits and ends the tape. Nothing is put from then on.
-func (s *scribe) close() error {
+func (s *tapeWriter) close() error {
 	close(s.stop)
 	<-s.done
 	return s.err
 }
 
-func (s *scribe) run() {
+func (s *tapeWriter) run() {
 	defer close(s.done)
 	defer func() { s.err = errors.Join(s.err, s.finish()) }()
 	for {
@@ -109,23 +109,23 @@ func (s *scribe) run() {
 }
 
 // finish makes the file durable.
-func (s *scribe) finish() error {
+func (s *tapeWriter) finish() error {
 	return errors.Join(s.out.Flush(), s.file.Sync(), s.file.Close())
 }
 
 // take writes one line, and pushes it out when nothing else waits.
-func (s *scribe) take(e entry) {
+func (s *tapeWriter) take(e entry) {
 	s.held.Add(-e.size)
 	if s.full || s.err != nil {
 		return // traffic goes on, the recording does not
 	}
 	if n := s.lost.Swap(0); n > 0 {
-		s.keep(e.at, tape.Line{Kind: tape.KindGap, Lost: n})
+		s.append(e.at, tape.Line{Kind: tape.KindGap, Lost: n})
 	}
-	s.keep(e.at, e.make(s.masker))
+	s.append(e.at, e.make(s.masker))
 	if s.written >= s.limit || s.masker.Full() {
 		s.full = true
-		s.keep(e.at, tape.Line{Kind: tape.KindFull})
+		s.append(e.at, tape.Line{Kind: tape.KindFull})
 		s.log.Warn("record: the recording is full; traffic is passed on without being recorded", "bytes", s.written)
 	}
 	if len(s.queue) == 0 || s.full {
@@ -133,21 +133,21 @@ func (s *scribe) take(e entry) {
 	}
 }
 
-func (s *scribe) keep(at time.Duration, l tape.Line) {
+func (s *tapeWriter) append(at time.Duration, l tape.Line) {
 	l.At = at.Milliseconds()
 	s.lines++
 	s.fail(s.write(l))
 }
 
 // fail ends the recording, but not the traffic, if the file cannot be written.
-func (s *scribe) fail(err error) {
+func (s *tapeWriter) fail(err error) {
 	if err != nil && s.err == nil {
 		s.err = err
 		s.log.Error("record: the recording cannot be written; traffic is passed on without being recorded", "error", err)
 	}
 }
 
-func (s *scribe) write(v any) error {
+func (s *tapeWriter) write(v any) error {
 	b, err := tape.Append(nil, v)
 	if err != nil {
 		return err
