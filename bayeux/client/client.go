@@ -19,10 +19,10 @@ type Client struct {
 	queue     chan event
 	pending   pending
 
-	ctx       context.Context // ends when Close has said goodbye
+	ctx       context.Context // ends when Close has disconnected
 	stop      context.CancelFunc
 	closing   chan struct{} // closed when Close begins
-	lifeDone  chan struct{} // closed when no session is kept any more
+	loopDone  chan struct{} // closed when no session is kept any more
 	done      chan struct{} // closed when the last goroutine is about to end
 	startOnce sync.Once
 	closeOnce sync.Once
@@ -62,7 +62,7 @@ func New(opts Options) (*Client, error) {
 	}
 	c := &Client{
 		opts: s, queue: make(chan event, s.Queue), pending: pending{waiting: map[string]chan *wireMessage{}},
-		closing: make(chan struct{}), lifeDone: make(chan struct{}), done: make(chan struct{}), changed: make(chan struct{}),
+		closing: make(chan struct{}), loopDone: make(chan struct{}), done: make(chan struct{}), changed: make(chan struct{}),
 	}
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	return c, nil
@@ -72,7 +72,7 @@ func New(opts Options) (*Client, error) {
 // after Close, does nothing.
 func (c *Client) Start() {
 	c.startOnce.Do(func() {
-		go c.live()
+		go c.loop()
 		go c.dispatch()
 	})
 }
@@ -140,11 +140,11 @@ func (c *Client) Close(ctx context.Context) error {
 		c.stop()
 		c.startOnce.Do(func() { // it never began
 			c.end(nil)
-			close(c.lifeDone)
+			close(c.loopDone)
 			close(c.done)
 		})
 	})
-	<-c.lifeDone
+	<-c.loopDone
 	return err
 }
 

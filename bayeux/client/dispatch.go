@@ -36,17 +36,17 @@ func (c *Client) dispatch() {
 	for {
 		select {
 		case e := <-c.queue:
-			c.tell(e)
+			c.notify(e)
 			continue
 		case <-c.closing:
-			<-c.lifeDone
+			<-c.loopDone
 			return
-		case <-c.lifeDone:
+		case <-c.loopDone:
 		}
 		for {
 			select {
 			case e := <-c.queue:
-				c.tell(e)
+				c.notify(e)
 			default:
 				return
 			}
@@ -54,7 +54,7 @@ func (c *Client) dispatch() {
 	}
 }
 
-func (c *Client) tell(e event) {
+func (c *Client) notify(e event) {
 	if isClosed(c.closing) {
 		return
 	}

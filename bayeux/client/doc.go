@@ -4,7 +4,7 @@
 // A [Client] has one life. It begins with [Client.Handshake], [Client.Start]
 // or [Client.Run]; from then on the client keeps a /meta/connect with the
 // server, opens lost connections again with a growing and jittered delay, and
-// shakes hands anew when the server has forgotten the session. It ends with
+// handshakes anew when the server has forgotten the session. It ends with
 // [Client.Close], when the server ends the session, or when
 // [Options.GiveUp] says so.
 //

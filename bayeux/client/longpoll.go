@@ -44,8 +44,8 @@ func (p *polling) close() {
 }
 
 // send posts from a goroutine of its own, so that a caller who does not want
-// to wait any more does not tear up an answer that may hold deliveries. A
-// connect is torn up, because the server keeps what waits if its client goes.
+// to wait any more does not abort an answer that may hold deliveries. A
+// connect is aborted, because the server keeps what waits if its client goes.
 func (p *polling) send(ctx context.Context, wait time.Duration, messages []*wireMessage) (context.Context, error) {
 	body, err := json.Marshal(messages)
 	if err != nil {

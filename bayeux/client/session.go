@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// live keeps a session until the client ends.
-func (c *Client) live() {
-	defer close(c.lifeDone)
-	err := c.sessions()
+// loop keeps a session until the client ends.
+func (c *Client) loop() {
+	defer close(c.loopDone)
+	err := c.runSessions()
 	if isClosed(c.closing) {
-		// The server has let go of the connect, and its answer to the goodbye is
+		// The server has answered the connect, and its reply to the disconnect is
 		// still to come over the same connection.
 		<-c.ctx.Done()
 	}
@@ -35,36 +35,36 @@ func (c *Client) live() {
 	c.end(err)
 }
 
-// sessions keeps one session after the other and returns why no other one
+// runSessions keeps one session after the other and returns why no other one
 // follows.
-func (c *Client) sessions() error {
-	for wasted := 0; ; {
+func (c *Client) runSessions() error {
+	for unproven := 0; ; {
 		s, err := c.handshake()
 		if err != nil {
 			return err
 		}
-		if err := c.keep(s); err != nil {
+		if err := c.connectLoop(s); err != nil {
 			return err
 		}
 		// A server that forgets sessions before they are of any use must not
 		// be asked for new ones without a pause.
-		wasted++
+		unproven++
 		if s.proven {
-			wasted = 0
+			unproven = 0
 		}
-		if wasted > 0 && !c.pause(c.backoff(wasted)) {
+		if unproven > 0 && !c.pause(c.backoff(unproven)) {
 			return ErrClosed
 		}
 	}
 }
 
-// handshake shakes hands until it has a session or the client has to end. It
+// handshake repeats the handshake until it has a session or the client has to end. It
 // leaves the client's state up.
 func (c *Client) handshake() (*session, error) {
 	c.change(func(s *state) { s.up = false })
-	blamed := 0 // how often a transport was to blame
+	transportFailures := 0 // handshakes that failed because of their transport
 	for attempt := 1; ; attempt++ {
-		transport := c.opts.Transports[blamed%len(c.opts.Transports)]
+		transport := c.opts.Transports[transportFailures%len(c.opts.Transports)]
 		s, err := c.tryHandshake(transport)
 		if err == nil {
 			return s, nil
@@ -86,8 +86,8 @@ func (c *Client) handshake() (*session, error) {
 		case c.opts.GiveUp != nil && c.opts.GiveUp(attempt, err):
 			return nil, err
 		case !errors.As(err, new(*dialError)):
-			blamed++
-			if blamed < len(c.opts.Transports) {
+			transportFailures++
+			if transportFailures < len(c.opts.Transports) {
 				delay = 0 // the next one has not been tried yet
 			}
 		}
@@ -134,7 +134,7 @@ func (c *Client) tryHandshake(transport string) (*session, error) {
 		}
 		st.session, st.link = s, l
 	})
-	if err := c.renew(s, l); err != nil {
+	if err := c.resubscribe(s, l); err != nil {
 		if errors.Is(context.Cause(s.ctx), ErrDisconnected) {
 			err = ErrDisconnected
 		}
@@ -162,11 +162,11 @@ func (c *Client) negotiate(l link, allowed []string) (link, error) {
 }
 
 // Servers limit how many messages one request may have.
-const renewAtOnce = 50
+const resubscribeBatch = 50
 
-// renew subscribes the new session to what the last one was subscribed to.
+// resubscribe subscribes the new session to what the last one was subscribed to.
 // What the server refuses now is logged and left out.
-func (c *Client) renew(s *session, l link) error {
+func (c *Client) resubscribe(s *session, l link) error {
 	var wanted []*wireMessage
 	for _, channel := range c.subscribed() {
 		m := subscribeMessage("/meta/subscribe", channel)
@@ -174,7 +174,7 @@ func (c *Client) renew(s *session, l link) error {
 		wanted = append(wanted, &m)
 	}
 	for len(wanted) > 0 {
-		some := wanted[:min(renewAtOnce, len(wanted))]
+		some := wanted[:min(resubscribeBatch, len(wanted))]
 		got, err := c.exchange(s.ctx, l, c.opts.MaxNetworkDelay, some...)
 		if refused := (*Error)(nil); errors.As(err, &refused) {
 			c.opts.Logger.Warn("bayeux client: a subscription was not renewed", "error", refused.Raw)
@@ -186,9 +186,9 @@ func (c *Client) renew(s *session, l link) error {
 	return nil
 }
 
-// keep connects again and again until the session is lost, which is no error,
+// connectLoop connects again and again until the session is lost, which is no error,
 // or the client has to end.
-func (c *Client) keep(s *session) error {
+func (c *Client) connectLoop(s *session) error {
 	defer s.cancel(errReplaced)
 	connected := false
 	for failures := 0; ; {
@@ -223,7 +223,7 @@ func (c *Client) keep(s *session) error {
 		c.change(func(st *state) { st.up = false })
 		delay := c.backoff(failures)
 		if refused := (*Error)(nil); errors.As(err, &refused) {
-			again, wait, err := s.refused(refused)
+			again, wait, err := s.connectRefused(refused)
 			if err != nil || again {
 				c.pause(wait)
 				return err
@@ -233,7 +233,7 @@ func (c *Client) keep(s *session) error {
 			return err
 		}
 		c.opts.Logger.Info("bayeux client: connection lost", "attempt", failures, "error", err)
-		if s.forgotten() {
+		if s.mustHaveExpired() {
 			return nil
 		}
 		if !c.pause(delay) {
@@ -268,9 +268,9 @@ func (c *Client) connect(s *session, first bool) (*Message, error) {
 	return replies[0].message(), err
 }
 
-// refused says what an unsuccessful connect means: shake hands again, try
+// connectRefused says what an unsuccessful connect means: handshake again, try
 // again, or end with an error; and how long to wait before.
-func (s *session) refused(e *Error) (handshake bool, wait time.Duration, err error) {
+func (s *session) connectRefused(e *Error) (handshake bool, wait time.Duration, err error) {
 	reconnect := ""
 	if e.Advice != nil {
 		reconnect, wait = e.Advice.Reconnect, e.Advice.Interval
@@ -284,9 +284,9 @@ func (s *session) refused(e *Error) (handshake bool, wait time.Duration, err err
 	return false, wait, nil
 }
 
-// forgotten says whether the server must have expired the session by now, if
+// mustHaveExpired says whether the server must have expired the session by now, if
 // it told how long it remembers one.
-func (s *session) forgotten() bool {
+func (s *session) mustHaveExpired() bool {
 	a := s.advice
 	return a.MaxInterval > 0 && time.Since(s.alive) > a.Timeout+a.Interval+a.MaxInterval
 }
