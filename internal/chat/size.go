@@ -13,6 +13,9 @@ const staffReserve = MaxSize / 8
 // number of events to 65,536.
 const eventSize = 128
 
+// Size is what the event counts for in [State.Size], in bytes.
+func (e Event) Size() int64 { return sizeOf(e.Fact) }
+
 // sizeOf is what an event counts for.
 func sizeOf(f Fact) int64 {
 	n := eventSize

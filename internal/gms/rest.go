@@ -200,7 +200,7 @@ func (f *rest) readFrom(ctx context.Context, p *poller, from int64) error {
 }
 
 func (f *rest) readLog(ctx context.Context, p *poller, id chat.ID, from int64) error {
-	r, err := f.edge.replay(ctx, id, from)
+	r, err := f.edge.page(ctx, id, from)
 	if err != nil {
 		return err
 	}

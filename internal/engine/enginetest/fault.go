@@ -77,3 +77,10 @@ func (l *Log) Appends() int {
 	defer l.mu.Unlock()
 	return l.appends
 }
+
+// RecordsRead is the number of records that [Log.Read] has returned.
+func (l *Log) RecordsRead() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.recordsRead
+}

@@ -27,6 +27,7 @@ type Log struct {
 	claims      map[chat.StaffID]map[chat.ID]bool
 	checkpoints map[engine.LogID]engine.Checkpoint
 	appends     int
+	recordsRead int
 
 	// The faults, guarded by mu.
 	fail     func(engine.Append) error
@@ -183,6 +184,7 @@ func (l *Log) Read(ctx context.Context, log engine.LogID, from int64, limit int)
 	all := l.records[log]
 	start := min(max(from, 1)-1, int64(len(all)))
 	end := min(start+int64(max(limit, 0)), int64(len(all)))
+	l.recordsRead += int(end - start)
 	return slices.Clone(all[start:end]), nil
 }
 
