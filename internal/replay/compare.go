@@ -180,7 +180,7 @@ func (c *comparison) session() {
 		c.pairs("reply to "+strings.Fields(key)[0]+":", r.replies[key], l.replies[key])
 	}
 	for _, key := range slices.Sorted(maps.Keys(l.replies)) {
-		if _, known := r.replies[key]; !known {
+		if _, known := r.replies[key]; !known && !c.s.abandoned[key] {
 			c.line = c.s.line
 			c.differ("reply to "+strings.Fields(key)[0], "none", fmt.Sprint(len(l.replies[key])))
 		}

@@ -94,3 +94,21 @@ func TestTextOfTypingDependsOnTheClock(t *testing.T) {
 		})
 	}
 }
+
+// The reply to a request that the recorded client let go of is no difference; one
+// that nobody asked for is.
+func TestAbandonedRepliesAreNotCompared(t *testing.T) {
+	for _, abandoned := range []bool{true, false} {
+		t.Run(fmt.Sprint(abandoned), func(t *testing.T) {
+			goodbye := map[string]any{"channel": "/meta/disconnect", "id": "11", "successful": true}
+			s := &session{recorded: newHistory(), live: newHistory(), abandoned: map[string]bool{replyKey(goodbye): abandoned}}
+			s.live.message(0, goodbye)
+			differ := 0
+			c := &comparison{p: &player{}, s: s, add: func(difference) { differ++ }, uncompared: func(string, int) {}}
+			c.session()
+			if want := map[bool]int{true: 0, false: 1}[abandoned]; differ != want {
+				t.Errorf("got %d differences, want %d", differ, want)
+			}
+		})
+	}
+}

@@ -64,16 +64,21 @@ func (l *history) message(line int, m map[string]any) {
 		l.note(said{line, m}, data, true)
 		return
 	}
-	channel := str(m["channel"])
-	if channel == "/meta/connect" {
+	if str(m["channel"]) == "/meta/connect" {
 		l.connects = append(l.connects, said{line, m})
 		return
 	}
+	key := replyKey(m)
+	l.replies[key] = append(l.replies[key], said{line, m})
+}
+
+// replyKey is the same for a message and the reply to it.
+func replyKey(m map[string]any) string {
+	channel := str(m["channel"])
 	if strings.HasPrefix(channel, chatChannel) {
 		channel = chatChannel + "…" // the service may be another one
 	}
-	key := channel + " " + str(m["id"])
-	l.replies[key] = append(l.replies[key], said{line, m})
+	return channel + " " + str(m["id"])
 }
 
 // body takes an object of the REST side.

@@ -34,13 +34,14 @@ type session struct {
 	live        *history
 	connects    []*action // in order
 	excused     map[string]int
-	refresh     *action // the last one played
-	line        int     // of the tape, where it first appears
-	endLine     int     // of the tape, where the other side ended the chat; 0 if it did not
-	endResolved bool    // it is known whether it has ended the chat now as well
-	open        bool    // it has not
-	unconfirmed int     // operations whose outcome it was not told
-	asked       int     // operations over Bayeux that asked for the events from a position on
+	refresh     *action         // the last one played
+	line        int             // of the tape, where it first appears
+	endLine     int             // of the tape, where the other side ended the chat; 0 if it did not
+	endResolved bool            // it is known whether it has ended the chat now as well
+	open        bool            // it has not
+	unconfirmed int             // operations whose outcome it was not told
+	abandoned   map[string]bool // keys of replies that the client did not wait for
+	asked       int             // operations over Bayeux that asked for the events from a position on
 }
 
 // plan takes a tape apart.
@@ -193,7 +194,7 @@ func (p *planner) join(a *action) {
 	}
 	s := p.sessions[name]
 	if s == nil {
-		s = &session{name: strings.TrimPrefix(name, "conn "), recorded: newHistory(), live: newHistory(), excused: make(map[string]int)}
+		s = &session{name: strings.TrimPrefix(name, "conn "), recorded: newHistory(), live: newHistory(), excused: make(map[string]int), abandoned: make(map[string]bool)}
 		p.sessions[name] = s
 	}
 	p.unite(conn, name)

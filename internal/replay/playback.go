@@ -81,6 +81,11 @@ func (pb *playback) expect(a *action) {
 	}
 	pb.mu.Lock()
 	defer pb.mu.Unlock()
+	if a.Failed == "client" && a.request != nil {
+		for _, m := range a.request.Messages {
+			a.session.abandoned[replyKey(m)] = true
+		}
+	}
 	for _, m := range a.Messages {
 		a.session.recorded.message(a.n, m)
 		a.session.unconfirmed = max(a.session.unconfirmed-outcomes(m), 0)
