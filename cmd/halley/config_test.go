@@ -26,19 +26,21 @@ func TestCheckConfig(t *testing.T) {
 		},
 		"not TOML": {"x", "FILE:1:1: ", " has a fault"},
 	} {
-		if err := os.WriteFile(path, []byte(c.document), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		for file, shown := range map[string]string{path: path, "-": "-"} {
-			var out strings.Builder
-			err := checkConfig(file, strings.NewReader(c.document), &out)
-			if (err == nil) != (c.err == "") || err != nil && !strings.HasSuffix(err.Error(), c.err) {
-				t.Errorf("%s of %s: %v", name, file, err)
+		t.Run(name, func(t *testing.T) {
+			if err := os.WriteFile(path, []byte(c.document), 0o600); err != nil {
+				t.Fatal(err)
 			}
-			if want := strings.ReplaceAll(c.out, "FILE", shown); !strings.Contains(out.String(), want) {
-				t.Errorf("%s of %s: it says\n%swant\n%s", name, file, out.String(), want)
+			for file, shown := range map[string]string{path: path, "-": "-"} {
+				var out strings.Builder
+				err := checkConfig(file, strings.NewReader(c.document), &out)
+				if (err == nil) != (c.err == "") || err != nil && !strings.HasSuffix(err.Error(), c.err) {
+					t.Errorf("%s of %s: %v", name, file, err)
+				}
+				if want := strings.ReplaceAll(c.out, "FILE", shown); !strings.Contains(out.String(), want) {
+					t.Errorf("%s of %s: it says\n%swant\n%s", name, file, out.String(), want)
+				}
 			}
-		}
+		})
 	}
 	if err := os.WriteFile(path, []byte(faulty+"offer_time = 5\n"), 0o600); err != nil {
 		t.Fatal(err)

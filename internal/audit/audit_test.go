@@ -105,9 +105,11 @@ func TestVerify(t *testing.T) {
 
 func TestParseHeadRefuses(t *testing.T) {
 	for _, s := range []string{"", "1", "1:", "1:00", ":" + strings.Repeat("00", 32), "-1:" + strings.Repeat("00", 32), "x:" + strings.Repeat("00", 32)} {
-		if h, err := audit.ParseHead(s); err == nil {
-			t.Errorf("ParseHead(%q): got %v, want an error", s, h)
-		}
+		t.Run(s, func(t *testing.T) {
+			if h, err := audit.ParseHead(s); err == nil {
+				t.Errorf("ParseHead(%q): got %v, want an error", s, h)
+			}
+		})
 	}
 }
 

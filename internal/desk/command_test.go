@@ -56,10 +56,12 @@ func TestDecode(t *testing.T) {
 		`{"id":"a","op":"Ready"}`: {chat.Unknown, "a"},
 		`{"id":"a"}`:              {chat.Unknown, "a"},
 	} {
-		c, err := decode(jsontext.Value(data))
-		if chat.KindOf(err) != want.kind || c.ID != want.id {
-			t.Errorf("%.100s: the kind is %d and the id %q (%v), want %d and %q", data, chat.KindOf(err), c.ID, err, want.kind, want.id)
-		}
+		t.Run(data, func(t *testing.T) {
+			c, err := decode(jsontext.Value(data))
+			if chat.KindOf(err) != want.kind || c.ID != want.id {
+				t.Errorf("%.100s: the kind is %d and the id %q (%v), want %d and %q", data, chat.KindOf(err), c.ID, err, want.kind, want.id)
+			}
+		})
 	}
 }
 

@@ -144,16 +144,18 @@ func TestLinesForSomebody(t *testing.T) {
 		3:    {"all", "staff", "for cleo"},
 		9:    {"all", "staff"},
 	} {
-		v := view{me: me}
-		var got []string
-		for i, f := range facts {
-			if said, ok := v.feed(chat.Event{Index: int64(i + 1), Fact: f}).(saidEvent); ok {
-				got = append(got, said.Text)
+		t.Run(fmt.Sprintf("agent %d", me), func(t *testing.T) {
+			v := view{me: me}
+			var got []string
+			for i, f := range facts {
+				if said, ok := v.feed(chat.Event{Index: int64(i + 1), Fact: f}).(saidEvent); ok {
+					got = append(got, said.Text)
+				}
 			}
-		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("agent %d (-want +got):\n%s", me, diff)
-		}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("agent %d (-want +got):\n%s", me, diff)
+			}
+		})
 	}
 }
 

@@ -1,6 +1,7 @@
 package httpx_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -31,16 +32,18 @@ func TestProxies(t *testing.T) {
 		{"10.0.0.1:80", []string{"203.0.113.9, 198.51.100.7:4711, [fd00::2]:80"}, "198.51.100.7:0"}, // some write the port, too
 		{"memory", []string{"198.51.100.7"}, "memory"},
 	} {
-		r := httptest.NewRequest(http.MethodGet, "/", nil)
-		r.RemoteAddr = c.remote
-		for _, h := range c.header {
-			r.Header.Add("X-Forwarded-For", h)
-		}
-		var got string
-		proxies.Wrap(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got = r.RemoteAddr })).ServeHTTP(httptest.NewRecorder(), r)
-		if got != c.want || r.RemoteAddr != c.remote {
-			t.Errorf("%+v: %s, and %s outside", c, got, r.RemoteAddr)
-		}
+		t.Run(fmt.Sprintf("%s %q", c.remote, c.header), func(t *testing.T) {
+			r := httptest.NewRequest(http.MethodGet, "/", nil)
+			r.RemoteAddr = c.remote
+			for _, h := range c.header {
+				r.Header.Add("X-Forwarded-For", h)
+			}
+			var got string
+			proxies.Wrap(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got = r.RemoteAddr })).ServeHTTP(httptest.NewRecorder(), r)
+			if got != c.want || r.RemoteAddr != c.remote {
+				t.Errorf("%+v: %s, and %s outside", c, got, r.RemoteAddr)
+			}
+		})
 	}
 	// Without proxies nobody is believed.
 	r := httptest.NewRequest(http.MethodGet, "/", nil)

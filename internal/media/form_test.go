@@ -66,10 +66,12 @@ func TestFormRefusals(t *testing.T) {
 		"a long stranger": {part(`name="b"; filename="a"`, strings.Repeat("x", 300<<10)) + end, chat.TooLong},
 		"many parts":      {strings.Repeat(part(`name="a"`, ""), 501) + end, chat.TooLong},
 	} {
-		f, err := s.ReadForm(t.Context(), strings.NewReader(c.body), "b", admit(10))
-		if f != nil || chat.KindOf(err) != c.want {
-			t.Errorf("%s: got %v, %v, want no form and the kind %q", name, f, err, c.want)
-		}
+		t.Run(name, func(t *testing.T) {
+			f, err := s.ReadForm(t.Context(), strings.NewReader(c.body), "b", admit(10))
+			if f != nil || chat.KindOf(err) != c.want {
+				t.Errorf("%s: got %v, %v, want no form and the kind %q", name, f, err, c.want)
+			}
+		})
 	}
 	no := chat.Refuse(chat.Forbidden, "no")
 	endless := &counter{}

@@ -100,18 +100,20 @@ func TestContentDecides(t *testing.T) {
 		{"a.exe", "MZ\x90\x00", "exe:png", "", ""},
 		{"a.svg", "<svg xmlns='http://www.w3.org/2000/svg'/>", "svg:png", "", ""},
 	} {
-		d := receive(t, s, c.name, c.body)
-		err := d.Check(t.Context(), policy(strings.Split(c.allowed, ":")...), 1)
-		if c.want == "" {
-			if chat.KindOf(err) != chat.WrongType {
-				t.Errorf("%s with %.20q was taken: %v", c.name, c.body, err)
+		t.Run(c.name+" where "+c.allowed+" is allowed", func(t *testing.T) {
+			d := receive(t, s, c.name, c.body)
+			err := d.Check(t.Context(), policy(strings.Split(c.allowed, ":")...), 1)
+			if c.want == "" {
+				if chat.KindOf(err) != chat.WrongType {
+					t.Errorf("%s with %.20q was taken: %v", c.name, c.body, err)
+				}
+			} else if err != nil || d.Name != c.want || d.Type != c.mime {
+				t.Errorf("%s with %.20q is %q of %q, %v", c.name, c.body, d.Name, d.Type, err)
 			}
-		} else if err != nil || d.Name != c.want || d.Type != c.mime {
-			t.Errorf("%s with %.20q is %q of %q, %v", c.name, c.body, d.Name, d.Type, err)
-		}
-		if err := d.Discard(); err != nil {
-			t.Error(err)
-		}
+			if err := d.Discard(); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 	if store.Staged() != 0 || s.Stats().WrongTypes.Load() == 0 {
 		t.Errorf("%d files are left", store.Staged())
@@ -146,9 +148,11 @@ func TestNamesAreMadeHarmless(t *testing.T) {
 		`"; rm -rf *.png`: "_; rm -rf _.png", "  übung (1).pdf ": "übung (1).pdf", "文書.pdf": "文書.pdf",
 		strings.Repeat("é", 300) + ".png": strings.Repeat("é", 126) + ".png", strings.Repeat("x", 300): strings.Repeat("x", 256),
 	} {
-		if got := receive(t, s, name, "x").Name; got != want {
-			t.Errorf("%q became %q, want %q", name, got, want)
-		}
+		t.Run(name, func(t *testing.T) {
+			if got := receive(t, s, name, "x").Name; got != want {
+				t.Errorf("%q became %q, want %q", name, got, want)
+			}
+		})
 	}
 }
 

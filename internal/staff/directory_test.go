@@ -61,12 +61,14 @@ func TestCreateRefuses(t *testing.T) {
 		"password not UTF-8":  {func(*staff.Account) {}, "12345678\xff"},
 		"huge password":       {func(*staff.Account) {}, strings.Repeat("x", staff.MaxPassword+1)},
 	} {
-		a := good
-		c.change(&a)
-		_, err := dir.Create(t.Context(), a, c.password)
-		if !errors.Is(err, staff.ErrInvalid) {
-			t.Errorf("%s: %v, want ErrInvalid", name, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			a := good
+			c.change(&a)
+			_, err := dir.Create(t.Context(), a, c.password)
+			if !errors.Is(err, staff.ErrInvalid) {
+				t.Errorf("%s: %v, want ErrInvalid", name, err)
+			}
+		})
 	}
 	if _, err := dir.Create(t.Context(), good, "äöüßäöüß"); err != nil {
 		t.Errorf("eight characters of any script are refused: %v", err)
@@ -167,9 +169,11 @@ func TestChangesOfNobody(t *testing.T) {
 	for name, err := range map[string]error{
 		"passwd": dir.SetPassword(t.Context(), "nobody", secret), "disable": dir.Disable(t.Context(), "nobody"), "enable": dir.Enable(t.Context(), "nobody"),
 	} {
-		if !errors.Is(err, staff.ErrNotFound) {
-			t.Errorf("%s says %v, want ErrNotFound", name, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			if !errors.Is(err, staff.ErrNotFound) {
+				t.Errorf("%s says %v, want ErrNotFound", name, err)
+			}
+		})
 	}
 }
 
