@@ -27,7 +27,7 @@ func (r *recorded) Record(e audit.Event) {
 // Who is shown a chat, because it takes it or looks it up, and who downloads a
 // file, is recorded; who is refused is not shown anything.
 func TestAudit(t *testing.T) {
-	inHouse(t, func(h *house) {
+	inBubble(t, func(h *fixture) {
 		var log recorded
 		h.desk.audit = &log
 		b, other := h.signIn("anna"), h.signIn("ben")

@@ -16,14 +16,14 @@ import (
 
 // line is a Bayeux server with the desks on it, and a client that polls.
 type line struct {
-	h       *house
+	h       *fixture
 	web     *http.Client
 	cookies []*http.Cookie
 	client  string
 }
 
-// onLine mounts the house's desks on a real Bayeux server.
-func (h *house) onLine(test func(l *line)) {
+// onLine mounts the fixture's desks on a real Bayeux server.
+func (h *fixture) onLine(test func(l *line)) {
 	srv := bayeux.New(bayeux.Options{Authenticate: h.desk.Authenticate, Logger: slog.New(slog.DiscardHandler)})
 	h.desk.Mount(srv)
 	mux := http.NewServeMux()
@@ -105,7 +105,7 @@ func data(m object, key string) any {
 }
 
 func TestOnTheWire(t *testing.T) {
-	inHouse(t, func(h *house) {
+	inBubble(t, func(h *fixture) {
 		h.onLine(func(l *line) {
 			if status, _ := l.request("POST", "/desk/cometd", `{"channel":"/meta/handshake","version":"1.0","supportedConnectionTypes":["long-polling"]}`); status != 401 {
 				t.Errorf("a handshake without a sign-in says %d", status)
@@ -146,7 +146,7 @@ func TestOnTheWire(t *testing.T) {
 // The session is over with the sign-in, and the browser is told to shake hands
 // again, which is refused.
 func TestSignOutOnTheWire(t *testing.T) {
-	inHouse(t, func(h *house) {
+	inBubble(t, func(h *fixture) {
 		h.onLine(func(l *line) {
 			l.request("POST", "/api/v1/session", goodSignIn)
 			l.handshake()
@@ -168,7 +168,7 @@ func TestSignOutOnTheWire(t *testing.T) {
 
 // A session that ends takes its desk with it.
 func TestExpiryOnTheWire(t *testing.T) {
-	inHouse(t, func(h *house) {
+	inBubble(t, func(h *fixture) {
 		h.onLine(func(l *line) {
 			l.request("POST", "/api/v1/session", goodSignIn)
 			l.handshake()

@@ -88,7 +88,7 @@ func FuzzDecode(f *testing.F) {
 
 // Whatever a desk sends is answered with a refusal, and nothing happens.
 func TestBadCommandsAreAnswered(t *testing.T) {
-	inHouse(t, func(h *house) {
+	inBubble(t, func(h *fixture) {
 		b := h.signIn("anna")
 		b.resume(nil)
 		before := h.log.Appends()
@@ -109,7 +109,7 @@ func TestBadCommandsAreAnswered(t *testing.T) {
 }
 
 func TestLimitsOfText(t *testing.T) {
-	inHouse(t, func(h *house) {
+	inBubble(t, func(h *fixture) {
 		b := h.signIn("anna")
 		b.resume(nil)
 		id := h.taken(b).String()

@@ -17,7 +17,7 @@ import (
 var errDisk = errors.New("the disk is gone")
 
 func TestStoreFails(t *testing.T) {
-	inHouse(t, func(h *house) {
+	inBubble(t, func(h *fixture) {
 		b := h.signIn("anna")
 		b.resume(nil)
 		id := h.taken(b)
@@ -39,7 +39,7 @@ func TestStoreFails(t *testing.T) {
 // The store can be written but not read when the agent is given a chat and
 // when it loses one: both are shown when it can be read again.
 func TestReadsFail(t *testing.T) {
-	inHouse(t, func(h *house) {
+	inBubble(t, func(h *fixture) {
 		b := h.signIn("anna")
 		b.resume(nil)
 		id := h.taken(b)
@@ -67,7 +67,7 @@ func TestReadsFail(t *testing.T) {
 // A desk that reads too slowly is given up as soon as its session says so, and
 // its watches end with it.
 func TestSlowDesk(t *testing.T) {
-	inHouse(t, func(h *house) {
+	inBubble(t, func(h *fixture) {
 		b := h.signIn("anna")
 		b.resume(nil)
 		id := h.taken(b)
@@ -91,7 +91,7 @@ func TestSlowDesk(t *testing.T) {
 // A desk whose goroutine cannot keep up drops batches and reads the logs
 // instead: what it is shown in the end is complete and in order.
 func TestLostBatches(t *testing.T) {
-	inHouse(t, func(h *house) {
+	inBubble(t, func(h *fixture) {
 		b := h.signIn("anna")
 		b.resume(nil)
 		id := h.taken(b)
@@ -134,7 +134,7 @@ func TestLostBatches(t *testing.T) {
 // A chat that the agent is given and loses before its desk looks is shown
 // nevertheless.
 func TestCameAndWent(t *testing.T) {
-	inHouse(t, func(h *house) {
+	inBubble(t, func(h *fixture) {
 		b := h.signIn("anna")
 		b.resume(nil)
 		b.settled()
@@ -161,7 +161,7 @@ func TestCameAndWent(t *testing.T) {
 }
 
 func TestSignInEnds(t *testing.T) {
-	inHouse(t, func(h *house) {
+	inBubble(t, func(h *fixture) {
 		b := h.signIn("anna")
 		b.resume(nil)
 		time.Sleep(time.Until(b.who.Expires) - time.Second)
@@ -179,14 +179,14 @@ func TestSignInEnds(t *testing.T) {
 
 // Disabled, or given another password, beside the running server.
 func TestThrownOut(t *testing.T) {
-	for name, act := range map[string]func(ctx context.Context, h *house) error{
-		"disable": func(ctx context.Context, h *house) error { return otherProcess(h).Disable(ctx, "anna") },
-		"passwd": func(ctx context.Context, h *house) error {
+	for name, act := range map[string]func(ctx context.Context, h *fixture) error{
+		"disable": func(ctx context.Context, h *fixture) error { return otherProcess(h).Disable(ctx, "anna") },
+		"passwd": func(ctx context.Context, h *fixture) error {
 			return otherProcess(h).SetPassword(ctx, "anna", "another one")
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inHouse(t, func(h *house) {
+			inBubble(t, func(h *fixture) {
 				b, other := h.signIn("anna"), h.signIn("ben")
 				b.resume(nil)
 				other.resume(nil)
@@ -219,7 +219,7 @@ func TestThrownOut(t *testing.T) {
 // One session that the store cannot read keeps no other desk: those whose sign-in
 // has ended are disconnected.
 func TestThrownOutBesideAnUnreadableSession(t *testing.T) {
-	inHouse(t, func(h *house) {
+	inBubble(t, func(h *fixture) {
 		var bad, anna []*browser
 		for range 8 { // whatever the order in which desks are looked at
 			bad, anna = append(bad, h.signIn("ben")), append(anna, h.signIn("anna"))
@@ -251,7 +251,7 @@ const pollAccounts = time.Second
 
 // A sign-in that another process deletes without a change of the account.
 func TestThrownOutWithoutAChangeOfTheAccount(t *testing.T) {
-	inHouse(t, func(h *house) {
+	inBubble(t, func(h *fixture) {
 		b := h.signIn("anna")
 		b.resume(nil)
 		if err := h.store.DeleteSession(h.t.Context(), b.who.Session); err != nil {
@@ -267,7 +267,7 @@ func TestThrownOutWithoutAChangeOfTheAccount(t *testing.T) {
 
 // An account that was renamed shows up at its desks.
 func TestAccountChanges(t *testing.T) {
-	inHouse(t, func(h *house) {
+	inBubble(t, func(h *fixture) {
 		b := h.signIn("anna")
 		b.resume(nil)
 		a, err := h.store.Account(h.t.Context(), anna)

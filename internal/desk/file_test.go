@@ -24,11 +24,11 @@ var filePolicies = map[string]*media.Policy{"shop": {
 
 // clerk is an agent's browser as the REST side sees it.
 type clerk struct {
-	h      *house
+	h      *fixture
 	cookie string
 }
 
-func (h *house) clerk(login string) clerk {
+func (h *fixture) clerk(login string) clerk {
 	h.t.Helper()
 	token, _, err := h.staff.SignIn(h.t.Context(), staff.Attempt{Login: login, Password: secret, Address: "192.0.2.1"})
 	if err != nil {
@@ -74,7 +74,7 @@ func (c clerk) call(method, target string) *httptest.ResponseRecorder {
 // An agent shares a file; the desk is told, and whoever is or was in the chat
 // can load it until it is deleted.
 func TestAgentFiles(t *testing.T) {
-	inHouse(t, func(h *house) {
+	inBubble(t, func(h *fixture) {
 		b := h.signIn("anna")
 		b.resume(nil)
 		id := h.taken(b)
@@ -139,7 +139,7 @@ func TestAgentFiles(t *testing.T) {
 
 // What is refused has a status and a code, and leaves nothing behind.
 func TestAgentFileRefusals(t *testing.T) {
-	inHouse(t, func(h *house) {
+	inBubble(t, func(h *fixture) {
 		b := h.signIn("anna")
 		b.resume(nil)
 		id := h.taken(b)
@@ -215,7 +215,7 @@ func TestAgentFileRefusals(t *testing.T) {
 // A browser looks for the answer when it has sent all of a file, so some of
 // what is refused is read nevertheless.
 func TestARefusedFileIsReadToItsEnd(t *testing.T) {
-	inHouse(t, func(h *house) {
+	inBubble(t, func(h *fixture) {
 		b := h.signIn("anna")
 		b.resume(nil)
 		id := h.taken(b)

@@ -12,7 +12,7 @@ import (
 	"github.com/halley-chat/halley/internal/chat"
 )
 
-// lively are the rules in the house of these tests: those of the service shop
+// lively are the rules in the fixture of these tests: those of the service shop
 // ask for nothing, those of the service care for everything.
 func lively(service string) chat.Rules {
 	r := forgiving(service)
@@ -24,7 +24,7 @@ func lively(service string) chat.Rules {
 	return r
 }
 
-func (h *house) openCare(async bool) chat.ID {
+func (h *fixture) openCare(async bool) chat.ID {
 	h.t.Helper()
 	id, _, err := h.engine.Open(h.t.Context(), chat.Command{By: chat.TheVisitor(), Do: chat.Open{
 		Name: "Vera", Opening: chat.Opening{Service: "care", Queue: "people", Channel: "c", Async: async},
@@ -50,7 +50,7 @@ func raw(got []object, kind string) object {
 }
 
 func TestIdleControlAtTheDesk(t *testing.T) {
-	inHouse(t, func(h *house) {
+	inBubble(t, func(h *fixture) {
 		b := h.signIn("anna")
 		b.resume(nil)
 		id := h.openCare(false)
@@ -76,7 +76,7 @@ func TestIdleControlAtTheDesk(t *testing.T) {
 }
 
 func TestSurveyAtTheDesk(t *testing.T) {
-	inHouse(t, func(h *house) {
+	inBubble(t, func(h *fixture) {
 		b := h.signIn("anna")
 		b.resume(nil)
 		id := h.openCare(false)
@@ -90,7 +90,7 @@ func TestSurveyAtTheDesk(t *testing.T) {
 }
 
 func TestHold(t *testing.T) {
-	inHouse(t, func(h *house) {
+	inBubble(t, func(h *fixture) {
 		b := h.signIn("anna")
 		b.resume(nil)
 		if code := b.code(object{"op": "hold", "chat": h.taken(b).String()}); code != "conflict" {
@@ -160,7 +160,7 @@ func TestLinesForSomebody(t *testing.T) {
 }
 
 func TestSayForSomebody(t *testing.T) {
-	inHouse(t, func(h *house) {
+	inBubble(t, func(h *fixture) {
 		b := h.signIn("anna")
 		b.resume(nil)
 		id := h.taken(b)
@@ -196,7 +196,7 @@ func TestSayForSomebody(t *testing.T) {
 }
 
 func TestAnAbandonedChatAtTheDesk(t *testing.T) {
-	inHouse(t, func(h *house) {
+	inBubble(t, func(h *fixture) {
 		b := h.signIn("anna")
 		b.resume(nil)
 		id := h.openCare(false)
@@ -224,7 +224,7 @@ func TestAnAbandonedChatAtTheDesk(t *testing.T) {
 
 // Notices and attributes go both ways, for programs that work at a desk.
 func TestNotices(t *testing.T) {
-	inHouse(t, func(h *house) {
+	inBubble(t, func(h *fixture) {
 		b := h.signIn("anna")
 		b.resume(nil)
 		id := h.taken(b)

@@ -16,7 +16,7 @@ import (
 const untilLost = DefaultAwayAfter + DefaultReleaseAfter
 
 // wantAgent checks an agent's presence and how many chats it has.
-func (h *house) wantAgent(when string, want chat.Presence, chats int) {
+func (h *fixture) wantAgent(when string, want chat.Presence, chats int) {
 	h.t.Helper()
 	synctest.Wait()
 	if s := h.agent(anna); s.Presence != want || len(s.Chats) != chats {
@@ -25,7 +25,7 @@ func (h *house) wantAgent(when string, want chat.Presence, chats int) {
 }
 
 // readyWithChat is Anna, ready and in a chat that has waited for a minute.
-func (h *house) readyWithChat() (*browser, chat.ID) {
+func (h *fixture) readyWithChat() (*browser, chat.ID) {
 	h.t.Helper()
 	b := h.signIn("anna")
 	b.resume(nil)
@@ -41,7 +41,7 @@ func (h *house) readyWithChat() (*browser, chat.ID) {
 // An agent whose last desk is gone is not responding after a while, and later its
 // chats wait again, in their old places.
 func TestAgentWithoutADesk(t *testing.T) {
-	inHouse(t, func(h *house) {
+	inBubble(t, func(h *fixture) {
 		b, id := h.readyWithChat()
 		opened := h.summary(id).Opened
 		b.Disconnect()
@@ -77,7 +77,7 @@ func TestAgentIsBackInTime(t *testing.T) {
 		"after a break of some length": 30 * time.Second,
 	} {
 		t.Run(name, func(t *testing.T) {
-			inHouse(t, func(h *house) {
+			inBubble(t, func(h *fixture) {
 				b, _ := h.readyWithChat()
 				b.Disconnect()
 				time.Sleep(after)
@@ -93,7 +93,7 @@ func TestAgentIsBackInTime(t *testing.T) {
 
 // Only the going of the last desk counts, and only a desk that has resumed.
 func TestSeveralDesksOfAnAgent(t *testing.T) {
-	inHouse(t, func(h *house) {
+	inBubble(t, func(h *fixture) {
 		b, _ := h.readyWithChat()
 		second := h.reconnect(b.who)
 		second.resume(nil)
@@ -110,7 +110,7 @@ func TestSeveralDesksOfAnAgent(t *testing.T) {
 
 // A desk whose session expires has been silent before, which counts.
 func TestSilenceBeforeASessionExpires(t *testing.T) {
-	inHouse(t, func(h *house) {
+	inBubble(t, func(h *fixture) {
 		b, _ := h.readyWithChat()
 		h.desk.silentFor = DefaultAwayAfter
 		h.desk.expired(b.client())
@@ -122,7 +122,7 @@ func TestSilenceBeforeASessionExpires(t *testing.T) {
 
 // An agent who was signed out everywhere, by another password.
 func TestPasswordChangeDoesNotStrandChats(t *testing.T) {
-	inHouse(t, func(h *house) {
+	inBubble(t, func(h *fixture) {
 		_, id := h.readyWithChat()
 		if err := otherProcess(h).SetPassword(h.t.Context(), "anna", "another one"); err != nil {
 			t.Fatal(err)
@@ -137,7 +137,7 @@ func TestPasswordChangeDoesNotStrandChats(t *testing.T) {
 
 // The store is away when the agent is lost.
 func TestAgentIsLostDuringAnOutage(t *testing.T) {
-	inHouse(t, func(h *house) {
+	inBubble(t, func(h *fixture) {
 		b, _ := h.readyWithChat()
 		h.log.Fail(func(engine.Append) error { return errors.New("the disk is gone") })
 		b.Disconnect()
@@ -151,7 +151,7 @@ func TestAgentIsLostDuringAnOutage(t *testing.T) {
 
 // A start begins every agent's time anew, and so does a stop of the process.
 func TestTimesOfAbsenceBeginAnew(t *testing.T) {
-	inHouse(t, func(h *house) {
+	inBubble(t, func(h *fixture) {
 		b, _ := h.readyWithChat()
 		b.Disconnect()
 		time.Sleep(untilLost - 5*time.Second)

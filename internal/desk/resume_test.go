@@ -27,7 +27,7 @@ func chatsOf(resumed object) map[string][]string {
 }
 
 func TestResumeByCursor(t *testing.T) {
-	inHouse(t, func(h *house) {
+	inBubble(t, func(h *fixture) {
 		b := h.signIn("anna")
 		b.resume(nil)
 		stays, ends, quiet := h.taken(b), h.taken(b), h.taken(b)
@@ -76,7 +76,7 @@ func ownOf(o object) (list []string) {
 }
 
 func TestResumeWithoutCursor(t *testing.T) {
-	inHouse(t, func(h *house) {
+	inBubble(t, func(h *fixture) {
 		b := h.signIn("anna")
 		b.resume(nil)
 		id := h.taken(b)
@@ -94,7 +94,7 @@ func TestResumeWithoutCursor(t *testing.T) {
 
 // A desk that was away for very long gets the latest of its own log.
 func TestResumeIsBounded(t *testing.T) {
-	inHouse(t, func(h *house) {
+	inBubble(t, func(h *fixture) {
 		b := h.signIn("anna")
 		for i := range 500 {
 			to := []chat.Presence{chat.Ready, chat.NotReady}[i%2]
@@ -111,7 +111,7 @@ func TestResumeIsBounded(t *testing.T) {
 
 // Resuming again within a session shows everything again and doubles nothing.
 func TestResumeTwice(t *testing.T) {
-	inHouse(t, func(h *house) {
+	inBubble(t, func(h *fixture) {
 		b := h.signIn("anna")
 		b.resume(nil)
 		id := h.taken(b)
@@ -129,7 +129,7 @@ func TestResumeTwice(t *testing.T) {
 
 // A foreign chat in the cursor shows nothing.
 func TestResumeOfForeignChats(t *testing.T) {
-	inHouse(t, func(h *house) {
+	inBubble(t, func(h *fixture) {
 		b, other := h.signIn("anna"), h.signIn("ben")
 		b.resume(nil)
 		id := h.taken(b)
@@ -143,7 +143,7 @@ func TestResumeOfForeignChats(t *testing.T) {
 // A cursor may name more chats than are read: what the older ones hold is left
 // for open, and nothing is refused.
 func TestResumeWithAVeryLongCursor(t *testing.T) {
-	inHouse(t, func(h *house) {
+	inBubble(t, func(h *fixture) {
 		b := h.signIn("anna")
 		b.resume(nil)
 		cursor := object{}
@@ -166,7 +166,7 @@ func TestResumeWithAVeryLongCursor(t *testing.T) {
 }
 
 func TestResumeFails(t *testing.T) {
-	inHouse(t, func(h *house) {
+	inBubble(t, func(h *fixture) {
 		b := h.signIn("anna")
 		b.resume(nil)
 		id := h.taken(b)
@@ -192,7 +192,7 @@ func TestResumeFails(t *testing.T) {
 func TestNothingIsLostOrDoubled(t *testing.T) {
 	for seed := range uint64(12) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			inHouse(t, func(h *house) { wander(t, h, rand.New(rand.NewPCG(seed, 1))) })
+			inBubble(t, func(h *fixture) { wander(t, h, rand.New(rand.NewPCG(seed, 1))) })
 		})
 	}
 }
@@ -256,7 +256,7 @@ func (s *shown) cursor() object {
 	return object{"own": s.own, "chats": chats}
 }
 
-func wander(t *testing.T, h *house, rnd *rand.Rand) {
+func wander(t *testing.T, h *fixture, rnd *rand.Rand) {
 	steady, b := h.signIn("anna"), h.signIn("anna")
 	all := &shown{t: t, chats: make(map[string][]string), last: make(map[string]int64)}
 	some := &shown{t: t, chats: make(map[string][]string), last: make(map[string]int64)}

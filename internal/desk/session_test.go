@@ -16,7 +16,7 @@ import (
 )
 
 // request sends a request to the REST side and returns the answer.
-func (h *house) request(method, body string, change func(*http.Request)) *http.Response {
+func (h *fixture) request(method, body string, change func(*http.Request)) *http.Response {
 	h.t.Helper()
 	mux := http.NewServeMux()
 	h.desk.Register(mux)
@@ -50,7 +50,7 @@ func keep(c *http.Cookie) func(*http.Request) {
 }
 
 func TestSignInAndOut(t *testing.T) {
-	inHouse(t, func(h *house) {
+	inBubble(t, func(h *fixture) {
 		r := h.request("POST", goodSignIn, nil)
 		var body any
 		if err := json.NewDecoder(r.Body).Decode(&body); err != nil || r.StatusCode != 200 {
@@ -88,7 +88,7 @@ func TestSignInAndOut(t *testing.T) {
 }
 
 func TestSignInRefuses(t *testing.T) {
-	inHouse(t, func(h *house) {
+	inBubble(t, func(h *fixture) {
 		origin := func(o ...string) func(*http.Request) {
 			return func(r *http.Request) { r.Header["Origin"] = o }
 		}
@@ -142,7 +142,7 @@ func TestSignInRefuses(t *testing.T) {
 }
 
 func TestSignInIsLimited(t *testing.T) {
-	inHouse(t, func(h *house) {
+	inBubble(t, func(h *fixture) {
 		var r *http.Response
 		for range 100 {
 			if r = h.request("POST", `{"login":"anna","password":"wrong"}`, nil); r.StatusCode != 401 {
@@ -160,7 +160,7 @@ func TestSignInIsLimited(t *testing.T) {
 }
 
 func TestSecureCookie(t *testing.T) {
-	inHouse(t, func(h *house) {
+	inBubble(t, func(h *fixture) {
 		h.desk.secure = true
 		if c := h.request("POST", goodSignIn, nil).Cookies(); len(c) != 2 || !c[0].Secure || !c[1].Secure {
 			t.Errorf("the cookies are %v", c)
@@ -169,7 +169,7 @@ func TestSecureCookie(t *testing.T) {
 }
 
 func TestAuthenticate(t *testing.T) {
-	inHouse(t, func(h *house) {
+	inBubble(t, func(h *fixture) {
 		c := h.request("POST", goodSignIn, nil).Cookies()[0]
 		ask := func(change func(*http.Request)) (any, error) {
 			r := httptest.NewRequest("POST", "http://desk.example/desk/cometd", nil)
@@ -197,7 +197,7 @@ func TestAuthenticate(t *testing.T) {
 // Signing out disconnects the browser's desks, and the agent goes offline with
 // the last browser.
 func TestSignOutDisconnects(t *testing.T) {
-	inHouse(t, func(h *house) {
+	inBubble(t, func(h *fixture) {
 		open := func() (*browser, *http.Cookie) {
 			c := h.request("POST", goodSignIn, nil).Cookies()[0]
 			who, err := h.staff.Authenticate(h.t.Context(), c.Value)
@@ -241,7 +241,7 @@ func TestSignOutDisconnects(t *testing.T) {
 
 // Whoever signs in at a browser takes it over from whoever was signed in there.
 func TestSignInTakesOver(t *testing.T) {
-	inHouse(t, func(h *house) {
+	inBubble(t, func(h *fixture) {
 		c := h.request("POST", goodSignIn, nil).Cookies()[0]
 		if _, err := h.engine.DoAgent(h.t.Context(), anna, chat.AgentCommand{To: chat.Ready}); err != nil {
 			t.Fatal(err)

@@ -15,7 +15,7 @@ import (
 )
 
 func TestNothingBeforeResume(t *testing.T) {
-	inHouse(t, func(h *house) {
+	inBubble(t, func(h *fixture) {
 		b := h.signIn("anna")
 		if code := b.code(object{"op": "ready"}); code != "not-resumed" {
 			t.Errorf("the code is %q", code)
@@ -49,7 +49,7 @@ func same(t *testing.T, what string, got any, want string) {
 
 // The whole conversation, with every shape compared.
 func TestConversation(t *testing.T) {
-	inHouse(t, func(h *house) {
+	inBubble(t, func(h *fixture) {
 		b := h.signIn("anna")
 		now := time.Now().UnixMilli()
 		same(t, "resumed", b.resume(nil), fmt.Sprintf(`{"type":"resumed","id":"c1","now":%d,"own":[],"chats":[],"left":[],"waiting":[],
@@ -109,7 +109,7 @@ func TestConversation(t *testing.T) {
 }
 
 func TestPresence(t *testing.T) {
-	inHouse(t, func(h *house) {
+	inBubble(t, func(h *fixture) {
 		b := h.signIn("anna")
 		b.resume(nil)
 		b.must(object{"op": "ready"})
@@ -124,7 +124,7 @@ func TestPresence(t *testing.T) {
 }
 
 func TestDeclineAndMiss(t *testing.T) {
-	inHouse(t, func(h *house) {
+	inBubble(t, func(h *fixture) {
 		b := h.signIn("anna")
 		b.resume(nil)
 		b.must(object{"op": "ready"})
@@ -152,7 +152,7 @@ func TestDeclineAndMiss(t *testing.T) {
 // A command that is sent again is answered as the first time and happens once,
 // from whichever connection, even after the end.
 func TestIdempotence(t *testing.T) {
-	inHouse(t, func(h *house) {
+	inBubble(t, func(h *fixture) {
 		b := h.signIn("anna")
 		b.resume(nil)
 		id := h.taken(b)
@@ -184,7 +184,7 @@ func TestIdempotence(t *testing.T) {
 }
 
 func TestLeave(t *testing.T) {
-	inHouse(t, func(h *house) {
+	inBubble(t, func(h *fixture) {
 		b := h.signIn("anna")
 		b.resume(nil)
 		id := h.taken(b)
@@ -211,7 +211,7 @@ func TestLeave(t *testing.T) {
 
 // Whoever left by accident takes the chat back, as long as nobody else has it.
 func TestRejoin(t *testing.T) {
-	inHouse(t, func(h *house) {
+	inBubble(t, func(h *fixture) {
 		b, other := h.signIn("anna"), h.signIn("ben")
 		b.resume(nil)
 		other.resume(nil)
@@ -253,7 +253,7 @@ func TestRejoin(t *testing.T) {
 }
 
 func TestOpen(t *testing.T) {
-	inHouse(t, func(h *house) {
+	inBubble(t, func(h *fixture) {
 		b, other := h.signIn("anna"), h.signIn("ben")
 		b.resume(nil)
 		other.resume(nil)
@@ -286,7 +286,7 @@ func TestOpen(t *testing.T) {
 }
 
 func TestNotAllowed(t *testing.T) {
-	inHouse(t, func(h *house) {
+	inBubble(t, func(h *fixture) {
 		b, other := h.signIn("anna"), h.signIn("ben")
 		b.resume(nil)
 		other.resume(nil)
@@ -320,7 +320,7 @@ func TestNotAllowed(t *testing.T) {
 }
 
 func TestSeveralDesks(t *testing.T) {
-	inHouse(t, func(h *house) {
+	inBubble(t, func(h *fixture) {
 		one, two := h.signIn("anna"), h.signIn("anna")
 		one.resume(nil)
 		two.resume(nil)
@@ -339,7 +339,7 @@ func TestSeveralDesks(t *testing.T) {
 }
 
 func TestWaitingList(t *testing.T) {
-	inHouse(t, func(h *house) {
+	inBubble(t, func(h *fixture) {
 		b := h.signIn("anna")
 		b.resume(nil)
 		time.Sleep(time.Minute)

@@ -28,9 +28,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const secret = "correct horse"
 
-// house is a Desk at work over a real engine and a directory, both with their
+// fixture is a Desk at work over a real engine and a directory, both with their
 // stores in memory, in a bubble. Anna has number 1 and Ben number 2.
-type house struct {
+type fixture struct {
 	t      *testing.T
 	log    *enginetest.Log
 	files  *mediatest.Store
@@ -66,10 +66,10 @@ const (
 	ben  = chat.StaffID(2)
 )
 
-func inHouse(t *testing.T, test func(h *house)) {
+func inBubble(t *testing.T, test func(h *fixture)) {
 	synctest.Test(t, func(t *testing.T) {
 		quiet := slog.New(slog.DiscardHandler)
-		h := &house{t: t, log: enginetest.NewLog(), store: &sessions{Store: stafftest.NewStore()}, files: mediatest.NewStore()}
+		h := &fixture{t: t, log: enginetest.NewLog(), store: &sessions{Store: stafftest.NewStore()}, files: mediatest.NewStore()}
 		h.engine = engine.New(engine.Options{Log: h.log, Logger: quiet, Rules: lively})
 		if err := h.engine.Start(t.Context()); err != nil {
 			t.Fatal(err)
@@ -106,7 +106,7 @@ type object = map[string]any
 
 // browser is a Bayeux session that keeps what it is sent.
 type browser struct {
-	h   *house
+	h   *fixture
 	who Principal
 
 	mu    sync.Mutex
@@ -157,7 +157,7 @@ func (b *browser) ended() bool {
 }
 
 // signIn signs an agent in at a new browser and opens a desk there.
-func (h *house) signIn(login string) *browser {
+func (h *fixture) signIn(login string) *browser {
 	h.t.Helper()
 	_, who, err := h.staff.SignIn(h.t.Context(), staff.Attempt{Login: login, Password: secret, Address: "192.0.2.1"})
 	if err != nil {
@@ -167,7 +167,7 @@ func (h *house) signIn(login string) *browser {
 }
 
 // reconnect opens a desk at a browser that is signed in.
-func (h *house) reconnect(who Principal) *browser {
+func (h *fixture) reconnect(who Principal) *browser {
 	b := &browser{h: h, who: who}
 	if c, fresh := h.desk.attach(b, who); c == nil || !fresh {
 		h.t.Fatal("no desk was made")
@@ -252,7 +252,7 @@ func (b *browser) resume(cursor any) object {
 }
 
 // open opens a chat whose visitor stays.
-func (h *house) open() chat.ID {
+func (h *fixture) open() chat.ID {
 	h.t.Helper()
 	id, _, err := h.engine.Open(h.t.Context(), chat.Command{By: chat.TheVisitor(), Do: chat.Open{
 		Name: "Vera", Opening: chat.Opening{Service: "shop", Queue: "people", Subject: "Shoes", Channel: "c", Email: "v@example.org", Data: map[string]string{"k": "v"}},
@@ -264,23 +264,23 @@ func (h *house) open() chat.ID {
 	return id
 }
 
-func (h *house) do(id chat.ID, by chat.Actor, a chat.Action) {
+func (h *fixture) do(id chat.ID, by chat.Actor, a chat.Action) {
 	h.t.Helper()
 	if _, err := h.engine.Do(h.t.Context(), id, chat.Command{By: by, Do: a}); err != nil {
 		h.t.Fatal(err)
 	}
 }
 
-func (h *house) offer(id chat.ID, to chat.StaffID) {
+func (h *fixture) offer(id chat.ID, to chat.StaffID) {
 	h.t.Helper()
 	h.do(id, chat.Actor{}, chat.Offer{Agent: to, Name: "Anna", Role: chat.RoleAgent, Until: time.Now().Add(20 * time.Second), Capacity: 4, Reason: "why"})
 	synctest.Wait()
 }
 
-func (h *house) say(id chat.ID, text string) { h.do(id, chat.TheVisitor(), chat.Say{Text: text}) }
+func (h *fixture) say(id chat.ID, text string) { h.do(id, chat.TheVisitor(), chat.Say{Text: text}) }
 
 // taken opens a chat that Anna takes at once, at a desk that has resumed.
-func (h *house) taken(b *browser) chat.ID {
+func (h *fixture) taken(b *browser) chat.ID {
 	h.t.Helper()
 	id := h.open()
 	h.offer(id, b.who.Staff)
@@ -319,7 +319,7 @@ func kinds(got []object) (list []string) {
 }
 
 // otherProcess is a directory on the same store, as another process has one.
-func otherProcess(h *house) *staff.Directory { return staff.NewDirectory(h.store, cheap) }
+func otherProcess(h *fixture) *staff.Directory { return staff.NewDirectory(h.store, cheap) }
 
 // forgiving are the usual rules, but an agent may have a chat again at once.
 func forgiving(string) chat.Rules {
@@ -329,7 +329,7 @@ func forgiving(string) chat.Rules {
 	return r
 }
 
-func (h *house) summary(id chat.ID) chat.Summary {
+func (h *fixture) summary(id chat.ID) chat.Summary {
 	h.t.Helper()
 	s, ok, err := h.engine.Summary(h.t.Context(), id)
 	if err != nil || !ok {
@@ -338,7 +338,7 @@ func (h *house) summary(id chat.ID) chat.Summary {
 	return s
 }
 
-func (h *house) agent(id chat.StaffID) chat.AgentState {
+func (h *fixture) agent(id chat.StaffID) chat.AgentState {
 	h.t.Helper()
 	s, err := h.engine.Agent(h.t.Context(), id)
 	if err != nil {
