@@ -99,6 +99,10 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	if err != nil {
 		return nil, err
 	}
+	unlimited, err := networks(o.Config.UnlimitedNetworks)
+	if err != nil {
+		return nil, err
+	}
 	a := &App{o: o, log: o.Logger, policies: policies(o.Config)}
 	metrics := admin.NewMetrics(o.Version)
 	a.outage = &outage{log: a.log, metrics: newStoreMetrics(metrics)}
@@ -174,7 +178,10 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		return nil, err
 	}
 	a.router = routing.New(routing.Options{Engine: a.engine, Queues: plans(o.Config), Logger: a.log})
-	a.gms = gms.New(gms.Options{Engine: a.engine, Keys: keys, Services: offered, SecureCookies: a.secure(), Carries: a.push.Carries, Files: a.files, Logger: a.log})
+	a.gms = gms.New(gms.Options{
+		Engine: a.engine, Keys: keys, Services: offered, SecureCookies: a.secure(), MaxSessions: o.Config.MaxSessions, Unlimited: unlimited,
+		Carries: a.push.Carries, Files: a.files, Logger: a.log,
+	})
 	silent := deskSilence(o.Config.Desk)
 	a.desk = desk.New(desk.Options{
 		Engine: a.engine, Staff: a.directory, SecureCookie: a.secure(), Files: a.deskFiles, Policies: a.policies, Audit: a.audit,

@@ -1,6 +1,8 @@
 package app
 
 import (
+	"net/netip"
+
 	"github.com/halley-chat/halley/internal/chat"
 	"github.com/halley-chat/halley/internal/config"
 	"github.com/halley-chat/halley/internal/gms"
@@ -17,7 +19,7 @@ func service(c config.Service) (gms.Service, error) {
 	s := gms.Service{
 		Queue: c.Queue, Origins: c.Origins, Endpoints: c.Endpoints,
 		CheckEmail: c.CheckEmail, Hours: hours, Languages: c.Languages,
-		MaxMessage: c.MaxMessage, NewChatsPerMinute: c.NewChats, OperationsPerSecond: c.Operations,
+		MaxMessage: c.MaxMessage, NewChatsPerMinute: max(c.NewChats, 0), OperationsPerSecond: max(c.Operations, 0),
 		HideTyping: c.TypingPreview != nil && !*c.TypingPreview, CallbackPolling: c.CallbackPolling, OneChatPerBrowser: c.OneChatPerBrowser,
 		Async: c.Async.Enabled,
 	}
@@ -56,8 +58,11 @@ func hours(c config.Hours) (h chat.Hours, err error) {
 }
 
 // proxies are those that are believed when they say whom they speak for.
-func proxies(c config.Config) (p httpx.Proxies, err error) {
-	for _, s := range c.TrustedProxies {
+func proxies(c config.Config) (httpx.Proxies, error) { return networks(c.TrustedProxies) }
+
+// networks are configured addresses and networks.
+func networks(list []string) (p []netip.Prefix, err error) {
+	for _, s := range list {
 		n, err := config.ParseNetwork(s)
 		if err != nil {
 			return nil, err

@@ -70,7 +70,7 @@ members = ["*"]
 			Languages: []string{"de"}, MaxMessage: 4000, NewChatsPerMinute: 30, OperationsPerSecond: 20,
 			HideTyping: true, CallbackPolling: true, OneChatPerBrowser: true,
 		},
-		"plain": {Queue: "shop", Hours: chat.Hours{Zone: time.UTC}, Languages: gms.Languages(), MaxMessage: chat.MaxText},
+		"plain": {Queue: "shop", Hours: chat.Hours{Zone: time.UTC}, Languages: gms.Languages(), MaxMessage: chat.MaxText, NewChatsPerMinute: 20, OperationsPerSecond: 20},
 	}
 	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b *time.Location) bool { return a.String() == b.String() })); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -25,6 +25,12 @@ type Config struct {
 	// TrustedProxies are the networks of proxies that say in X-Forwarded-For
 	// whom they speak for.
 	TrustedProxies []string `toml:"trusted_proxies"`
+	// UnlimitedNetworks are addresses and networks whose visitors are held to no
+	// limit by address: [Limits.NewChats], MaxSessions, and that of uploads.
+	UnlimitedNetworks []string `toml:"unlimited_networks"`
+	// MaxSessions is how many Bayeux sessions visitors of one network address may
+	// have; by default [DefaultMaxSessions], and [NoLimit] is no limit.
+	MaxSessions int `toml:"sessions_per_address"`
 	// Hosts are the names, besides addresses, "localhost" and the host of
 	// Listen, under which the desk answers.
 	Hosts []string `toml:"hosts"`
@@ -134,6 +140,7 @@ const (
 	DefaultListen       = "127.0.0.1:8080"
 	DefaultData         = "./data"
 	DefaultMinFreeSpace = 512 << 20 // bytes
+	DefaultMaxSessions  = 300
 	DefaultOfferTime    = Duration(20 * time.Second)
 	DefaultReserveAfter = Duration(30 * time.Second)
 )
@@ -154,13 +161,17 @@ const All = "*"
 // Demo is the configuration of "serve --demo". The service customer-support is
 // for people, with the scripted agent "echo" in reserve after 5 s; the service
 // echo is for that agent alone, and for pages from anywhere over any transport,
-// so that a client can be tried against it. offerTime 0 means the default.
+// so that a client can be tried against it. Nothing is limited for those on the
+// same machine. offerTime 0 means the default.
 func Demo(offerTime time.Duration) Config {
 	c := Config{
-		Data: DefaultData + "/demo",
+		Data:              DefaultData + "/demo",
+		UnlimitedNetworks: []string{"127.0.0.0/8", "::1"},
 		Services: map[string]Service{
-			"customer-support": {Origins: []string{"null"}, Files: &Files{}},
-			"echo":             {Origins: []string{All, "null"}, Files: &Files{}, Behavior: Behavior{CallbackPolling: true}},
+			"customer-support": {Origins: []string{"null"}, Files: &Files{}, Limits: Limits{Operations: NoLimit}},
+			"echo": {
+				Origins: []string{All, "null"}, Files: &Files{}, Limits: Limits{Operations: NoLimit}, Behavior: Behavior{CallbackPolling: true},
+			},
 		},
 		Queues: map[string]Queue{
 			"customer-support": {
@@ -183,6 +194,9 @@ func (c Config) withDefaults() Config {
 	c.Log.Format, c.Log.Level = orElse(c.Log.Format, LogText), orElse(c.Log.Level, "info")
 	if c.MinFreeSpace == 0 {
 		c.MinFreeSpace = DefaultMinFreeSpace
+	}
+	if c.MaxSessions == 0 {
+		c.MaxSessions = DefaultMaxSessions
 	}
 	c.Desk, c.Push = c.Desk.withDefaults(), c.Push.withDefaults()
 	for name, s := range c.Services {

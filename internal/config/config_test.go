@@ -32,7 +32,7 @@ reserve_after = "1m30s"
 		t.Fatal(err)
 	}
 	want := config.Config{
-		Listen: "0.0.0.0:9000", Data: "/srv/halley", MinFreeSpace: config.DefaultMinFreeSpace,
+		Listen: "0.0.0.0:9000", Data: "/srv/halley", MinFreeSpace: config.DefaultMinFreeSpace, MaxSessions: config.DefaultMaxSessions,
 		Log: config.Log{Format: config.LogText, Level: "info"},
 		Services: map[string]config.Service{
 			"sales":  service("people", "https://shop.example", "http://localhost:3000", "null"),

@@ -4,13 +4,15 @@ package config
 // which * is a name that people give. They are the comments of [Document]; a
 // test sees to it that each setting has one.
 var descriptions = map[string]string{
-	"listen":          "The address to serve at, as host:port; port 0 takes a free one.",
-	"data":            "The directory in which everything is kept. It is made if it is missing.",
-	"min_free_space":  "How many bytes must be free on the disk of the data directory for files to be taken, so that the log never finds it full; -1 is no watch.",
-	"secure_cookies":  "Mark cookies as Secure, for a server behind a proxy that ends TLS.",
-	"trusted_proxies": `Addresses and networks of proxies, such as "10.0.0.0/8", whose X-Forwarded-For header says where a request comes from.`,
-	"hosts":           `The names under which people reach the desk, such as "chat.example.org". It answers under these, addresses, "localhost" and the host of listen only; another name may be a page's own, pointed at this server.`,
-	"sample_page":     "Serve the sample page at /sample/, as the demo does.",
+	"listen":               "The address to serve at, as host:port; port 0 takes a free one.",
+	"data":                 "The directory in which everything is kept. It is made if it is missing.",
+	"min_free_space":       "How many bytes must be free on the disk of the data directory for files to be taken, so that the log never finds it full; -1 is no watch.",
+	"secure_cookies":       "Mark cookies as Secure, for a server behind a proxy that ends TLS.",
+	"trusted_proxies":      `Addresses and networks of proxies, such as "10.0.0.0/8", whose X-Forwarded-For header says where a request comes from.`,
+	"unlimited_networks":   `Addresses and networks, such as "10.0.0.0/8", whose visitors are held to no limit by address: your own load tests, or an office behind one address. Sign-ins are limited all the same.`,
+	"sessions_per_address": "How many Bayeux sessions visitors of one network address may have; 0 is the default, -1 is no limit.",
+	"hosts":                `The names under which people reach the desk, such as "chat.example.org". It answers under these, addresses, "localhost" and the host of listen only; another name may be a page's own, pointed at this server.`,
+	"sample_page":          "Serve the sample page at /sample/, as the demo does.",
 
 	"tls":            "A certificate with which the server speaks TLS itself, so that no proxy is needed. The files are read anew when they change.",
 	"tls.cert":       "The file with the certificate, in PEM, and behind it those between it and the root.",
@@ -28,8 +30,8 @@ var descriptions = map[string]string{
 	"services.*.required_fields":       `What a client must send to open a chat: "first_name", "last_name", "name" (any of the names), "email".`,
 	"services.*.check_email":           "Refuse an e-mail address that cannot be one.",
 	"services.*.max_message_length":    "The longest line in characters. 16 KiB are the limit besides.",
-	"services.*.new_chats_per_minute":  "How many chats one network address may open in a minute; 0 is no limit.",
-	"services.*.operations_per_second": "How many operations one chat may be asked for in a second, counted over five; 0 is no limit.",
+	"services.*.new_chats_per_minute":  "How many chats one network address may open in a minute; 0 is the default, -1 is no limit.",
+	"services.*.operations_per_second": "How many operations one chat may be asked for in a second, counted over five; 0 is the default, -1 is no limit.",
 	"services.*.languages":             "The languages in which visitors are told what is wrong. Whoever reads none of them gets the first.",
 	"services.*.typing_preview":        "Show agents what a visitor is typing.",
 	"services.*.callback_polling":      "Serve clients that can do nothing but load scripts. Pages of every origin can do that.",

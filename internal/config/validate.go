@@ -49,6 +49,12 @@ func (c Config) faults() []Fault {
 			v.fault("trusted_proxies", "%v", err)
 		}
 	}
+	for _, s := range c.UnlimitedNetworks {
+		if _, err := ParseNetwork(s); err != nil {
+			v.fault("unlimited_networks", "%v", err)
+		}
+	}
+	v.limit("sessions_per_address", c.MaxSessions)
 	for _, h := range c.Hosts {
 		if !hostForm.MatchString(h) {
 			v.fault("hosts", "%q is not the name of a host in lower case, without a port", h)
@@ -83,8 +89,8 @@ func (c Config) faults() []Fault {
 // sorted are the keys of a map in order.
 func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
-// ParseNetwork reads one entry of [Config.TrustedProxies]: an address, or a
-// network such as "10.0.0.0/8".
+// ParseNetwork reads one entry of [Config.TrustedProxies] or
+// [Config.UnlimitedNetworks]: an address, or a network such as "10.0.0.0/8".
 func ParseNetwork(s string) (netip.Prefix, error) {
 	if ip, err := netip.ParseAddr(s); err == nil && ip.Zone() == "" {
 		return netip.PrefixFrom(ip, ip.BitLen()), nil

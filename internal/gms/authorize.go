@@ -4,6 +4,9 @@ package gms
 
 import (
 	"context"
+	"net/http"
+	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -77,9 +80,14 @@ func (c *call) filter(a chat.Action) (chat.Action, error) {
 
 // openRateLimited opens a chat unless too many were opened from the caller's network.
 func (c *call) openRateLimited(ctx context.Context, s Service, open chat.Open) error {
-	charge := ratelimit.Charge{Key: c.transport.service() + " " + ratelimit.Network(c.transport.address()), Limit: s.opens()}
+	network := c.edge.network(c.transport.address())
+	charge := ratelimit.Charge{Key: c.transport.service() + " " + network, Limit: s.opens()}
+	if network == "" {
+		charge.Limit = ratelimit.Limit{}
+	}
 	if c.edge.opens.Take(time.Now(), charge) > 0 {
 		c.edge.stats.Limited.Add(1)
+		c.edge.warnNewChats(c.transport.service())
 		return errTooMany
 	}
 	err := c.transport.open(ctx, c, open)
@@ -88,6 +96,39 @@ func (c *call) openRateLimited(ctx context.Context, s Service, open chat.Open) e
 	}
 	return err
 }
+
+// network is what callers from an address are limited by together; empty if
+// they are not limited by address.
+func (e *Edge) network(address string) string {
+	if ip, err := netip.ParseAddr(address); err == nil {
+		ip = ip.Unmap().WithZone("")
+		if slices.ContainsFunc(e.o.Unlimited, func(n netip.Prefix) bool { return n.Contains(ip) }) {
+			return ""
+		}
+	}
+	return ratelimit.Network(address)
+}
+
+// limitedAddress is the address of a request, empty if it is not limited by it.
+func (e *Edge) limitedAddress(r *http.Request) string {
+	address := addressOf(r)
+	if e.network(address) == "" {
+		return ""
+	}
+	return address
+}
+
+// warnNewChats tells the operator, seldom, that an address has opened too many
+// chats: it may be a flood, or a proxy whose visitors all have its address.
+func (e *Edge) warnNewChats(service string) {
+	if e.warned.Take(time.Now(), ratelimit.Charge{Key: service, Limit: ratelimit.Per(1, refusalsLogged)}) == 0 {
+		e.o.Logger.Warn("gms: too many new chats of one address are refused; if it is a proxy's, see trusted_proxies and unlimited_networks",
+			"service", service, "per_minute", e.o.Services[service].NewChatsPerMinute)
+	}
+}
+
+// refusalsLogged is how often refused new chats of a service are logged again.
+const refusalsLogged = 10 * time.Minute
 
 // language is the language of the advice in a refusal: the one that the call
 // asks for, or that was asked for when the chat was opened.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -45,6 +46,11 @@ type Options struct {
 	// SecureCookies marks the browser's cookie as Secure whatever the request
 	// came over.
 	SecureCookies bool
+	// MaxSessions bounds the Bayeux sessions of one network address; 0 means
+	// bayeux' own default, a negative number no limit. Unlimited are the networks
+	// to which no limit by address applies, whatever its kind.
+	MaxSessions int
+	Unlimited   []netip.Prefix
 	// Carries says whether a device can be told of what happens. A device that
 	// cannot is not taken; nil means that none can.
 	Carries func(chat.Device) bool
@@ -74,6 +80,7 @@ type Edge struct {
 	board   *engine.Watch
 	opens   *ratelimit.Limiter // of new chats, by service and network
 	calls   *ratelimit.Limiter // of operations, by chat
+	warned  *ratelimit.Limiter // of log lines about refused new chats, by service
 	origins *ratelimit.Limiter // of log lines about origins, by origin
 	uploads *uploadSlots
 
@@ -101,7 +108,7 @@ func New(o Options) *Edge {
 		o.RESTPatience = 2500 * time.Millisecond
 	}
 	e := &Edge{
-		o: o, node: rand.Text()[:10] + ".", opens: ratelimit.New(maxBuckets), calls: ratelimit.New(maxBuckets), origins: ratelimit.New(maxLoggedOrigins), uploads: newUploadSlots(),
+		o: o, node: rand.Text()[:10] + ".", opens: ratelimit.New(maxBuckets), calls: ratelimit.New(maxBuckets), origins: ratelimit.New(maxLoggedOrigins), warned: ratelimit.New(max(len(o.Services), 1)), uploads: newUploadSlots(),
 		bindings: make(map[string]*binding), pollers: make(map[string]*poller), polled: make(map[chat.ID]*poller),
 	}
 	no := &bayeux.Error{Code: 403, Args: "denied_by_security_policy", Text: "denied"}
@@ -109,6 +116,7 @@ func New(o Options) *Edge {
 	e.bayeux = bayeux.New(bayeux.Options{
 		Timeout: connectTimeout, MaxInterval: maxInterval,
 		TrustClientID: true, HoldsPerBrowser: -1, CookieSecure: o.SecureCookies,
+		MaxSessionsPerAddress: o.MaxSessions, Address: e.limitedAddress,
 		MaxMessageSize: 256 << 10,
 		Redeliver:      true,
 		OrderedPolling: true,

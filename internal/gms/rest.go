@@ -103,10 +103,13 @@ func (f *rest) allowed(s Service) bool { return s.allows(f.origin(), sameOrigin(
 
 func (f *rest) rejoin(context.Context, *call, Service) (bool, error) { return false, nil }
 
-func (f *rest) address() string {
-	host, _, err := net.SplitHostPort(f.r.RemoteAddr)
+func (f *rest) address() string { return addressOf(f.r) }
+
+// addressOf is where a request comes from, without the port.
+func addressOf(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
-		return f.r.RemoteAddr
+		return r.RemoteAddr
 	}
 	return host
 }

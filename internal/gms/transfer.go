@@ -8,7 +8,6 @@ import (
 
 	"github.com/halley-chat/halley/internal/chat"
 	"github.com/halley-chat/halley/internal/httpx"
-	"github.com/halley-chat/halley/internal/ratelimit"
 )
 
 // A file may be on its way for longer than a visitor who polls may be silent,
@@ -64,7 +63,7 @@ func (c *fileCall) keepAlive(ctx context.Context, sum chat.Summary) error {
 // acquireSlot takes a slot for the call's file, which is of a chat's visitor or
 // of somebody whose key has not come yet (0).
 func (c *fileCall) acquireSlot(id chat.ID) (err error) {
-	c.releaseSlot, err = c.edge.uploads.acquire(id, ratelimit.Network(c.rest.address()))
+	c.releaseSlot, err = c.edge.uploads.acquire(id, c.edge.network(c.rest.address()))
 	if err != nil {
 		c.edge.stats.TooManyUploads.Add(1)
 	}

@@ -33,15 +33,15 @@ func newUploadSlots() *uploadSlots {
 }
 
 // acquire takes a slot for a file of a chat's visitor, or of somebody whose key
-// has not come yet (0). It fails with [errTooManyUploads] or [media.ErrBusy];
+// has not come yet (0). An empty network is one without a limit. It fails with [errTooManyUploads] or [media.ErrBusy];
 // otherwise release has to be called, once.
 func (s *uploadSlots) acquire(id chat.ID, network string) (release func(), err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case s.networks[network] >= maxUploadsOfNetwork,
+	case network != "" && s.networks[network] >= maxUploadsOfNetwork,
 		id != 0 && s.chats[id] >= maxUploadsOfChat,
-		id == 0 && s.unauthenticated[network] >= maxUnauthenticatedOfSource:
+		id == 0 && network != "" && s.unauthenticated[network] >= maxUnauthenticatedOfSource:
 		return nil, errTooManyUploads
 	case id == 0 && s.total >= maxUnauthenticated:
 		return nil, media.ErrBusy

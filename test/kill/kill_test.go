@@ -97,7 +97,7 @@ func TestNothingIsLostWithAnAgentElsewhere(t *testing.T) {
 func configFile(t *testing.T, agent string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "halley.toml")
-	text := fmt.Sprintf("[services.echo]\n[queues.echo]\nmembers = [%q]\n", agent)
+	text := fmt.Sprintf("unlimited_networks = [\"127.0.0.0/8\"]\n[services.echo]\noperations_per_second = -1\n[queues.echo]\nmembers = [%q]\n", agent)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
