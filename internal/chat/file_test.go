@@ -227,7 +227,7 @@ func TestFilesAreActivity(t *testing.T) {
 	before := f.s.silence.major.index
 	f.must(TheVisitor(), file(9, 1))
 	if f.s.Phase != PhaseWaiting || f.s.Prefer != 7 || f.s.silence.major.index <= before {
-		t.Errorf("the phase is %q, the last sign %d, before %d", f.s.Phase, f.s.silence.major.index, before)
+		t.Errorf("the phase is %q, the last activity %d, before %d", f.s.Phase, f.s.silence.major.index, before)
 	}
 }
 

@@ -53,40 +53,40 @@ func (IdleWarned) fact() string { return "idle-warned" }
 func (IdleReset) fact() string  { return "idle-reset" }
 func (IdleClosed) fact() string { return "idle-closed" }
 
-// sign is how a fact counts as activity.
-type sign int
+// activity is how a fact counts in idle control.
+type activity int
 
 const (
-	signNone sign = iota
-	signMinor
-	signMajor
+	activityNone activity = iota
+	activityMinor
+	activityMajor
 )
 
-// signOf says how a fact counts, and who is behind it; 0 if nobody is.
-func signOf(f Fact) (sign, int) {
+// activityOf says how a fact counts, and who is behind it; 0 if nobody is.
+func activityOf(f Fact) (activity, int) {
 	switch f := f.(type) {
 	case Joined:
 		if f.Role != RoleHouse {
-			return signMajor, f.No
+			return activityMajor, f.No
 		}
 	case Said:
 		if f.Audience == AudienceAll {
-			return signMajor, f.No
+			return activityMajor, f.No
 		}
 	case Pushed:
-		return signMajor, f.No
+		return activityMajor, f.No
 	case Shared:
-		return signMajor, f.No
+		return activityMajor, f.No
 	case IdleReset:
-		return signMajor, 0
+		return activityMajor, 0
 	case Typed:
 		if !f.Expired {
-			return signMinor, f.No
+			return activityMinor, f.No
 		}
 	case Noticed:
-		return signMinor, f.No
+		return activityMinor, f.No
 	}
-	return signNone, 0
+	return activityNone, 0
 }
 
 // mark is an event that counted as activity.
@@ -97,8 +97,8 @@ type mark struct {
 
 // silence is what idle control knows of a chat.
 type silence struct {
-	major   mark       // the latest major sign
-	any     mark       // the latest sign of either sort
+	major   mark       // the latest major activity
+	any     mark       // the latest activity of either sort
 	warned  IdleWarned // the latest alert
 	alerted int64      // its index, 0 if there was none
 }
@@ -109,12 +109,12 @@ func (s *State) listen(e Event) {
 		s.silence.warned, s.silence.alerted = f, e.Index
 		return
 	}
-	n, no := signOf(e.Fact)
-	if n == signNone || no >= 1 && no <= len(s.Participants) && s.Participants[no-1].Role == RoleHouse {
+	n, no := activityOf(e.Fact)
+	if n == activityNone || no >= 1 && no <= len(s.Participants) && s.Participants[no-1].Role == RoleHouse {
 		return
 	}
 	s.silence.any = mark{e.Index, e.At}
-	if n == signMajor {
+	if n == activityMajor {
 		s.silence.major = s.silence.any
 	}
 }

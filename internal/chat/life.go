@@ -137,7 +137,7 @@ func (d *decider) wake() {
 		return
 	}
 	for _, e := range d.events {
-		if s, no := signOf(e.Fact); s == signMajor && no == VisitorNo {
+		if s, no := activityOf(e.Fact); s == activityMajor && no == VisitorNo {
 			d.emit(Queued{Queue: d.s.Queue, Prefer: d.s.HeldBy})
 			return
 		}

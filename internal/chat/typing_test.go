@@ -77,10 +77,10 @@ func TestTypingEnds(t *testing.T) {
 func TestExpiredTypingIsNoActivity(t *testing.T) {
 	for _, c := range []struct {
 		f    Typed
-		want sign
-	}{{Typed{No: 1, On: true}, signMinor}, {Typed{No: 1}, signMinor}, {Typed{No: 1, Expired: true}, signNone}} {
+		want activity
+	}{{Typed{No: 1, On: true}, activityMinor}, {Typed{No: 1}, activityMinor}, {Typed{No: 1, Expired: true}, activityNone}} {
 		t.Run(fmt.Sprintf("%+v", c.f), func(t *testing.T) {
-			if got, _ := signOf(c.f); got != c.want {
+			if got, _ := activityOf(c.f); got != c.want {
 				t.Errorf("%+v counts as %d, want %d", c.f, got, c.want)
 			}
 		})
