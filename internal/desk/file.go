@@ -54,24 +54,24 @@ func (d *Desk) registerFiles(mux *http.ServeMux) {
 	mux.HandleFunc("DELETE "+path+"/{file}", d.own(d.member(d.unshare)))
 }
 
-// errand is a request about the files of one chat, by an agent.
-type errand struct {
+// fileRequest is an agent's request about the files of one chat.
+type fileRequest struct {
 	who     staff.SignedIn
 	summary chat.Summary
 }
 
-func (e errand) by() chat.Actor { return chat.Staff(e.who.Account.ID) }
+func (e fileRequest) by() chat.Actor { return chat.Staff(e.who.Account.ID) }
 
 // member wraps a handler about a chat: somebody must be signed in, and the chat
 // must be there. What the handler returns is answered.
-func (d *Desk) member(h func(http.ResponseWriter, *http.Request, errand) error) http.HandlerFunc {
+func (d *Desk) member(h func(http.ResponseWriter, *http.Request, fileRequest) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		who, err := d.signedIn(r)
 		if err != nil {
 			d.fail(w, "authenticate", err)
 			return
 		}
-		e := errand{who: who}
+		e := fileRequest{who: who}
 		id, err := chat.ParseID(r.PathValue("chat"))
 		if err == nil {
 			var ok bool
@@ -118,7 +118,7 @@ func (d *Desk) failFile(w http.ResponseWriter, err error) {
 }
 
 // upload shares a file with a chat in which the agent is.
-func (d *Desk) upload(w http.ResponseWriter, r *http.Request, e errand) error {
+func (d *Desk) upload(w http.ResponseWriter, r *http.Request, e fileRequest) error {
 	policy := d.policies[e.summary.Service]
 	switch {
 	case !e.summary.Live():
@@ -157,7 +157,7 @@ func (d *Desk) upload(w http.ResponseWriter, r *http.Request, e errand) error {
 }
 
 // share tells the chat of a file that has been kept.
-func (d *Desk) share(w http.ResponseWriter, r *http.Request, e errand, form *media.Form, ref media.Ref) error {
+func (d *Desk) share(w http.ResponseWriter, r *http.Request, e fileRequest, form *media.Form, ref media.Ref) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), commandTimeout)
 	defer cancel()
 	f := form.File
@@ -188,7 +188,7 @@ func (d *Desk) drop(ctx context.Context, ref media.Ref) {
 }
 
 // download hands out a file of a chat that the agent is or was in.
-func (d *Desk) download(w http.ResponseWriter, r *http.Request, e errand) error {
+func (d *Desk) download(w http.ResponseWriter, r *http.Request, e fileRequest) error {
 	ok, err := d.was(r.Context(), e.summary.Chat, e.who.Account.ID)
 	if err != nil {
 		return err
@@ -239,7 +239,7 @@ func (d *Desk) was(ctx context.Context, id chat.ID, who chat.StaffID) (bool, err
 }
 
 // unshare deletes a file of a chat in which the agent is, whoever shared it.
-func (d *Desk) unshare(w http.ResponseWriter, r *http.Request, e errand) error {
+func (d *Desk) unshare(w http.ResponseWriter, r *http.Request, e fileRequest) error {
 	id, err := chat.ParseFileID(r.PathValue("file"))
 	if err != nil {
 		return err
