@@ -21,7 +21,7 @@ func service(c config.Service) (gms.Service, error) {
 		CheckEmail: c.CheckEmail, Hours: hours, Languages: c.Languages,
 		MaxMessage: c.MaxMessage, NewChatsPerMinute: max(c.NewChats, 0), OperationsPerSecond: max(c.Operations, 0),
 		HideTyping: c.TypingPreview != nil && !*c.TypingPreview, CallbackPolling: c.CallbackPolling, OneChatPerBrowser: c.OneChatPerBrowser,
-		Async: c.Async.Enabled,
+		Async: c.Async.Enabled, AgentPreviews: c.AgentTypingPreview,
 	}
 	for _, f := range c.Required {
 		s.Required = append(s.Required, requiredFields[f])

@@ -9,6 +9,9 @@ type Behavior struct {
 	Languages []string `toml:"languages"`
 	// TypingPreview shows agents what a visitor is typing; true by default.
 	TypingPreview *bool `toml:"typing_preview"`
+	// AgentTypingPreview shows visitors what an agent is typing, letter by letter;
+	// false by default.
+	AgentTypingPreview bool `toml:"agent_typing_preview"`
 	// CallbackPolling serves clients that can do nothing but load scripts.
 	// Pages of every origin can do that.
 	CallbackPolling bool `toml:"callback_polling"`

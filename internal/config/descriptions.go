@@ -34,6 +34,7 @@ var descriptions = map[string]string{
 	"services.*.operations_per_second": "How many operations one chat may be asked for in a second, counted over five; 0 is the default, -1 is no limit.",
 	"services.*.languages":             "The languages in which visitors are told what is wrong. Whoever reads none of them gets the first.",
 	"services.*.typing_preview":        "Show agents what a visitor is typing.",
+	"services.*.agent_typing_preview":  "Show visitors what an agent is typing before it is sent. That an agent types is always shown.",
 	"services.*.callback_polling":      "Serve clients that can do nothing but load scripts. Pages of every origin can do that.",
 	"services.*.one_chat_per_browser":  "Answer a browser that asks for a new chat with the one that it has in this service.",
 	"services.*.endpoints":             "Queues that a client may choose by an endpoint: what it calls them, and which they are. Any other endpoint leads to the service's queue.",

@@ -33,7 +33,7 @@ func (e *Edge) notification(sum chat.Summary, c participants, events []chat.Even
 	var last *message
 	for _, event := range events {
 		c.observe(event)
-		m, ok := c.render(event)
+		m, ok := c.render(event, e.o.Services[sum.Service].AgentPreviews)
 		if !ok {
 			continue
 		}

@@ -185,7 +185,7 @@ var errSlow = chat.Refuse(chat.Unavailable, "no answer in time")
 // deliver is called by the chat's room.
 func (p *poller) deliver(batch engine.Batch) {
 	p.mu.Lock()
-	p.tail.add(batch)
+	p.tail.add(batch, p.edge.o.Services[batch.Summary.Service].AgentPreviews)
 	p.mu.Unlock()
 	if !batch.Summary.Open() {
 		p.end()

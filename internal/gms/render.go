@@ -92,8 +92,9 @@ func (c participants) observe(e chat.Event) {
 }
 
 // render is the event in the visitor's words; ok is false for one that the
-// visitor may not see.
-func (c participants) render(e chat.Event) (m message, ok bool) {
+// visitor may not see. previews says whether the visitor sees what agents are
+// typing; that they type is always shown.
+func (c participants) render(e chat.Event, previews bool) (m message, ok bool) {
 	if !e.VisibleToVisitor() {
 		return message{}, false
 	}
@@ -111,7 +112,7 @@ func (c participants) render(e chat.Event) (m message, ok bool) {
 		if f.On {
 			m.Type = typingStarted
 		}
-		if e.Preview != "" {
+		if e.Preview != "" && (previews || f.No == chat.VisitorNo) {
 			m.Text = &e.Preview
 		}
 	case chat.Renamed:

@@ -21,7 +21,7 @@ func (s *Script) See(e chat.Event) { s.people.observe(e) }
 // Render is an event's type, the number of the participant behind it and the
 // event itself; ok is false for one that the visitor may not see.
 func (s *Script) Render(e chat.Event) (kind string, by int, event json.RawMessage, ok bool) {
-	m, ok := s.people.render(e)
+	m, ok := s.people.render(e, false)
 	if !ok {
 		return "", 0, nil, false
 	}

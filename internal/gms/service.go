@@ -38,6 +38,8 @@ type Service struct {
 	// HideTyping keeps from everybody what a visitor is typing; that it types
 	// is still told.
 	HideTyping bool
+	// AgentPreviews shows visitors what agents are typing, letter by letter.
+	AgentPreviews bool
 	// CallbackPolling lets the service be used over that transport, by pages of
 	// any origin.
 	CallbackPolling bool

@@ -28,8 +28,8 @@ type tail struct {
 
 func newTail() tail { return tail{people: make(participants), floor: 1} }
 
-// add appends what happened in the chat.
-func (t *tail) add(batch engine.Batch) {
+// add appends what happened in the chat. previews is as in participants.render.
+func (t *tail) add(batch engine.Batch, previews bool) {
 	t.sum = batch.Summary
 	if batch.Replay {
 		t.people.begin(batch)
@@ -40,7 +40,7 @@ func (t *tail) add(batch engine.Batch) {
 	}
 	for _, event := range batch.Events {
 		t.people.observe(event)
-		if m, ok := t.people.render(event); ok {
+		if m, ok := t.people.render(event, previews); ok {
 			t.keep(m)
 		}
 		if visitorLeft(event) {
