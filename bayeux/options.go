@@ -60,6 +60,12 @@ type Options struct {
 	CookieSecure   bool
 	CookieDomain   string
 	CookieSameSite http.SameSite
+	// NewBrowser makes the value of a new cookie, of 16 to 128 bytes that a cookie
+	// may have; nil means 130 random bits. KnownBrowser says whether a value was
+	// made by NewBrowser: another one is as good as none, and is replaced. nil means
+	// that every value of that length is known.
+	NewBrowser   func() string
+	KnownBrowser func(value string) bool
 	// TrustClientID accepts a clientId over HTTP without the cookie of the
 	// browser that shook hands. A WebSocket never needs the cookie.
 	TrustClientID bool
@@ -170,6 +176,9 @@ func (o Options) withDefaults() Options {
 	o.WriteTimeout = or(o.WriteTimeout, 10*time.Second)
 	o.BodyTimeout = or(o.BodyTimeout, 10*time.Second)
 	o.LazyTimeout = or(o.LazyTimeout, 5*time.Second)
+	if o.NewBrowser == nil {
+		o.NewBrowser = newID
+	}
 	o.CookieName = or(o.CookieName, "BAYEUX_BROWSER")
 	o.CookiePath = or(o.CookiePath, "/")
 	o.HoldsPerBrowser = or(o.HoldsPerBrowser, 1)

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 
 	"github.com/halley-chat/halley/bayeux"
+	"github.com/halley-chat/halley/bayeux/bayeuxtest"
 )
 
 // A policy says whether a client that it refuses may try again.
@@ -67,6 +68,38 @@ func TestCookieOptions(t *testing.T) {
 			}
 			if c.Name != "WHO" || c.Path != "/chat" || !c.Secure || !c.HttpOnly || c.Domain != "shop.example" || c.SameSite != http.SameSiteNoneMode {
 				t.Errorf(`%s: got %v, want c.Name == "WHO", c.Path == "/chat", c.Secure, c.HttpOnly, c.Domain == "shop.example", c.SameSite == http.SameSiteNoneMode`, transport, c)
+			}
+		}
+	})
+}
+
+// A cookie that the application has not made counts for nothing and is replaced,
+// over both transports; one that it has made is kept.
+//
+// spec:8.1
+func TestUnknownCookiesAreReplaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const made = "made-by-the-application"
+		w := newWorld(t, bayeux.Options{
+			NewBrowser:   func() string { return made },
+			KnownBrowser: func(value string) bool { return value == made },
+		})
+		for value, kept := range map[string]bool{made: true, "": false, "made-by-somebody-else": false} {
+			header := http.Header{"Cookie": {bayeuxtest.Cookie + "=" + value}}
+			_, polled, f := w.post(t.Context(), value, `{"channel":"/meta/handshake"}`)
+			s := w.srv.Session(f[0]["clientId"].(string))
+			if s.Browser() != made || s.BrowserKnown() != kept {
+				t.Errorf("cookie %q: got the browser %q, known %v; want %q, %v", value, s.Browser(), s.BrowserKnown(), made, kept)
+			}
+			socket, want := "", made
+			if c, err := http.ParseSetCookie(w.dial(header).Header.Get("Set-Cookie")); err == nil {
+				socket = c.Value
+			}
+			if kept {
+				want = ""
+			}
+			if polled != made || socket != want {
+				t.Errorf("cookie %q: got %q over a poll and %q over a WebSocket, want %q and %q", value, polled, socket, made, want)
 			}
 		}
 	})

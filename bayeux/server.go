@@ -277,10 +277,10 @@ func (srv *Server) peer(r *http.Request, transport string) (*peer, error) {
 		secure := r.TLS != nil || srv.opts.CookieSecure
 		p.sameOrigin = strings.EqualFold(u.Host, r.Host) && (u.Scheme == "https" || !secure)
 	}
-	if c, err := r.Cookie(srv.opts.CookieName); err == nil && len(c.Value) >= 16 && len(c.Value) <= 128 {
+	if c, err := r.Cookie(srv.opts.CookieName); err == nil && srv.knowsBrowser(c.Value) {
 		p.browser, p.cookieKnown = c.Value, true
 	} else {
-		p.browser = newID()
+		p.browser = srv.opts.NewBrowser()
 	}
 	if srv.opts.Authenticate != nil {
 		principal, err := srv.opts.Authenticate(r)
@@ -303,6 +303,12 @@ func (srv *Server) authenticated(w http.ResponseWriter, r *http.Request, transpo
 		return nil
 	}
 	return p
+}
+
+// knowsBrowser says whether the value of a browser's cookie counts.
+// spec:8.1
+func (srv *Server) knowsBrowser(value string) bool {
+	return len(value) >= 16 && len(value) <= 128 && (srv.opts.KnownBrowser == nil || srv.opts.KnownBrowser(value))
 }
 
 // cookie is what ties the browser to its sessions.

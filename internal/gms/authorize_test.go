@@ -320,7 +320,7 @@ func TestCallbackPollingKnowsNoBrowser(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := openWith(t, map[string]Service{"old": {Queue: "q", CallbackPolling: true, OneChatPerBrowser: true, Origins: []string{"https://shop.example"}}})
 		browser := func() http.Header {
-			return http.Header{"Cookie": {bayeuxtest.Cookie + "=" + strings.Repeat("c", 26)}, "Origin": {"https://shop.example"}}
+			return http.Header{"Cookie": {bayeuxtest.Cookie + "=" + browserCookie("c")}, "Origin": {"https://shop.example"}}
 		}
 		v := h.visitor("old", browser())
 		v.do("requestChat", map[string]any{"nickname": "Vera"})
@@ -345,7 +345,7 @@ func TestOneChatPerBrowser(t *testing.T) {
 			"other": {Queue: "q", OneChatPerBrowser: true, Origins: []string{"https://shop.example"}},
 		})
 		browser := func(origin string) http.Header {
-			head := http.Header{"Cookie": {bayeuxtest.Cookie + "=" + strings.Repeat("c", 26)}}
+			head := http.Header{"Cookie": {bayeuxtest.Cookie + "=" + browserCookie("c")}}
 			if origin != "" {
 				head.Set("Origin", origin)
 			}
@@ -401,7 +401,7 @@ func TestOneChatPerBrowser(t *testing.T) {
 		// With two chats nobody can say which one is meant. The other one was opened
 		// at the same moment, in another tab.
 		second, _, err := h.engine.Open(t.Context(), chat.Command{By: chat.TheVisitor(), Do: chat.Open{Name: "Vera", Opening: chat.Opening{
-			Service: "one", Queue: "q", Browser: BrowserDigest(strings.Repeat("c", 26)),
+			Service: "one", Queue: "q", Browser: BrowserDigest(browserCookie("c")),
 		}}})
 		if err != nil {
 			t.Fatal(err)
@@ -429,7 +429,7 @@ func TestOneChatPerBrowser(t *testing.T) {
 func TestOneChatPerBrowserIsOffByDefault(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t)
-		head := http.Header{"Cookie": {bayeuxtest.Cookie + "=" + strings.Repeat("c", 26)}, "Origin": {"https://shop.example"}}
+		head := http.Header{"Cookie": {bayeuxtest.Cookie + "=" + browserCookie("c")}, "Origin": {"https://shop.example"}}
 		a, b := h.visitor("support", head), h.visitor("support", head)
 		a.do("requestChat", nil)
 		b.do("requestChat", nil)

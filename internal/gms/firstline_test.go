@@ -13,6 +13,12 @@ import (
 	"github.com/halley-chat/halley/internal/chat"
 )
 
+// browserCookie is the value of a cookie that a fixture's edge may have made for the
+// browser of a name of one letter.
+func browserCookie(letter string) string {
+	return (&Keyring{secret: make([]byte, MinSecret)}).browser(strings.Repeat(letter, browserName))
+}
+
 func cookieOf(value, origin string) http.Header {
 	return http.Header{"Cookie": {bayeuxtest.Cookie + "=" + value}, "Origin": {origin}}
 }
@@ -29,7 +35,7 @@ func TestOneChatPerBrowserKeepsTheLine(t *testing.T) {
 			got := v.do("requestChat", map[string]any{"nickname": "Vera", "text": text})
 			return got[len(got)-1]
 		}
-		page := func() *visitor { return h.visitor("one", cookieOf(strings.Repeat("c", 26), "https://shop.example")) }
+		page := func() *visitor { return h.visitor("one", cookieOf(browserCookie("c"), "https://shop.example")) }
 		v := page()
 		all := []string{"1 ParticipantJoined Vera", "2 Message Vera: My tap drips"}
 		if diff := cmp.Diff(all, lines(ask(v, "My tap drips"))); diff != "" {
@@ -83,7 +89,7 @@ func TestOneChatPerBrowserKeepsTheLine(t *testing.T) {
 func TestOneChatPerBrowserWakesTheChat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := openWith(t, map[string]Service{"one-async": {Queue: "one-async", Async: true, OneChatPerBrowser: true, Origins: []string{"https://shop.example"}}})
-		v := h.visitor("one-async", cookieOf(strings.Repeat("c", 26), "https://shop.example"))
+		v := h.visitor("one-async", cookieOf(browserCookie("c"), "https://shop.example"))
 		v.do("requestChat", map[string]any{"nickname": "Vera", "text": "hi", "userData": map[string]any{"GCTI_Chat_AsyncMode": "true"}})
 		h.agent(v.chat, 7, "Anna")(chat.Hold{})
 		synctest.Wait()
@@ -91,7 +97,7 @@ func TestOneChatPerBrowserWakesTheChat(t *testing.T) {
 			t.Fatalf("%v %+v", ok, s)
 		}
 		time.Sleep(time.Hour)
-		w := h.visitor("one-async", cookieOf(strings.Repeat("c", 26), "https://shop.example"))
+		w := h.visitor("one-async", cookieOf(browserCookie("c"), "https://shop.example"))
 		w.do("requestChat", map[string]any{"nickname": "Vera", "text": "hi again"})
 		synctest.Wait()
 		if s, ok := h.summary(v.chat); !ok || w.chat != v.chat || s.Phase != chat.PhaseWaiting {
@@ -108,7 +114,7 @@ func TestHostilePagesTieNoBrowser(t *testing.T) {
 			"mixed": {Queue: "q", Origins: []string{"https://shop.example", "*", "null"}, OneChatPerBrowser: true},
 			"sales": {Queue: "q", Origins: []string{"https://other.example"}},
 		})
-		cookie := strings.Repeat("c", 26)
+		cookie := browserCookie("c")
 		key := func(origin string) any {
 			t.Helper()
 			return h.net.Socket(t, cookieOf(cookie, origin)).Ask(`{"channel":"/meta/handshake"}`)[0]["secureKey"]

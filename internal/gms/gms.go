@@ -117,6 +117,7 @@ func New(o Options) *Edge {
 		Timeout: connectTimeout, MaxInterval: maxInterval,
 		TrustClientID: true, HoldsPerBrowser: -1, CookieSecure: o.SecureCookies,
 		MaxSessionsPerAddress: o.MaxSessions, Address: e.limitedAddress,
+		NewBrowser: o.Keys.newBrowser, KnownBrowser: o.Keys.knowsBrowser,
 		MaxMessageSize: 256 << 10,
 		Redeliver:      true,
 		OrderedPolling: true,

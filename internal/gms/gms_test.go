@@ -411,6 +411,38 @@ func TestDrainRefusesNewChats(t *testing.T) {
 	})
 }
 
+// A cookie's value that the server has not made ties no chat, and is replaced.
+func TestForgedBrowserCookies(t *testing.T) {
+	made := browserCookie("c")
+	for name, value := range map[string]string{
+		"of an earlier version": strings.Repeat("c", 26),
+		"another signature":     made[:len(made)-1] + "_",
+		"another name":          "d" + made[1:],
+		"no name":               made[browserName:],
+		"longer":                made + "x",
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := open(t)
+				v := h.visitor("support", cookieOf(value, "http://memory"))
+				v.do("requestChat", map[string]any{"nickname": "Vera"})
+				planted := h.net.Socket(t, cookieOf(value, "http://memory"))
+				if key := planted.Ask(`{"channel":"/meta/handshake"}`)[0]["secureKey"]; key != nil {
+					t.Errorf("got the key %v for the planted cookie, want none", key)
+				}
+				fresh, err := http.ParseSetCookie(v.Header.Get("Set-Cookie"))
+				if err != nil {
+					t.Fatalf("got the cookie %q: %v", v.Header.Get("Set-Cookie"), err)
+				}
+				own := h.net.Socket(t, cookieOf(fresh.Value, "http://memory"))
+				if key := own.Ask(`{"channel":"/meta/handshake"}`)[0]["secureKey"]; key != any(v.key) {
+					t.Errorf("got the key %v for the cookie that replaced it, want %s", key, v.key)
+				}
+			})
+		})
+	}
+}
+
 // The key of a live chat goes to a browser whose cookie is known, but never to
 // a page that has no business with it.
 func TestKeyInTheHandshake(t *testing.T) {
@@ -449,7 +481,7 @@ func TestKeyInTheHandshake(t *testing.T) {
 			{"null", cookie.Value, false},
 			{"", cookie.Value, false},
 			{"http://memory", "", false},
-			{"http://memory", strings.Repeat("a", 26), false},
+			{"http://memory", browserCookie("a"), false},
 			{"http://memory.evil.example", cookie.Value, false},
 		} {
 			key := ask(c.origin, c.cookie)

@@ -93,7 +93,7 @@ func TestOneChatPerBrowserTakesTheDeviceAndCounts(t *testing.T) {
 		h := openWith(t, map[string]Service{"one": {
 			Queue: "q", OneChatPerBrowser: true, Origins: []string{"https://shop.example"}, OperationsPerSecond: 1,
 		}})
-		v := h.visitor("one", http.Header{"Cookie": {bayeuxtest.Cookie + "=" + strings.Repeat("c", 26)}, "Origin": {"https://shop.example"}})
+		v := h.visitor("one", http.Header{"Cookie": {bayeuxtest.Cookie + "=" + browserCookie("c")}, "Origin": {"https://shop.example"}})
 		start := func(token string) bayeuxtest.Frame {
 			t.Helper()
 			fields := with(map[string]any{"push_notification_deviceid": token})

@@ -4,10 +4,12 @@ package gms
 
 import (
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
+	"strings"
 
 	"github.com/halley-chat/halley/internal/chat"
 )
@@ -70,6 +72,31 @@ func (k *Keyring) open(key string) (who identity, ok bool) {
 		party: int(binary.BigEndian.Uint16(b[8:])),
 		epoch: binary.BigEndian.Uint16(b[10:]),
 	}, true
+}
+
+// The value of a browser's cookie is a random name and an HMAC over it, so that no
+// chat is tied to a value that somebody else has made and planted.
+
+// browserName is the length of the random name, and browserMAC that of the HMAC as
+// it is written.
+const (
+	browserName = 26
+	browserMAC  = 22
+)
+
+// newBrowser makes the value of a browser's cookie.
+func (k *Keyring) newBrowser() string { return k.browser(strings.ToLower(rand.Text())) }
+
+func (k *Keyring) browser(name string) string {
+	mac := hmac.New(sha256.New, k.secret)
+	mac.Write([]byte("halley browser cookie 1\n"))
+	mac.Write([]byte(name))
+	return name + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))[:browserMAC]
+}
+
+// knowsBrowser says whether the value of a cookie was made with this secret.
+func (k *Keyring) knowsBrowser(value string) bool {
+	return len(value) == browserName+1+browserMAC && hmac.Equal([]byte(value), []byte(k.browser(value[:browserName])))
 }
 
 // BrowserDigest is how a browser's cookie is kept: nobody can make the cookie
