@@ -151,7 +151,7 @@ func (c *call) requestChat(ctx context.Context) error {
 	if c.edge.draining.Load() {
 		return chat.Refuse(chat.Closed, "the server is about to stop")
 	}
-	open, err := c.request.opening()
+	open, id, err := c.request.opening()
 	if err != nil {
 		return err
 	}
@@ -162,7 +162,7 @@ func (c *call) requestChat(ctx context.Context) error {
 	if err := service.mayOpen(open, c.request, time.Now()); err != nil {
 		return err
 	}
-	return c.openRateLimited(ctx, service, open)
+	return c.openOnce(ctx, service, id, open)
 }
 
 // owner finds the chat of an operation by its key, or by what an empty key

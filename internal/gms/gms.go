@@ -73,16 +73,17 @@ type Stats struct {
 // everything below; [Edge.REST] is the one for the paths below [RESTPath].
 type Edge struct {
 	// Static after construction.
-	o       Options
-	bayeux  *bayeux.Server
-	node    string // what the names of this process's channels begin with
-	stats   Stats
-	board   *engine.Watch
-	opens   *ratelimit.Limiter // of new chats, by service and network
-	calls   *ratelimit.Limiter // of operations, by chat
-	warned  *ratelimit.Limiter // of log lines about refused new chats, by service
-	origins *ratelimit.Limiter // of log lines about origins, by origin
-	uploads *uploadSlots
+	o        Options
+	bayeux   *bayeux.Server
+	node     string // what the names of this process's channels begin with
+	stats    Stats
+	board    *engine.Watch
+	opens    *ratelimit.Limiter // of new chats, by service and network
+	calls    *ratelimit.Limiter // of operations, by chat
+	warned   *ratelimit.Limiter // of log lines about refused new chats, by service
+	origins  *ratelimit.Limiter // of log lines about origins, by origin
+	uploads  *uploadSlots
+	openings *openings
 
 	draining atomic.Bool
 
@@ -108,7 +109,7 @@ func New(o Options) *Edge {
 		o.RESTPatience = 2500 * time.Millisecond
 	}
 	e := &Edge{
-		o: o, node: rand.Text()[:10] + ".", opens: ratelimit.New(maxBuckets), calls: ratelimit.New(maxBuckets), origins: ratelimit.New(maxLoggedOrigins), warned: ratelimit.New(max(len(o.Services), 1)), uploads: newUploadSlots(),
+		o: o, node: rand.Text()[:10] + ".", opens: ratelimit.New(maxBuckets), calls: ratelimit.New(maxBuckets), origins: ratelimit.New(maxLoggedOrigins), warned: ratelimit.New(max(len(o.Services), 1)), uploads: newUploadSlots(), openings: newOpenings(),
 		bindings: make(map[string]*binding), pollers: make(map[string]*poller), polled: make(map[chat.ID]*poller),
 	}
 	no := &bayeux.Error{Code: 403, Args: "denied_by_security_policy", Text: "denied"}

@@ -129,11 +129,15 @@ func (r request) attributes() (attributes jsontext.Value, id string, err error) 
 	return v, id, nil
 }
 
-// opening is the chat that a requestChat asks for.
-func (r request) opening() (chat.Open, error) {
+// opening is the chat that a requestChat asks for, and the id of the request.
+func (r request) opening() (chat.Open, string, error) {
 	data, err := r.userData()
 	if err != nil {
-		return chat.Open{}, err
+		return chat.Open{}, "", err
+	}
+	id, err := takeOpeningID(data)
+	if err != nil {
+		return chat.Open{}, "", err
 	}
 	device, _ := takeDevice(data)
 	o := chat.Open{
@@ -154,7 +158,7 @@ func (r request) opening() (chat.Open, error) {
 	if o.Name == "" {
 		o.Name = anonymous
 	}
-	return o, nil
+	return o, id, nil
 }
 
 // anonymous is what a visitor is called who gave no name.
