@@ -90,7 +90,7 @@ func newClient(ctx context.Context, d *Desk, conn session, who Principal) *clien
 	return c
 }
 
-func (c *client) rouse() { c.wake.Notify() }
+func (c *client) notify() { c.wake.Notify() }
 
 // put takes a batch from a watch. It does not block.
 func (c *client) put(n news) {
@@ -101,7 +101,7 @@ func (c *client) put(n news) {
 		c.lost = true
 	}
 	c.mu.Unlock()
-	c.rouse()
+	c.notify()
 }
 
 // ask hands something to run and waits for the answer.
@@ -110,7 +110,7 @@ func (c *client) ask(ctx context.Context, a *ask) error {
 	c.mu.Lock()
 	c.asks = append(c.asks, a)
 	c.mu.Unlock()
-	c.rouse()
+	c.notify()
 	select {
 	case err := <-a.done:
 		return err

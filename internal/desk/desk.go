@@ -184,7 +184,7 @@ func (d *Desk) runStaff(ctx context.Context) {
 		case <-again.C:
 		}
 		for _, c := range d.all() {
-			c.rouse()
+			c.notify()
 		}
 		next := confirmEvery
 		if err := errors.Join(d.expel(ctx), d.retire(ctx)); err != nil && ctx.Err() == nil {

@@ -86,7 +86,7 @@ func (d *Desk) runWaiting(ctx context.Context) {
 			d.log.Error("desk: encode the waiting list", "err", err)
 		case changed:
 			for _, c := range d.all() {
-				c.rouse()
+				c.notify()
 			}
 		}
 		select {
