@@ -65,21 +65,21 @@ func TestRESTIsServed(t *testing.T) {
 		if call.method != "OPTIONS" {
 			body, err := io.ReadAll(res.Body)
 			if err != nil {
-				t.Errorf("%+v: %v", call, err)
+				t.Errorf("%+v: reading the answer: got %v, want no error", call, err)
 			}
 			read(t, body, &answer)
 			if (answer.SecureKey != "") != (call.status == 200) {
-				t.Errorf("%+v: %+v", call, answer)
+				t.Errorf("%+v: got %+v, want a key: %v", call, answer, call.status == 200)
 			}
 		}
 		_ = res.Body.Close()
 		h := res.Header
 		allowed := h.Get("Access-Control-Allow-Origin") == call.origin && h.Get("Access-Control-Allow-Credentials") == "true"
 		if res.StatusCode != call.status || allowed != call.allowed {
-			t.Errorf("%+v: %d %v", call, res.StatusCode, h)
+			t.Errorf("%+v: got status %d and headers %v, want %d and the origin allowed: %v", call, res.StatusCode, h, call.status, call.allowed)
 		}
 		if call.method == "OPTIONS" && h.Get("Access-Control-Allow-Headers") != "apikey" {
-			t.Errorf("%+v: %v", call, h)
+			t.Errorf("%+v: got the headers %v, want apikey allowed", call, h)
 		}
 	}
 }

@@ -80,7 +80,7 @@ members = ["*"]`))
 		b, err := io.ReadAll(res.Body)
 		_ = res.Body.Close()
 		if err != nil || res.Header.Get("Access-Control-Allow-Origin") != "https://shop.example" {
-			t.Fatalf("%s: %d %v, %v", path, res.StatusCode, res.Header, err)
+			t.Fatalf("%s: got status %d, headers %v, error %v, want the origin https://shop.example allowed", path, res.StatusCode, res.Header, err)
 		}
 		return res, b
 	}

@@ -74,7 +74,7 @@ func TestFilesOutliveTheirService(t *testing.T) {
 	}
 	defer f.Close()
 	if b, err := io.ReadAll(f); err != nil || string(b) != "hello" {
-		t.Errorf("%q, %v", b, err)
+		t.Errorf("the file: got %q, %v, want \"hello\"", b, err)
 	}
 }
 
@@ -102,7 +102,7 @@ within = "1m"`)
 	_ = res.Body.Close()
 	_, key, found := strings.Cut(string(b), `"secureKey":"`)
 	if err != nil || !found {
-		t.Fatalf("%s, %v", b, err)
+		t.Fatalf("opening a chat: got %s, %v, want an answer with a key", b, err)
 	}
 	key, _, _ = strings.Cut(key, `"`)
 	var body bytes.Buffer
@@ -163,7 +163,7 @@ func TestVisitorsDoNotKeepAgentsOut(t *testing.T) {
 	}
 	res, err = http.Post(r.address()+"/api/v1/session", "application/json", strings.NewReader(`{"login":"anna","password":"correct horse"}`))
 	if err != nil || len(res.Cookies()) != 2 {
-		t.Fatalf("%+v, %v", res, err)
+		t.Fatalf("signing in: got %+v, %v, want two cookies", res, err)
 	}
 	_ = res.Body.Close()
 	var body bytes.Buffer

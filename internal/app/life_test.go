@@ -136,6 +136,6 @@ func TestConfiguredLifeIsServed(t *testing.T) {
 	read(t, body, &answer)
 	if err != nil || len(answer.Messages) != 3 ||
 		answer.Messages[1].Text != "my card is #### #### #### ####" || answer.Messages[2].Text != "Welcome!" {
-		t.Errorf("%s, %v", body, err)
+		t.Errorf("got %s, %v, want three messages, with a masked card and the welcome", body, err)
 	}
 }

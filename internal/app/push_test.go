@@ -92,7 +92,7 @@ func (r *running) do(id chat.ID, by chat.Actor, a chat.Action) []chat.Event {
 	r.t.Helper()
 	res, err := r.engine.Do(context.Background(), id, chat.Command{By: by, Do: a})
 	if err != nil {
-		r.t.Fatalf("%T: %v", a, err)
+		r.t.Fatalf("doing %T: got %v, want no error", a, err)
 	}
 	return res.Events
 }
@@ -105,7 +105,7 @@ func (r *running) hire() {
 	r.t.Helper()
 	id, err := r.directory.Create(context.Background(), staff.Account{Login: "anna", Name: "Anna", Role: staff.RoleAgent, Capacity: 9}, "correct horse")
 	if err != nil || id.ID != anna.Staff {
-		r.t.Fatalf("%v, %v", id, err)
+		r.t.Fatalf("creating the account: got %v, %v, want the id %d", id, err, anna.Staff)
 	}
 	if _, err := r.engine.DoAgent(context.Background(), anna.Staff, chat.AgentCommand{To: chat.Ready}); err != nil {
 		r.t.Fatal(err)
@@ -310,7 +310,7 @@ func TestPushCredentials(t *testing.T) {
 		c.Push.Providers = map[string]config.PushProvider{"x": p}
 		_, err := New(t.Context(), Options{Config: c, Logger: slog.New(slog.DiscardHandler)})
 		if err == nil || !strings.Contains(err.Error(), name) || strings.Contains(err.Error(), "s3cret") {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%s: got %v, want an error that names it and shows no secret", name, err)
 		}
 	}
 }

@@ -14,6 +14,6 @@ func read(t testing.TB, body []byte, into any) {
 		t.Error(err)
 	}
 	if err := json.Unmarshal(body, into); err != nil {
-		t.Errorf("%v: %s", err, body)
+		t.Errorf("got the error %v, want an answer that can be read: %s", err, body)
 	}
 }

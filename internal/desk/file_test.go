@@ -188,7 +188,7 @@ func TestAgentFileRefusals(t *testing.T) {
 		} {
 			w := x.who.send(x.r)
 			if code := errorCode(t, w.Result()); w.Code != x.status || code != x.code {
-				t.Errorf("%s: %d %s", name, w.Code, code)
+				t.Errorf("%s: got status %d and code %q, want %d and %q", name, w.Code, code, x.status, x.code)
 			}
 			if h.files.Staged() != 0 || len(h.files.Files()) != 1 {
 				t.Errorf("%s left %d files on their way, and %v", name, h.files.Staged(), h.files.Files())
@@ -223,7 +223,7 @@ func TestARefusedFileIsReadToItsEnd(t *testing.T) {
 			r := form(filesOf(id), "a.txt", strings.Repeat("x", 1<<20))
 			body := r.Body
 			if w := h.clerk(who).send(r); w.Code != 413 && w.Code != 403 {
-				t.Errorf("%s: %d %s", name, w.Code, w.Body)
+				t.Errorf("%s: got status %d: %s, want 413 or 403", name, w.Code, w.Body)
 			}
 			if left, err := io.Copy(io.Discard, body); err != nil || left != 0 {
 				t.Errorf("%s: %d bytes are left, %v", name, left, err)

@@ -231,7 +231,7 @@ func TestNotices(t *testing.T) {
 		h.do(id, chat.TheVisitor(), chat.Notify{Text: "n", Attributes: []byte(`{"a":1}`)})
 		e := raw(b.settled(), "noticed")
 		if diff := cmp.Diff(object{"a": 1.0}, e["attributes"]); diff != "" || e["text"] != "n" {
-			t.Errorf("%v", e)
+			t.Errorf("got the notice %v, want the text \"n\" and the attribute a=1", e)
 		}
 		for fields, want := range map[*object]string{
 			{"op": "notify", "text": "m", "attributes": object{"b": object{"c": 2}}}: "noticed",

@@ -32,7 +32,7 @@ func same(t *testing.T, what string, got any, want string) {
 	t.Helper()
 	var w any
 	if err := json.Unmarshal([]byte(want), &w); err != nil {
-		t.Fatalf("%s: %v", want, err)
+		t.Fatalf("%s: parsing what is wanted, %s: got %v, want no error", what, want, err)
 	}
 	b, err := json.Marshal(got)
 	if err != nil {

@@ -42,7 +42,7 @@ func TestTheTableIsComplete(t *testing.T) {
 		}
 		entries++
 		if fault := faultOfRow(m[3], m[4]); fault != "" {
-			t.Errorf("%s: %s", fault, line)
+			t.Errorf("got the row %s, want it without the fault: %s", line, fault)
 		}
 	}
 	if entries < 200 {
@@ -82,7 +82,7 @@ func TestFaultOfRow(t *testing.T) {
 		{"", "gms `TestX`", false},
 	} {
 		if got := faultOfRow(c.verdict, c.held); (got == "") != c.good {
-			t.Errorf("%+v: %q", c, got)
+			t.Errorf("%+v: got the fault %q, want none: %v", c, got, c.good)
 		}
 	}
 }
