@@ -158,7 +158,7 @@ func TestPagesOfOtherOrigins(t *testing.T) {
 	}
 	r = do(http.MethodPost, "", http.Header{"Origin": {"null"}})
 	if r.Header.Get("Access-Control-Allow-Origin") != "null" || len(r.Cookies()) != 1 {
-		t.Errorf("%v", r.Header)
+		t.Errorf("the origin null: got the headers %v, want it allowed and one cookie", r.Header)
 	}
 	r = do(http.MethodGet, `?jsonp=f&message=%5B%7B%22channel%22%3A%22/meta/handshake%22%7D%5D`, http.Header{})
 	if b, err := io.ReadAll(r.Body); err != nil || !strings.HasPrefix(string(b), "f([") {

@@ -84,7 +84,7 @@ func (p *process) stop() {
 	if err := p.cmd.Wait(); err != nil {
 		p.t.Errorf("it ended with %v", err)
 	}
-	if took := time.Since(began); took > 5*time.Second {
+	if took := time.Since(began); took > 15*time.Second { // at most 5 s by its own clock; a held connect would last 20 s
 		p.t.Errorf("it took %v to stop", took)
 	}
 }
