@@ -111,6 +111,9 @@ async function strayKeys(stage) {
 /* Signing out with a chat in hand asks first, and gives the chat back. */
 async function signingOut(stage) {
     const { server, anna, vera } = await twoInChat(stage);
+    // Ready before there is a chat to take: one that nobody is ready for goes to the echo bot after some seconds.
+    const ben = await stage.agent(server.base, 'ben');
+    await ben.goReady();
     await anna.part('sign-out').click();
     await anna.part('sign-out-question').waitFor();
     await anna.page.keyboard.press('Escape');
@@ -120,8 +123,6 @@ async function signingOut(stage) {
     await anna.part('sign-out').click();
     await anna.part('sign-out-confirm').click();
     await anna.part('login').waitFor();
-    const ben = await stage.agent(server.base, 'ben');
-    await ben.goReady();
     await ben.accept('Vera');
 }
 

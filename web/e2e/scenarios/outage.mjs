@@ -87,6 +87,9 @@ async function browserOffline(stage, options) {
     const scene = await chatBehind(stage, options);
     const { anna, vera } = scene;
     await vera.page.context().setOffline(true);
+    // A poll that was under way when the browser went offline may still bring its answer, so it is given one.
+    await anna.say('Are you in the tunnel?');
+    await vera.hasStatus('Reconnecting', { timeout: NOTICED });
     await away(anna, vera, () => writeInTheTunnel(vera));
     await vera.page.context().setOffline(false);
     await backAgain(scene, TUNNEL);
