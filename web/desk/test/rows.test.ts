@@ -2,8 +2,9 @@ import { timeOfDay } from '@halley/shared/duration';
 import { expect, test } from 'vitest';
 import { reuseRows, rowsOf } from '../src/state/rows';
 import { grow } from '../src/state/transcript';
+import type { Chat } from '../src/state/state';
 import type { ChatEvent } from '../src/wire/shapes';
-import { ended, info, joined, ME, me, NOON, said } from './fixture';
+import { ended, info, joined, ME, me, NOON, said, visitor } from './fixture';
 
 function rows(...events: ChatEvent[]) {
     return rowsOf(grow(undefined, info('A'), events), ME);
@@ -157,4 +158,33 @@ test('a line that the customer does not see says so, and stands apart', () => {
         ['Private, for Ben, you', true],
         ['Staff only', true],
     ]);
+});
+
+/** A chat of so many lines after its opening, in turns by the visitor and by the agent. */
+function long(lines: number): Chat {
+    const events = Array.from({ length: lines }, (_, i) =>
+        said(i + 3, `line ${i}`, i % 2 === 0 ? undefined : `id${i}`),
+    );
+    return grow(undefined, info('A'), [joined(1), joined(2, me), ...events]);
+}
+
+test('a part of a chat is laid out as it stands in the whole of it', () => {
+    const whole = rowsOf(long(500), ME);
+    const part = rowsOf(long(500), ME, 403);
+    expect(part).toHaveLength(101);
+    expect(part[0]).toMatchObject({ kind: 'day' });
+    expect(part.slice(1)).toEqual(whole.slice(-100));
+});
+
+test('who is who and who is away is known from before the part that is laid out', () => {
+    const away: ChatEvent = { index: 3, at: NOON + 3000, type: 'away', from: visitor };
+    const back: ChatEvent = { index: 4, at: NOON + 4000, type: 'back', from: visitor };
+    const chat = grow(undefined, info('A'), [joined(1), joined(2, me), away, back]);
+    expect(rowsOf(chat, ME, 4).slice(1)).toMatchObject([{ kind: 'fact', text: 'Maria is back' }]);
+});
+
+test('a divider that stands earlier is not put at the first line of the part', () => {
+    const chat = { ...long(500), away: { after: 2, count: 250 } };
+    expect(rowsOf(chat, ME, 403).map((row) => row.kind)).not.toContain('away');
+    expect(rowsOf(chat, ME).map((row) => row.kind)).toContain('away');
 });

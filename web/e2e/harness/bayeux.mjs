@@ -29,11 +29,12 @@ export class Bayeux {
         return bayeux;
     }
 
-    /** Publishes, and throws if the server does not take it. */
-    async publish(data) {
-        const replies = await this.#post([{ channel: this.#channel, clientId: this.#clientId, data }]);
-        const reply = replies.find((one) => one.channel === this.#channel && 'successful' in one);
-        if (!reply?.successful) throw new Error(`The publish was refused: ${JSON.stringify(reply)}`);
+    /** Publishes, several at once if there are, and throws if the server does not take one. */
+    async publish(...all) {
+        const messages = all.map((data) => ({ channel: this.#channel, clientId: this.#clientId, data }));
+        const replies = await this.#post(messages);
+        const taken = replies.filter((one) => one.channel === this.#channel && one.successful);
+        if (taken.length !== all.length) throw new Error(`The publish was refused: ${JSON.stringify(replies)}`);
     }
 
     /** The first delivery that a rule accepts, as soon as it is there. */

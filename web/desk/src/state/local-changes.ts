@@ -1,4 +1,5 @@
 import { refused } from './incoming/reply';
+import { putAway } from './list';
 import { exhausted, unsent, withStatus, without } from './outbox';
 import type { Local } from './local';
 import { noticed } from './notices';
@@ -69,12 +70,12 @@ export const localChanges: { readonly [T in Local['type']]: (state: State, messa
     'desk-done': (state, message) => {
         const chat = state.chats[message.chat];
         if (!chat || !closed(state, chat)) return state;
-        const { [message.chat]: _, ...chats } = state.chats;
         const place = state.order.indexOf(message.chat);
-        const order = state.order.filter((id) => id !== message.chat);
-        const selected = state.selected === message.chat ? (order[place] ?? order.at(-1) ?? null) : state.selected;
+        const rest = putAway(state, [message.chat]);
+        const next = rest.order[place] ?? rest.order.at(-1) ?? null;
+        const selected = state.selected === message.chat ? next : state.selected;
         const outbox = without(state.outbox, (one) => 'chat' in one.order && one.order.chat === message.chat);
-        return { ...state, chats, order, selected, outbox, done: [...state.done, message.chat].slice(-200) };
+        return { ...rest, selected, outbox };
     },
     'desk-told': (state, message) => noticed(state, message.text),
     'desk-read-notice': (state, message) => ({

@@ -62,8 +62,11 @@ function alike(a: Row, b: Row): boolean {
     return a.kind === b.kind;
 }
 
-/** Lays out a chat's events as rows, as agent `me` sees them. */
-export function rowsOf(chat: Pick<Chat, 'events' | 'away'>, me: number): Row[] {
+/**
+ * Lays out a chat's events as rows, as agent `me` sees them, from the event with the index `from` on. Of those
+ * before it only what the rows need is read: who is who, and whether the visitor is away.
+ */
+export function rowsOf(chat: Pick<Chat, 'events' | 'away'>, me: number, from = 0): Row[] {
     const rows: Row[] = [];
     const names = new Names(me);
     let day = 0;
@@ -72,12 +75,18 @@ export function rowsOf(chat: Pick<Chat, 'events' | 'away'>, me: number): Row[] {
     for (const event of chat.events) {
         names.learn(event);
         const spoken = event.type === 'said' || event.type === 'shared';
+        const missed = !marked && event.index > chat.away!.after && spoken && event.from?.staff !== me;
+        if (event.index < from) {
+            marked ||= missed;
+            names.tell(event);
+            continue;
+        }
         if (!spoken && sentence(event, names) === null) continue;
         if (midnight(event.at) !== day) {
             day = midnight(event.at);
             rows.push({ kind: 'day', key: `day${day}`, at: event.at });
         }
-        if (!marked && event.index > chat.away!.after && spoken && event.from?.staff !== me) {
+        if (missed) {
             rows.push({ kind: 'away', key: 'away', count: chat.away!.count });
             marked = true;
         }

@@ -1,16 +1,27 @@
-import { nextTick, onBeforeUnmount, onMounted, ref, useTemplateRef, watch } from 'vue';
+import { nextTick, onBeforeUnmount, onMounted, ref, useTemplateRef, watch, type Ref } from 'vue';
 
 /** How near to its end the log counts as being there, in pixels. */
 const NEAR = 40;
 
+/** How near to its beginning the reader may come before `nearTop` is called, in pixels. */
+const TOP = 200;
+
+/** What a log tells and is told. */
+export interface Scrolled {
+    /** How many lines there are, and how many of them are the agent's that are not sent yet. */
+    lines(): number;
+    own(): number;
+    /** Called whenever the reader has the end before his eyes. */
+    looked(): void;
+    nearTop(): void;
+}
+
 /**
  * Keeps a log at its end while the reader is there, and leaves it alone while he reads further up;
- * then `below` says that something new stands further down. `looked` is called whenever the reader
- * has the end before his eyes. The component marks the scrolling element as `frame` and what it
- * holds as `content`.
+ * then `below` says that something new stands further down. `frame` is the scrolling element, and the
+ * component marks what it holds as `content`.
  */
-export function useScroll(lines: () => number, own: () => number, looked: () => void) {
-    const frame = useTemplateRef<HTMLElement>('frame');
+export function useScroll(frame: Readonly<Ref<HTMLElement | null>>, { lines, own, looked, nearTop }: Scrolled) {
     const content = useTemplateRef<HTMLElement>('content');
     const below = ref(false);
     let atEnd = true;
@@ -29,6 +40,7 @@ export function useScroll(lines: () => number, own: () => number, looked: () => 
         const log = frame.value;
         if (!log) return;
         atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < NEAR;
+        if (log.scrollTop < TOP && log.scrollHeight > log.clientHeight) nearTop();
         if (!atEnd) return;
         below.value = false;
         seen();
@@ -56,5 +68,5 @@ export function useScroll(lines: () => number, own: () => number, looked: () => 
         watcher?.disconnect();
         window.removeEventListener('focus', seen);
     });
-    return { below, toEnd };
+    return { below, toEnd, atEnd: () => atEnd };
 }
