@@ -3,7 +3,8 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Listener } from '../src/link/connection';
 import { Desk } from '../src/link/desk';
 import type { Command } from '../src/wire/command';
-import { agent, info, joined, me, resumed, said } from './fixture';
+import { unread } from '../src/state/reading';
+import { agent, info, joined, ME, me, resumed, said } from './fixture';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -121,6 +122,22 @@ test('a closed chat of the list is fetched after a reload', () => {
     const whole = { type: 'transcript', id: open!.id, chat: info('Z', { phase: 'ended' }), events: [said(1, 'old')] };
     listener.delivered(whole);
     expect(desk.state.value).toMatchObject({ selected: 'Z', order: ['Z', 'A'], outbox: [] });
+});
+
+test('a reload keeps how far each chat was read', () => {
+    const store = memory();
+    const before = sit(store);
+    before.listener.linked('websocket');
+    before.listener.delivered({ ...opening, chats: [{ chat: info('A'), events: [joined(1), said(2, 'seen')] }] });
+    before.desk.dispatch({ type: 'desk-looked', chat: 'A' });
+    before.listener.delivered({ type: 'chat', chat: info('A'), events: [said(3, 'new')] });
+    before.desk.close();
+
+    const after = sit(store);
+    after.listener.linked('websocket');
+    const events = [joined(1), said(2, 'seen'), said(3, 'new')];
+    after.listener.delivered({ ...opening, chats: [{ chat: info('A'), events }] });
+    expect(unread(after.desk.state.value.chats['A']!, ME)).toBe(1);
 });
 
 test('typing is sent only while the connection is up', () => {

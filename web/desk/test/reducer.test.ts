@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { missing } from '../src/state/list';
-import { closed, unansweredSince, unread } from '../src/state/reading';
+import { missing, MOST_ENDED } from '../src/state/list';
+import { canRejoin, closed, customerState, unansweredSince, unread } from '../src/state/reading';
 import { reduce, type Message } from '../src/state/reduce';
 import { empty, type State } from '../src/state/state';
 import { agent, assigned, ended, info, joined, ME, me, NOON, resumed, said, typed, visitor } from './fixture';
@@ -113,6 +113,24 @@ test('done puts a closed chat away for good, and never an open one', () => {
     expect(reduce(away, end).order).toEqual([]);
 });
 
+test('the oldest ended chats leave, but not the selected one, one with a line yet to be sent, or a running one', () => {
+    const end = (id: string): Message => ({ type: 'chat', chat: info(id, { phase: 'ended' }), events: [ended(1)] });
+    const many = Array.from({ length: MOST_ENDED + 5 }, (_, i) => `E${i}`);
+    const order = { op: 'say', chat: 'E1', text: 'late' } as const;
+    const pending = { id: 'p', at: 0, order, status: 'failed', attempts: 1 } as const;
+    const state = after(
+        ...many.slice(0, 2).map(end),
+        { type: 'desk-selected', chat: 'E0' },
+        { type: 'desk-ordered', pending },
+        ...many.slice(2).map(end),
+    );
+    const kept = ['A', 'E0', 'E1', ...many.slice(5)];
+    expect(state.order).toEqual(kept);
+    expect(Object.keys(state.chats).toSorted()).toEqual(kept.toSorted());
+    expect(state.selected).toBe('E0');
+    expect(reduce(state, end('E2')).order).toEqual(kept);
+});
+
 test('a chat that ended does not come to life by an old description', () => {
     const state = after(
         { type: 'chat', chat: info('A', { phase: 'ended' }), events: [ended(3)] },
@@ -133,4 +151,26 @@ test('chats kept over a reload are asked for once, and forgotten if they are gon
     expect(
         reduce(asked, { type: 'reply', id: 'o', ok: false, error: { code: 'not-found', message: '' } }).order,
     ).toEqual([]);
+});
+
+test('an agent may come back into a chat that he left a moment ago, while it waits', () => {
+    const left = { index: 3, at: NOON, type: 'left', from: me } as const;
+    const freed: Message = { type: 'own', agent: agent(2, { chats: [] }), events: [] };
+    const waits = after({ type: 'chat', chat: info('A', { phase: 'waiting' }), events: [left] }, freed);
+    const may = (state: State, now: number) => canRejoin(state, state.chats['A']!, now);
+    expect(may(waits, NOON + 59_000)).toBe(true);
+    expect(may(waits, NOON + 60_000)).toBe(false);
+    expect(may(after(push(left), freed), NOON)).toBe(false);
+    expect(may(after(), NOON)).toBe(false);
+});
+
+test('the customer is shown to be away, or about to be closed, until somebody writes', () => {
+    const warned = { index: 3, at: NOON, type: 'idle-warned', stage: 1, text: '', closes: NOON + 90_000 } as const;
+    const told = (state: State, now = NOON) => customerState(state.chats['A']!, now);
+    expect(told(after())).toBe('');
+    expect(told(after({ type: 'chat', chat: info('A', { away: true }), events: [said(3, 'x')] }))).toBe('Away');
+    expect(told(after(push(warned)), NOON + 30_000)).toBe('Closes in 1:00');
+    expect(told(after(push(warned), push(said(4, 'here'))))).toBe('');
+    const end: Message = { type: 'chat', chat: info('A', { phase: 'ended', away: true }), events: [ended(3)] };
+    expect(told(after(end))).toBe('');
 });

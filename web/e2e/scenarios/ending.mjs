@@ -1,6 +1,7 @@
 /* How a chat ends, and how it does not. */
 import assert from 'node:assert/strict';
 import { assertSame } from '../harness/transcript.mjs';
+import { graveIn } from './access.mjs';
 import { until } from '../harness/until.mjs';
 
 async function twoInChat(stage) {
@@ -126,11 +127,33 @@ async function signingOut(stage) {
     await ben.accept('Vera');
 }
 
+/* Whoever left by mistake comes back; on a narrow page the button of the list tells what goes on in it. */
+async function comingBack(stage) {
+    const { anna, vera, chat } = await twoInChat(stage);
+    await anna.part('not-ready').click();
+    await anna.hasPresence('Not ready');
+    await anna.leave();
+    await anna.seesEnd();
+    await anna.page.setViewportSize({ width: 320, height: 640 });
+    await until('the button of the list tells of the waiting chat', async () =>
+        (await anna.part('drawer').getAttribute('aria-label')).includes('1 waiting'),
+    );
+    assert.deepEqual(await graveIn(anna.page, 'a chat that was left, on a narrow page'), []);
+    await anna.part('rejoin').click();
+    await anna.part('end').waitFor();
+    await anna.say('here I am again');
+    await vera.sees('here I am again');
+    assert.equal(await anna.part('drawer-badge').count(), 0);
+    await anna.page.setViewportSize({ width: 1280, height: 800 });
+    await anna.isIn(chat);
+}
+
 export const ending = [
     { name: 'ending: by the visitor', run: byTheVisitor },
     { name: 'ending: by the agent', run: byTheAgent },
     { name: 'ending: what was typed stays in sight', run: unsentText },
     { name: 'ending: stray keys end nothing', run: strayKeys },
     { name: 'ending: signing out asks, and gives the chat back', run: signingOut },
+    { name: 'ending: coming back into a chat that was left', run: comingBack },
     { name: 'ending: leaving puts the chat back into the queue', run: leaving },
 ];

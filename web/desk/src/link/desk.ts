@@ -52,6 +52,7 @@ export class Desk {
             outbox: unsent(kept.lines),
             order: kept.order,
             selected: kept.selected,
+            readBefore: kept.read,
         });
         this.connection = around.connect({
             linked: (transport) => this.dispatch({ type: 'desk-linked', transport, at: Date.now() }),

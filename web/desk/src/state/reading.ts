@@ -1,3 +1,4 @@
+import { timer } from '@halley/shared/duration';
 import type { ChatEvent, From, Joined, Said, Shared } from '../wire/shapes';
 import type { Chat, State } from './state';
 import { isStaff } from './transcript';
@@ -81,6 +82,27 @@ export function dataOf(chat: Chat): Readonly<Record<string, unknown>> {
 
 /** Why nothing can be written any more, if so. */
 export type Closed = 'ended' | 'left' | null;
+
+/** How long the server lets an agent come back into a chat that he left. */
+const REJOIN_SPAN = 60_000;
+
+/** Says whether the agent may come back into a chat: he left it a moment ago, and nobody has taken it since. */
+export function canRejoin(state: State, chat: Chat, now: number): boolean {
+    if (closed(state, chat) !== 'left' || chat.info.phase !== 'waiting') return false;
+    const left = chat.events.findLast((event) => event.type === 'left' && event.from?.staff === state.agent?.id);
+    return left?.type === 'left' && left.reason !== 'hold' && now - left.at < REJOIN_SPAN;
+}
+
+/**
+ * What the agent should know of the customer besides the lines: that the chat is about to be closed because nothing
+ * is written, or that the customer is away. Empty if there is nothing, or if the chat has ended.
+ */
+export function customerState(chat: Chat, now: number): string {
+    if (chat.info.phase === 'ended') return '';
+    const last = chat.events.findLast((event) => ['said', 'shared', 'idle-warned'].includes(event.type));
+    if (last?.type === 'idle-warned' && last.closes > now) return `Closes in ${timer(last.closes - now)}`;
+    return chat.info.away ? 'Away' : '';
+}
 
 /**
  * A chat is closed to the agent when it has ended, or when both his own log and the chat's events

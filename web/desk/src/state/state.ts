@@ -78,9 +78,13 @@ export interface State {
     /** The last indexes of the chats when the connection was lost, until it is back. */
     readonly lost: Readonly<Record<string, number>> | null;
     readonly selected: string | null;
+    /** How far the agent had read the chats of the list before the page was loaded again. */
+    readonly readBefore: Readonly<Record<string, number>>;
     /** The chat that this desk has accepted and wants to see as soon as it is there. */
     readonly accepting: string | null;
     readonly notices: readonly Notice[];
+    /** Whose chat the agent did not answer, the last time. */
+    readonly missed: string;
 }
 
 /** A desk that has heard nothing yet. */
@@ -97,8 +101,10 @@ export const empty: State = {
     cursorless: false,
     lost: null,
     selected: null,
+    readBefore: {},
     accepting: null,
     notices: [],
+    missed: '',
 };
 
 /** The cursor that a resume carries. Chats that have ended are left out: nothing comes after an end. */

@@ -9,6 +9,8 @@ export type Order =
     /** Without an audience the line is for everybody, the customer too. */
     | { readonly op: 'say'; readonly chat: string; readonly text: string; readonly audience?: 'staff' }
     | { readonly op: 'leave'; readonly chat: string }
+    /** Comes back into a chat that the agent left a moment ago. */
+    | { readonly op: 'rejoin'; readonly chat: string }
     | { readonly op: 'hold'; readonly chat: string }
     | { readonly op: 'end'; readonly chat: string }
     | { readonly op: 'open'; readonly chat: string };

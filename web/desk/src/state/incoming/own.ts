@@ -11,10 +11,27 @@ export function own(state: State, message: OwnGrew): State {
     const last = news.reduce((max, event) => Math.max(max, event.index), state.own);
     const assigned = news.filter((event) => event.type === 'assigned').map((event) => event.chat);
     const done = assigned.length === 0 ? state.done : state.done.filter((id) => !assigned.includes(id));
-    return news.reduce(tell, listed({ ...state, agent, own: last, done }, []));
+    const names = offerers(state, news);
+    const missed = missedIn(state, news);
+    const now = listed({ ...state, agent, own: last, done, missed }, []);
+    return news.reduce((before, event) => tell(before, event, names), now);
 }
 
-function tell(state: State, event: Own): State {
-    const withdrawn = event.type === 'offer-closed' && event.outcome === 'withdrawn';
-    return withdrawn ? noticed(state, 'An offer was withdrawn.') : state;
+function tell(state: State, event: Own, names: ReadonlyMap<string, string>): State {
+    if (event.type !== 'offer-closed' || event.outcome !== 'withdrawn') return state;
+    const name = names.get(event.chat);
+    return noticed(state, name ? `The chat of ${name} is no longer on offer to you.` : 'An offer was withdrawn.');
+}
+
+/** Whose chat was not answered last, as far as these events of the agent's own log tell. */
+export function missedIn(state: State, news: readonly Own[]): string {
+    const names = offerers(state, news);
+    const last = news.findLast((event) => event.type === 'offer-closed' && event.outcome === 'missed');
+    return last?.type === 'offer-closed' ? (names.get(last.chat) ?? '') : state.missed;
+}
+
+/** Whose the chats are that are or were on offer. */
+function offerers(state: State, news: readonly Own[]): ReadonlyMap<string, string> {
+    const offers = [...(state.agent?.offers ?? []), ...news.flatMap((one) => (one.type === 'offer-made' ? [one] : []))];
+    return new Map(offers.map((offer) => [offer.chat, offer.name]));
 }

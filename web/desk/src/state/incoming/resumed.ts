@@ -1,6 +1,7 @@
 import type { Resumed } from '../../wire/delivery';
 import type { ChatLog } from '../../wire/shapes';
 import { listed } from '../list';
+import { missedIn } from './own';
 import { withoutEchoes } from '../outbox';
 import type { Chat, State } from '../state';
 import { grow } from '../transcript';
@@ -13,7 +14,9 @@ export function resumed(state: State, message: Resumed): State {
     for (const log of message.chats) {
         const id = log.chat.id;
         if (!chats[id] && state.done.includes(id) && !agent.chats.includes(id)) continue;
-        chats[id] = marked(grow(chats[id], log.chat, log.events), log, state, agent.id);
+        const grown = grow(chats[id], log.chat, log.events);
+        const known = chats[id] ? grown : { ...grown, read: Math.min(state.readBefore[id] ?? 0, grown.last) };
+        chats[id] = marked(known, log, state, agent.id);
         outbox = withoutEchoes(outbox, log.events);
     }
     const own = message.own.reduce((max, event) => Math.max(max, event.index), Math.max(state.own, message.agent.last));
@@ -27,6 +30,7 @@ export function resumed(state: State, message: Resumed): State {
         waiting: message.waiting,
         lost: null,
         resume: null,
+        missed: missedIn(state, message.own),
         cursorless: false,
     };
     return listed(

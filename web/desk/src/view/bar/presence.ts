@@ -23,7 +23,8 @@ export function presenceTimer(agent: Agent, now: number): string {
     return agent.since === 0 ? '' : timer(now - agent.since);
 }
 
-/** What the agent is told when the system changed his presence. */
-export function missedWord(agent: Agent): string {
-    return `You were set to Not responding at ${timeOfDay(agent.since)}`;
+/** What the agent is told when the system changed his presence; name is whose chat he did not answer, if that is known. */
+export function missedWord(agent: Agent, name: string): string {
+    const because = name === '' ? '' : `, because the chat of ${name} was not answered`;
+    return `You were set to Not responding at ${timeOfDay(agent.since)}${because}`;
 }
