@@ -1,16 +1,19 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/halley-chat/halley/internal/staff"
 )
 
 // Whoever looks into the wrong place is told so, and finds no data there
 // afterwards. Only adding somebody makes it.
 func TestOnlyAddingMakesData(t *testing.T) {
-	t.Setenv(passwordVariable, "a password")
+	t.Setenv(passwordVariable, "a long password")
 	dir := filepath.Join(t.TempDir(), "data")
 	at := place{Data: dir}
 	looks := map[string]func() error{
@@ -42,5 +45,23 @@ func TestOnlyAddingMakesData(t *testing.T) {
 		if err := look(); err != nil {
 			t.Errorf("%s: got %v, want no error", name, err)
 		}
+	}
+}
+
+// The demo's password, which everybody knows, is given to nobody.
+func TestTheDemosPasswordIsRefused(t *testing.T) {
+	at := place{Data: filepath.Join(t.TempDir(), "data")}
+	add := agentAdd{place: at, Login: "anna", Role: "agent", Capacity: 4}
+	t.Setenv(passwordVariable, "halley-demo")
+	if err := add.Run(t.Context()); !errors.Is(err, staff.ErrInvalid) || !strings.Contains(err.Error(), "everybody knows") {
+		t.Errorf("add: got the error %v, want a refusal", err)
+	}
+	t.Setenv(passwordVariable, "a long password")
+	if err := add.Run(t.Context()); err != nil {
+		t.Fatalf("add with another password: got %v, want nil", err)
+	}
+	t.Setenv(passwordVariable, "halley-demo")
+	if err := (agentPasswd{at, "anna"}).Run(t.Context()); !errors.Is(err, staff.ErrInvalid) || !strings.Contains(err.Error(), "everybody knows") {
+		t.Errorf("passwd: got the error %v, want a refusal", err)
 	}
 }

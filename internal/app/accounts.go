@@ -21,7 +21,7 @@ func WithDirectory(ctx context.Context, dir string, do func(*staff.Directory, fu
 	if err != nil {
 		return err
 	}
-	d := staff.NewDirectory(store, staff.Options{})
+	d := staff.NewDirectory(store, staff.Options{Public: publicPasswords})
 	err = d.Refresh(ctx)
 	if err == nil {
 		err = do(d, func(e audit.Event) error {

@@ -165,7 +165,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	if a.push, err = a.pushing(); err != nil {
 		return nil, err
 	}
-	a.directory = staff.NewDirectory(a.store, staff.Options{Logger: a.log, Key: key, Audit: a.audit, Public: publicPasswords(o.Demo)})
+	a.directory = staff.NewDirectory(a.store, staff.Options{Logger: a.log, Key: key, Audit: a.audit, Public: publicPasswords, AllowPublic: o.Demo})
 	if err := a.directory.Refresh(ctx); err != nil {
 		return nil, err
 	}

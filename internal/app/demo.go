@@ -15,14 +15,9 @@ import (
 // demoPassword is known to everybody, which is why the demo stays on loopback.
 const demoPassword = "halley-demo"
 
-// publicPasswords are those with which nobody signs in: the demo's, outside of
-// it, also when the data directory is one that the demo has used.
-func publicPasswords(demo bool) []string {
-	if demo {
-		return nil
-	}
-	return []string{demoPassword}
-}
+// publicPasswords are those that are for the demo only: outside of it nobody signs
+// in with one, also when the data directory is one that the demo has used.
+var publicPasswords = []string{demoPassword}
 
 // The people of the demo and the scripted agent, who has a new password every
 // time.

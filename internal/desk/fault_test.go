@@ -182,7 +182,7 @@ func TestThrownOut(t *testing.T) {
 	for name, act := range map[string]func(ctx context.Context, h *fixture) error{
 		"disable": func(ctx context.Context, h *fixture) error { return otherProcess(h).Disable(ctx, "anna") },
 		"passwd": func(ctx context.Context, h *fixture) error {
-			return otherProcess(h).SetPassword(ctx, "anna", "another one")
+			return otherProcess(h).SetPassword(ctx, "anna", "another one entirely")
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -230,7 +230,7 @@ func TestThrownOutBesideAnUnreadableSession(t *testing.T) {
 		for _, b := range bad[1:] {
 			b.Disconnect()
 		}
-		if err := otherProcess(h).SetPassword(h.t.Context(), "anna", "another one"); err != nil {
+		if err := otherProcess(h).SetPassword(h.t.Context(), "anna", "another one entirely"); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(pollAccounts + time.Millisecond)

@@ -124,7 +124,7 @@ func TestSilenceBeforeASessionExpires(t *testing.T) {
 func TestPasswordChangeDoesNotStrandChats(t *testing.T) {
 	inBubble(t, func(h *fixture) {
 		_, id := h.readyWithChat()
-		if err := otherProcess(h).SetPassword(h.t.Context(), "anna", "another one"); err != nil {
+		if err := otherProcess(h).SetPassword(h.t.Context(), "anna", "another one entirely"); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(untilLost + 3*time.Second)

@@ -30,8 +30,11 @@ type Options struct {
 	// Lifetime is how long a browser stays signed in; 0 means
 	// [DefaultLifetime].
 	Lifetime time.Duration
-	// Public are passwords that everybody knows, with which nobody signs in.
-	Public []string
+	// Public are passwords that everybody knows. Nobody signs in with one and no
+	// account is given one, unless AllowPublic is set, as in the demo; then they
+	// are taken however short they are.
+	Public      []string
+	AllowPublic bool
 	// Key is the secret behind [Directory.Browser]; without one no browser is
 	// known again after a restart.
 	Key []byte
@@ -56,6 +59,7 @@ type Directory struct {
 	limit    *ratelimit.Limiter // of failed sign-ins
 	key      []byte
 	public   []string
+	anyone   bool // may have a public password
 	// refreshing holds a token while the snapshot is being replaced and the
 	// listeners are told, so that they hear of changes one at a time and in
 	// order.
@@ -76,7 +80,7 @@ type Directory struct {
 // [Directory.Refresh] or [Directory.Run] has read the accounts.
 func NewDirectory(store Store, o Options) *Directory {
 	d := &Directory{
-		store: store, hash: newHasher(o.Params), lifetime: o.Lifetime, log: o.Logger, limit: ratelimit.New(maxBuckets), key: o.Key, public: o.Public,
+		store: store, hash: newHasher(o.Params), lifetime: o.Lifetime, log: o.Logger, limit: ratelimit.New(maxBuckets), key: o.Key, public: o.Public, anyone: o.AllowPublic,
 		refreshing: make(chan struct{}, 1),
 		listeners:  make(map[int]func([]Account)),
 	}
@@ -236,7 +240,8 @@ func (d *Directory) Account(id chat.StaffID) (Account, bool) {
 // [ErrInvalid] or [ErrExists].
 func (d *Directory) Create(ctx context.Context, a Account, password string) (Account, error) {
 	a.ID, a.Disabled, a.Login = 0, false, FoldLogin(a.Login)
-	if err := errors.Join(checkAccount(a), CheckPassword(password)); err != nil {
+	password, err := d.newPassword(password)
+	if err := errors.Join(checkAccount(a), err); err != nil {
 		return Account{}, err
 	}
 	hash, err := d.hash.hash(ctx, password)
@@ -251,10 +256,22 @@ func (d *Directory) Create(ctx context.Context, a Account, password string) (Acc
 	return a, d.Refresh(ctx)
 }
 
+// newPassword is a password as it is hashed, or why no account is given it.
+func (d *Directory) newPassword(password string) (string, error) {
+	if slices.Contains(d.public, prepared(password)) {
+		if !d.anyone {
+			return "", invalid("everybody knows this password")
+		}
+		return prepared(password), nil
+	}
+	return newPassword(password)
+}
+
 // SetPassword gives an account another password and signs it out everywhere.
 // It fails with [ErrInvalid] or [ErrNotFound].
 func (d *Directory) SetPassword(ctx context.Context, login, password string) error {
-	if err := CheckPassword(password); err != nil {
+	password, err := d.newPassword(password)
+	if err != nil {
 		return err
 	}
 	hash, err := d.hash.hash(ctx, password)

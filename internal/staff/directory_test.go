@@ -57,8 +57,10 @@ func TestCreateRefuses(t *testing.T) {
 		"no role":             {func(a *staff.Account) { a.Role = "" }, secret},
 		"no capacity":         {func(a *staff.Account) { a.Capacity = 0 }, secret},
 		"huge capacity":       {func(a *staff.Account) { a.Capacity = staff.MaxCapacity + 1 }, secret},
-		"short password":      {func(*staff.Account) {}, "1234567"},
-		"password not UTF-8":  {func(*staff.Account) {}, "12345678\xff"},
+		"short password":      {func(*staff.Account) {}, "12345678901"},
+		"password not UTF-8":  {func(*staff.Account) {}, "123456789012\xff"},
+		"control characters":  {func(*staff.Account) {}, "123456789012\x07"},
+		"short when composed": {func(*staff.Account) {}, strings.Repeat("u\u0308", 11)},
 		"huge password":       {func(*staff.Account) {}, strings.Repeat("x", staff.MaxPassword+1)},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -70,8 +72,8 @@ func TestCreateRefuses(t *testing.T) {
 			}
 		})
 	}
-	if _, err := dir.Create(t.Context(), good, "äöüßäöüß"); err != nil {
-		t.Errorf("eight characters of any script are refused: %v", err)
+	if _, err := dir.Create(t.Context(), good, "äöüßäöüßäöüß"); err != nil {
+		t.Errorf("twelve characters of any script are refused: %v", err)
 	}
 }
 
@@ -105,7 +107,7 @@ func TestRunHearsOfOtherProcesses(t *testing.T) {
 		if diff := cmp.Diff([]staff.Account{anna}, heard[len(heard)-1]); diff != "" || len(heard) != 2 {
 			t.Errorf("heard %d times, the last time (-want +got):\n%s", len(heard), diff)
 		}
-		if err := other.SetPassword(ctx, "anna", "another one"); err != nil {
+		if err := other.SetPassword(ctx, "anna", "another one entirely"); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(5 * time.Second)

@@ -128,12 +128,6 @@ func (h *hasher) matches(ctx context.Context, trusted bool, phc, password string
 	return subtle.ConstantTimeCompare(got, want) == 1, nil
 }
 
-// burn does the work of a comparison that cannot succeed.
-func (h *hasher) burn(ctx context.Context, trusted bool, password string) error {
-	_, err := h.matches(ctx, trusted, h.decoy(), password)
-	return err
-}
-
 // outdated says whether the hash is cheaper than what is asked for today.
 func (h *hasher) outdated(phc string) bool {
 	p, _, _, err := decodePHC(phc)

@@ -6,11 +6,13 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/secure/precis"
 )
 
 // Limits of what an account may hold.
 const (
-	MinPassword = 8    // characters
+	MinPassword = 12   // characters
 	MaxPassword = 1024 // bytes
 	MaxLogin    = 64   // bytes
 	MaxName     = 256  // bytes
@@ -29,18 +31,42 @@ func invalid(format string, args ...any) error {
 // FoldLogin is a login as it is stored: lower case, without space around it.
 func FoldLogin(login string) string { return strings.ToLower(strings.TrimSpace(login)) }
 
-// CheckPassword says why a password is refused: it has fewer than
-// [MinPassword] characters, more than [MaxPassword] bytes, or is not UTF-8.
+// CheckPassword says why a new password is refused: it has fewer than
+// [MinPassword] characters, more than [MaxPassword] bytes, is not UTF-8, or holds
+// what RFC 8265 does not take in a password, such as control characters.
 func CheckPassword(password string) error {
-	switch {
-	case !utf8.ValidString(password):
-		return invalid("the password is not UTF-8")
-	case utf8.RuneCountInString(password) < MinPassword:
-		return invalid("the password needs at least %d characters", MinPassword)
-	case len(password) > MaxPassword:
-		return invalid("the password is longer than %d bytes", MaxPassword)
+	_, err := newPassword(password)
+	return err
+}
+
+// newPassword is a password as it is hashed, or why it is refused.
+func newPassword(password string) (string, error) {
+	if !utf8.ValidString(password) {
+		return "", invalid("the password is not UTF-8")
 	}
-	return nil
+	if len(password) > MaxPassword {
+		return "", invalid("the password is longer than %d bytes", MaxPassword)
+	}
+	form, err := precis.OpaqueString.String(password)
+	switch {
+	case err != nil && password != "":
+		return "", invalid("the password holds characters that cannot be typed reliably, such as control characters")
+	case utf8.RuneCountInString(form) < MinPassword:
+		return "", invalid("the password needs at least %d characters", MinPassword)
+	case len(form) > MaxPassword:
+		return "", invalid("the password is longer than %d bytes", MaxPassword)
+	}
+	return form, nil
+}
+
+// prepared is a password as it is compared (RFC 8265, OpaqueString): what looks
+// the same is the same, however a keyboard composed it. What has no such form
+// stays as it is; only an older hash can be that of one.
+func prepared(password string) string {
+	if form, err := precis.OpaqueString.String(password); err == nil {
+		return form
+	}
+	return password
 }
 
 func checkLogin(login string) error {

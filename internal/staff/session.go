@@ -110,15 +110,43 @@ func (d *Directory) signIn(ctx context.Context, at Attempt) (token string, who S
 	return token, SignedIn{Account: a, Session: s.TokenHash, Expires: s.Expires}, nil
 }
 
+// How a password can match a hash.
+const (
+	noMatch  = iota
+	match    // in its prepared form
+	rawMatch // as it was typed: the hash is older than preparation
+)
+
+// matches compares a password in its prepared form, and once more as it was typed
+// if that differs: hashes were made of that once. The time tells nothing about the
+// account, since an unknown one is compared the same way.
+func (d *Directory) matches(ctx context.Context, trusted bool, phc, form, raw string) (int, error) {
+	ok, err := d.hash.matches(ctx, trusted, phc, form)
+	if err != nil {
+		return noMatch, err
+	}
+	if ok {
+		return match, nil
+	}
+	if form == raw {
+		return noMatch, nil
+	}
+	if ok, err = d.hash.matches(ctx, trusted, phc, raw); err != nil || !ok {
+		return noMatch, err
+	}
+	return rawMatch, nil
+}
+
 // check finds the account to which login and password belong.
 func (d *Directory) check(ctx context.Context, at Attempt, trusted bool) (Account, error) {
 	login, password := at.Login, at.Password
-	if len(password) > MaxPassword || slices.Contains(d.public, password) {
+	if len(password) > MaxPassword || !d.anyone && slices.Contains(d.public, prepared(password)) {
 		password = "" // no password is that long, nor empty
 	}
+	form := prepared(password)
 	a, err := d.store.AccountByLogin(ctx, login)
 	if errors.Is(err, ErrNotFound) {
-		if err := d.hash.burn(ctx, trusted, password); err != nil {
+		if _, err := d.matches(ctx, trusted, d.hash.decoy(), form, password); err != nil {
 			return Account{}, err
 		}
 		return Account{}, ErrCredentials
@@ -126,15 +154,15 @@ func (d *Directory) check(ctx context.Context, at Attempt, trusted bool) (Accoun
 	if err != nil {
 		return Account{}, fmt.Errorf("staff: find the account: %w", err)
 	}
-	ok, err := d.hash.matches(ctx, trusted, a.Password, password)
+	ok, err := d.matches(ctx, trusted, a.Password, form, password)
 	switch {
 	case err != nil:
 		return Account{}, err
-	case !ok || a.Disabled:
+	case ok == noMatch || a.Disabled:
 		return Account{}, ErrCredentials
 	}
-	if d.hash.outdated(a.Password) {
-		d.rehash(ctx, a, password)
+	if ok == rawMatch || d.hash.outdated(a.Password) {
+		d.rehash(ctx, a, form)
 	}
 	a.Password = ""
 	return a, nil

@@ -131,7 +131,9 @@ func TestExpiredSessionsAreSwept(t *testing.T) {
 func TestThrownOut(t *testing.T) {
 	for name, act := range map[string]func(context.Context, *staff.Directory) error{
 		"disable": func(ctx context.Context, d *staff.Directory) error { return d.Disable(ctx, "anna") },
-		"passwd":  func(ctx context.Context, d *staff.Directory) error { return d.SetPassword(ctx, "anna", "another one") },
+		"passwd": func(ctx context.Context, d *staff.Directory) error {
+			return d.SetPassword(ctx, "anna", "another one entirely")
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			store, dir, _ := house(t)
