@@ -245,10 +245,12 @@ func (b *browser) resume(cursor any) object {
 		fields["cursor"] = cursor
 	}
 	got := b.send(fields)
-	if len(got) == 0 || got[len(got)-1]["type"] != "resumed" || got[len(got)-1]["id"] != fields["id"] {
-		b.h.t.Fatalf("resume was answered with %v", got)
+	// That the agent has a desk again may be told before the answer or after it.
+	i := slices.IndexFunc(got, func(o object) bool { return o["type"] == "resumed" && o["id"] == fields["id"] })
+	if i < 0 {
+		b.h.t.Fatalf("resume was answered with %v, want resumed among it", got)
 	}
-	return got[len(got)-1]
+	return got[i]
 }
 
 // open opens a chat whose visitor stays.
