@@ -26,7 +26,7 @@ var names = set(`
 	upload-max-files upload-max-file-size upload-max-total-size upload-file-types upload-need-agent delete-file download-attempts
 	used-upload-max-files used-upload-max-total-size used-download-attempts
 	next-idle-timer-type next-idle-timer-secs purpose general-properties related-event-id GCTI_SYSTEM party-info style
-	structured-content genesys-chat content halley-id
+	structured-content genesys-chat content halley-id halley-displaced
 	GCTI_LanguageCode GCTI_Chat_AsyncMode GCTI_Chat_PushSubscribe GCTI_GMS_NodeGroup GCTI_GMS_PushDeviceId GCTI_GMS_PushDeviceType
 	GCTI_GMS_NotifyRequestor GCTI_GMS_PushIncludePayload GCTI_GMS_PushProvider GCTI_GMS_PushResend TimeZone
 	_genesys_source _genesys_referrer _genesys_url _genesys_pageTitle _genesys_browser _genesys_OS _genesys_widgets

@@ -184,7 +184,7 @@ func nobody(t *testing.T, file string) {
 	t.Helper()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "halley.toml")
-	config := "listen = \"127.0.0.1:0\"\ndata = \"" + filepath.Join(dir, "data") + "\"\n[services.help]\ncallback_polling = true\n[services.help.files]\n[queues.help]\nmembers = [\"*\"]\n"
+	config := "listen = \"127.0.0.1:0\"\ndata = \"" + filepath.Join(dir, "data") + "\"\nunlimited_networks = [\"127.0.0.0/8\"]\n[services.help]\noperations_per_second = -1\ncallback_polling = true\n[services.help.files]\n[queues.help]\nmembers = [\"*\"]\n"
 	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
